@@ -9,7 +9,14 @@ struct MatrixView<T: LoopScalar> {
   var columnStride: Int
 
   /// The same memory read with rows and columns exchanged.
-  var transposed: Self {
+  @inline(__always) var transposed: Self {
     .init(base: base, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
+  }
+
+  /// A part of the matrix, in the same memory.
+  @inline(__always) func block(rows: Range<Int>, columns: Range<Int>) -> Self {
+    .init(
+      base: base + rows.lowerBound * rowStride + columns.lowerBound * columnStride, rows: rows.count,
+      columns: columns.count, rowStride: rowStride, columnStride: columnStride)
   }
 }

@@ -1,0 +1,165 @@
+/// Eigenvalues and eigenvectors of a symmetric tridiagonal matrix.
+enum TridiagonalEigen {
+  /// The largest block that is not divided further.
+  private static let leafExtent = 32
+
+  /// Eigenvalues, ascending, and eigenvectors.
+  ///
+  /// Divide and conquer: leaves by the QL iteration, then merges with deflation, whose work is matrix products.
+  ///
+  /// - Parameters:
+  ///   - d: The n diagonal entries; overwritten with the eigenvalues.
+  ///   - e: The n − 1 entries beside the diagonal; destroyed.
+  ///   - vectors: n × n entries; row i becomes the eigenvector of value i, of length 1 and either sign.
+  /// - Throws: `LinearAlgebraError.notFinite` or `.notConverged`.
+  @specialized(where T == Double)
+  @specialized(where T == Float)
+  static func decompose<T: LoopScalar>(
+    diagonal d: UnsafeMutablePointer<T>, offDiagonal e: UnsafeMutablePointer<T>, n: Int,
+    vectors: UnsafeMutablePointer<T>
+  ) throws(LinearAlgebraError) {
+    let scale = try scaleToOne(d, e, n: n)
+    let failure: LinearAlgebraError? = withScratch(T.self, n * n) { rows in
+      withScratch(Int.self, n) { order in
+        if let failure = divideAndConquer(d, e, n: n, rows: rows, order: order, memory: vectors) { return failure }
+        sortValues(d, order, n: n, scale: scale)
+        for i in 0..<n { (vectors + i * n).update(from: rows + order[i] * n, count: n) }
+        return nil
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Eigenvalues only, ascending, in O(n²) operations.
+  ///
+  /// - Parameters: As for `decompose`.
+  /// - Throws: `LinearAlgebraError.notFinite` or `.notConverged`.
+  @specialized(where T == Double)
+  @specialized(where T == Float)
+  static func values<T: LoopScalar>(
+    diagonal d: UnsafeMutablePointer<T>, offDiagonal e: UnsafeMutablePointer<T>, n: Int
+  ) throws(LinearAlgebraError) {
+    let scale = try scaleToOne(d, e, n: n)
+    let failed = withScratch(T.self, n) { beside in
+      if n > 0 { beside.update(from: e, count: n - 1) }
+      return ImplicitQL.iterate(d, beside, n: n, rows: nil, rowStride: 0)
+    }
+    if let failed { throw .notConverged(eigenvalue: failed, iterations: ImplicitQL.iterationLimit) }
+    for i in 0..<n { d[i] *= scale }
+    var entries = UnsafeMutableBufferPointer(start: d, count: n)
+    entries.sort()
+  }
+
+  /// Divides the matrix by a power of two so that its largest entry is near 1 where squares of its entries could leave
+  /// the range of the type; returns the divisor.
+  @inline(__always)
+  static func scaleToOne<T: LoopScalar>(
+    _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int
+  ) throws(LinearAlgebraError) -> T {
+    var largest: T = 0
+    for i in 0..<n {
+      if !d[i].isFinite { throw .notFinite(row: i, column: i, value: Double(d[i])) }
+      largest = max(largest, abs(d[i]))
+    }
+    for i in 0..<max(0, n - 1) {
+      if !e[i].isFinite { throw .notFinite(row: i + 1, column: i, value: Double(e[i])) }
+      largest = max(largest, abs(e[i]))
+    }
+    let divisor = MatrixScale.divisor(forLargest: largest)
+    if divisor != 1 {
+      for i in 0..<n { d[i] /= divisor }
+      for i in 0..<max(0, n - 1) { e[i] /= divisor }
+    }
+    return divisor
+  }
+
+  /// Puts the values into order and multiplies them by `scale`.
+  @inline(__always)
+  static func sortValues<T: LoopScalar>(
+    _ d: UnsafeMutablePointer<T>, _ order: UnsafePointer<Int>, n: Int, scale: T
+  ) {
+    let sorted = (0..<n).map { d[order[$0]] * scale }
+    for i in 0..<n { d[i] = sorted[i] }
+  }
+
+  /// Eigenvalues in `d` and eigenvectors in the rows of `rows`; `order` lists them by ascending value.
+  ///
+  /// - Parameter memory: n × n entries of working memory.
+  static func divideAndConquer<T: LoopScalar>(
+    _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int, rows: UnsafeMutablePointer<T>,
+    order: UnsafeMutablePointer<Int>, memory: UnsafeMutablePointer<T>
+  ) -> LinearAlgebraError? {
+    var blocks = [0..<n]
+    while blocks[0].count > leafExtent {
+      blocks = blocks.flatMap { block in
+        let middle = block.lowerBound + (block.count + 1) / 2
+        return [block.lowerBound..<middle, middle..<block.upperBound]
+      }
+    }
+    for block in blocks.dropFirst() {
+      d[block.lowerBound - 1] -= abs(e[block.lowerBound - 1])
+      d[block.lowerBound] -= abs(e[block.lowerBound - 1])
+    }
+    if let failure = solveLeaves(blocks, d, e, n: n, rows: rows, order: order) { return failure }
+
+    let lanes = T.Lanes.count
+    let width = (n + lanes - 1) / lanes * lanes
+    return withScratch(T.self, n * width) { weights in
+      while blocks.count > 1 {
+        let pairs = blocks.count / 2
+        let failed = withScratch(Bool.self, pairs) { failed in
+          func merge(_ pair: Int) {
+            let (first, second) = (blocks[2 * pair], blocks[2 * pair + 1])
+            let start = first.lowerBound
+            let merge = RankOneMerge(
+              d: d + start, rows: rows + start * (n + 1), rowStride: n, order: order + start, n1: first.count,
+              n2: second.count, coupling: e[second.lowerBound - 1], gathered: memory + start * n,
+              weights: weights + start * width)
+            failed[pair] = !merge.run()
+          }
+          // Many small merges run side by side; a few large ones are parallel within.
+          if pairs >= 4 { ThreadTeam.run(pairs, merge) } else { for pair in 0..<pairs { merge(pair) } }
+          return (0..<pairs).first { failed[$0] }
+        }
+        if let failed { return .notConverged(eigenvalue: blocks[2 * failed].lowerBound, iterations: 200) }
+        blocks = (0..<pairs).map { blocks[2 * $0].lowerBound..<blocks[2 * $0 + 1].upperBound }
+      }
+      return nil
+    }
+  }
+
+  @inline(__always)
+  private static func solveLeaves<T: LoopScalar>(
+    _ blocks: [Range<Int>], _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int,
+    rows: UnsafeMutablePointer<T>, order: UnsafeMutablePointer<Int>
+  ) -> LinearAlgebraError? {
+    withScratch(Int.self, blocks.count) { failed in
+      ThreadTeam.run(blocks.count) { task in
+        let block = blocks[task]
+        let (start, count) = (block.lowerBound, block.count)
+        (rows + start * n).update(repeating: 0, count: count * n)
+        for i in block { rows[i * (n + 1)] = 1 }
+        failed[task] = withScratch(T.self, max(1, count)) { beside in
+          if count > 1 { beside.update(from: e + start, count: count - 1) }
+          let index = ImplicitQL.iterate(d + start, beside, n: count, rows: rows + start * (n + 1), rowStride: n)
+          return index.map { $0 + start } ?? -1
+        }
+        let sorted = (0..<count).sorted { (d[start + $0], $0) < (d[start + $1], $1) }
+        for (j, row) in sorted.enumerated() { order[start + j] = row }
+      }
+      return (0..<blocks.count).first { failed[$0] >= 0 }.map {
+        .notConverged(eigenvalue: failed[$0], iterations: ImplicitQL.iterationLimit)
+      }
+    }
+  }
+}
+
+/// Powers of two that bring a matrix near 1.
+enum MatrixScale {
+  /// 1 where squares of entries are harmless, otherwise the power of two in `largest`.
+  static func divisor<T: LoopScalar>(forLargest largest: T) -> T {
+    let exponent = T.greatestFiniteMagnitude.exponent / 4
+    if largest == 0 || (largest.exponent > -exponent && largest.exponent < exponent) { return 1 }
+    return largest < T.leastNormalMagnitude ? .leastNormalMagnitude : largest.binade
+  }
+}

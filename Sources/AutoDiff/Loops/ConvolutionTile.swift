@@ -1,0 +1,137 @@
+/// The innermost loop of all three products of a convolution: twelve rows times one or two vectors of columns,
+///
+///     c[i, ·] = [c[i, ·] +] Σ_run Σ_t x[rows[i] + runs[run] + t · xStep] · b[(run · runLength + t) · bStep + ·]
+///
+/// The rows lie anywhere in memory. So a row may be a position of the window in an image (the sum goes over the entries
+/// under the window) or an entry of the window (the sum goes over positions), and no matrix of patches is ever formed.
+enum ConvolutionTile {
+  static let height = 12
+
+  #if AUTODIFF_LANES_512 || arch(arm64)
+    /// Vectors per row: 24 accumulators of 32 registers.
+    static let widestColumns = 2
+  #else
+    /// Vectors per row: 12 accumulators of 16 registers.
+    static let widestColumns = 1
+  #endif
+
+  /// What is summed: `runCount * runLength` terms for each of the twelve rows.
+  struct Sum<T: LoopScalar> {
+    var rows: UnsafePointer<Int>
+    /// `runCount` offsets.
+    var runs: UnsafePointer<Int>?
+    var runCount: Int
+    var runLength: Int
+    var xStep: Int
+    var bStep: Int
+  }
+
+  /// Computes a tile with `vectors` vectors of columns. Row `i` of the result starts at `c + cRows[i]`.
+  static func compute<T: LoopScalar>(
+    vectors: Int, _ sum: Sum<T>, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>,
+    rows cRows: UnsafePointer<Int>, accumulate: Bool
+  ) {
+    if vectors == 2 {
+      computeTwoColumns(sum, x, b, into: c, rows: cRows, accumulate: accumulate)
+    } else {
+      computeOneColumn(sum, x, b, into: c, rows: cRows, accumulate: accumulate)
+    }
+  }
+
+  /// Computes a tile with two vectors of columns.
+  private static func computeTwoColumns<T: LoopScalar>(
+    _ sum: Sum<T>, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>,
+    rows cRows: UnsafePointer<Int>, accumulate: Bool
+  ) {
+    let lanes = T.Lanes.count
+    var left = Column<T.Lanes>(), right = Column<T.Lanes>()
+    var b = b
+    for run in 0..<sum.runCount {
+      let rows = Rows(x + sum.runs![run], sum.rows)
+      var t = 0
+      for _ in 0..<sum.runLength {
+        left.add(rows, t, times: T.Lanes(b))
+        right.add(rows, t, times: T.Lanes(b + lanes))
+        t &+= sum.xStep
+        b += sum.bStep
+      }
+    }
+    left.store(c, cRows, accumulate)
+    right.store(c + lanes, cRows, accumulate)
+  }
+
+  /// Computes a tile with one vector of columns.
+  private static func computeOneColumn<T: LoopScalar>(
+    _ sum: Sum<T>, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>,
+    rows cRows: UnsafePointer<Int>, accumulate: Bool
+  ) {
+    var column = Column<T.Lanes>()
+    var b = b
+    for run in 0..<sum.runCount {
+      let rows = Rows(x + sum.runs![run], sum.rows)
+      var t = 0
+      for _ in 0..<sum.runLength {
+        column.add(rows, t, times: T.Lanes(b))
+        t &+= sum.xStep
+        b += sum.bStep
+      }
+    }
+    column.store(c, cRows, accumulate)
+  }
+
+  /// Twelve addresses, kept in registers.
+  private struct Rows<T> {
+    let p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11: UnsafePointer<T>
+
+    @inline(__always) init(_ x: UnsafePointer<T>, _ rows: UnsafePointer<Int>) {
+      (p0, p1, p2, p3) = (x + rows[0], x + rows[1], x + rows[2], x + rows[3])
+      (p4, p5, p6, p7) = (x + rows[4], x + rows[5], x + rows[6], x + rows[7])
+      (p8, p9, p10, p11) = (x + rows[8], x + rows[9], x + rows[10], x + rows[11])
+    }
+  }
+
+  /// Twelve vectors, one below the other, kept in registers.
+  private struct Column<V: LaneVector> {
+    var c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11: V
+
+    @inline(__always) init() where V.Element: LoopScalar {
+      let zero = V(repeating: 0)
+      (c0, c1, c2, c3, c4, c5) = (zero, zero, zero, zero, zero, zero)
+      (c6, c7, c8, c9, c10, c11) = (zero, zero, zero, zero, zero, zero)
+    }
+
+    @inline(__always) mutating func add(_ x: Rows<V.Element>, _ t: Int, times b: V) {
+      c0 = c0.adding(V(repeating: x.p0[t]), times: b)
+      c1 = c1.adding(V(repeating: x.p1[t]), times: b)
+      c2 = c2.adding(V(repeating: x.p2[t]), times: b)
+      c3 = c3.adding(V(repeating: x.p3[t]), times: b)
+      c4 = c4.adding(V(repeating: x.p4[t]), times: b)
+      c5 = c5.adding(V(repeating: x.p5[t]), times: b)
+      c6 = c6.adding(V(repeating: x.p6[t]), times: b)
+      c7 = c7.adding(V(repeating: x.p7[t]), times: b)
+      c8 = c8.adding(V(repeating: x.p8[t]), times: b)
+      c9 = c9.adding(V(repeating: x.p9[t]), times: b)
+      c10 = c10.adding(V(repeating: x.p10[t]), times: b)
+      c11 = c11.adding(V(repeating: x.p11[t]), times: b)
+    }
+
+    @inline(__always) func store(_ c: UnsafeMutablePointer<V.Element>, _ rows: UnsafePointer<Int>, _ accumulate: Bool) {
+      func put(_ row: Int, _ value: V) {
+        let address = c + rows[row]
+        (accumulate ? V(address) + value : value).store(address)
+      }
+      put(0, c0)
+      put(1, c1)
+      put(2, c2)
+      put(3, c3)
+      put(4, c4)
+      put(5, c5)
+      put(6, c6)
+      put(7, c7)
+      put(8, c8)
+      put(9, c9)
+      put(10, c10)
+      put(11, c11)
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/// A matrix of output entries and the operands that they are computed from, each of which is contiguous along the rows
+/// or the same in all of a row.
+///
+/// All that does not depend on the function to be mapped happens here, once for all functions.
+struct MapTile<T: LoopScalar> {
+  struct Operand {
+    var base: UnsafePointer<T>
+    var rowStride = 0
+    /// The distance between the entries of a row: 1 or 0.
+    var step: Int
+  }
+
+  /// A row of an operand, read in vectors.
+  struct Row {
+    var base: UnsafePointer<T>
+    var step: Int
+
+    /// The `count` entries from `start` on.
+    @inline(__always)
+    func lanes(_ start: Int, _ count: Int) -> T.Lanes { T.Lanes(base + start * step, upTo: count) }
+  }
+
+  var y: UnsafeMutablePointer<T>
+  var yRowStride = 0
+  var rows = 1
+  var columns: Int
+  var a: Operand
+  var b: Operand
+  var c: Operand
+  /// Room for one vector per operand.
+  var slots: UnsafeMutablePointer<T>
+
+  @inline(__always)
+  func outputRow(_ row: Int) -> UnsafeMutablePointer<T> { y + row * yRowStride }
+
+  /// An operand's row. One that repeats an entry is replaced by one vector full of it, so that one loop serves all cases.
+  @inline(__always)
+  func row(_ row: Int, of operand: Operand, slot: Int) -> Row {
+    let base = operand.base + row * operand.rowStride
+    if operand.step == 1 { return Row(base: base, step: 1) }
+    let vector = slots + slot * T.Lanes.count
+    T.Lanes(repeating: base.pointee).store(vector)
+    return Row(base: UnsafePointer(vector), step: 0)
+  }
+
+  /// Calls `body` for the columns in groups of one vector; the last group may be smaller.
+  @inline(__always)
+  func forEachLanes(_ body: (_ start: Int, _ count: Int) -> Void) {
+    var start = 0
+    while start + T.Lanes.count <= columns {
+      body(start, T.Lanes.count)
+      start += T.Lanes.count
+    }
+    if start < columns { body(start, columns - start) }
+  }
+}
+
+extension MapTile {
+  /// The size of the pieces that are shared out among the threads.
+  private static var entriesPerTile: Int { 1 << 14 }
+
+  /// Calls `body` with tiles that cover the output, on several threads where it is large.
+  @inline(never)
+  static func forEach(
+    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, into y: UnsafeMutablePointer<T>,
+    _ body: (MapTile) -> Void
+  ) {
+    let count = a.count
+    if count == 0 { return }
+    if let aStep = a.flatStride, let bStep = b.flatStride, let cStep = c.flatStride,
+      0...1 ~= aStep && 0...1 ~= bStep && 0...1 ~= cStep
+    {
+      let a = Operand(base: a.base, step: aStep)
+      let b = Operand(base: b.base, step: bStep)
+      let c = Operand(base: c.base, step: cStep)
+      return forEachFlat(count, a, b, c, into: y, body)
+    }
+    var nest = LoopNest(a.shape, a.strides, b.strides, c.strides)
+    nest.mergeAxes()
+    let isTransposed = (1...operands).contains { nest.putRowsFirst(for: $0) }
+    nest.padToMatrix()
+    nest.forEachTile(entries: entriesPerTile, rows: isTransposed ? 64 : 1) { part in
+      withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
+        forEach(in: part, a.base, b.base, c.base, operands: operands, into: y, slots.baseAddress!, body)
+      }
+    }
+  }
+
+  private static func forEachFlat(
+    _ count: Int, _ a: Operand, _ b: Operand, _ c: Operand, into y: UnsafeMutablePointer<T>, _ body: (MapTile) -> Void
+  ) {
+    func part(_ start: Int, _ count: Int) {
+      withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
+        func shifted(_ x: Operand) -> Operand { Operand(base: x.base + start * x.step, step: x.step) }
+        body(
+          MapTile(
+            y: y + start, columns: count, a: shifted(a), b: shifted(b), c: shifted(c), slots: slots.baseAddress!))
+      }
+    }
+    if count <= 2 * entriesPerTile { return part(0, count) }
+    ThreadTeam.run((count + entriesPerTile - 1) / entriesPerTile) { task in
+      let start = task * entriesPerTile
+      part(start, min(entriesPerTile, count - start))
+    }
+  }
+
+  /// The tiles of one part of the loop. Operands that are neither contiguous nor constant along the columns are copied,
+  /// piece by piece.
+  private static func forEach(
+    in part: LoopNest, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafePointer<T>, operands: Int,
+    into y: UnsafeMutablePointer<T>, _ slots: UnsafeMutablePointer<T>, _ body: (MapTile) -> Void
+  ) {
+    let outer = part.axes.count - 2
+    let (rows, columns) = (part.axes[outer], part.axes[outer + 1])
+    // Rows of less than two vectors are better taken together where the output allows it.
+    let isFlat = columns.extent < 2 * T.Lanes.count && rows.strides[0] == columns.extent
+    func needsCopy(_ operand: Int) -> Bool {
+      let (row, column) = (rows.strides[operand], columns.strides[operand])
+      if isFlat { return !(column == 1 && row == columns.extent || column == 0 && row == 0) }
+      return column != 0 && column != 1
+    }
+    let isCopied = (1...operands).map(needsCopy)
+    let copies = isCopied.reduce(0) { $0 + ($1 ? 1 : 0) }
+    let pieceColumns = copies > 0 ? min(columns.extent, 128) : columns.extent
+    let pieceRows = copies > 0 ? min(rows.extent, 4096 / pieceColumns) : rows.extent
+    withScratch(T.self, copies * pieceRows * pieceColumns) { scratch in
+      part.forEachIndex(ofFirst: outer) { offset in
+        for row in stride(from: 0, to: rows.extent, by: pieceRows) {
+          for column in stride(from: 0, to: columns.extent, by: pieceColumns) {
+            let rowCount = min(pieceRows, rows.extent - row)
+            let columnCount = min(pieceColumns, columns.extent - column)
+            let offset = offset &+ rows.strides &* row &+ columns.strides &* column
+            var free = scratch
+            func operand(_ index: Int, _ base: UnsafePointer<T>) -> Operand {
+              let base = base + offset[index]
+              if index > operands { return Operand(base: base, step: 0) }
+              if !isCopied[index - 1] {
+                return Operand(base: base, rowStride: rows.strides[index], step: columns.strides[index])
+              }
+              StridedCopy.copyMatrix(
+                base, rowStride: rows.strides[index], columnStride: columns.strides[index], to: free,
+                rowStride: columnCount, columnStride: 1, rows: rowCount, columns: columnCount)
+              defer { free += rowCount * columnCount }
+              return Operand(base: UnsafePointer(free), rowStride: columnCount, step: 1)
+            }
+            body(
+              MapTile(
+                y: y + offset[0], yRowStride: rows.strides[0], rows: isFlat ? 1 : rowCount,
+                columns: isFlat ? rowCount * columnCount : columnCount, a: operand(1, a), b: operand(2, b),
+                c: operand(3, c), slots: slots))
+          }
+        }
+      }
+    }
+  }
+}

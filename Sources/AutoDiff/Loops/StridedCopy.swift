@@ -1,0 +1,85 @@
+/// Copies between strided and contiguous memory.
+enum StridedCopy {
+  /// The size of the pieces that are shared out among the threads.
+  private static let entriesPerTile = 1 << 15
+
+  /// y = x, with y row-major contiguous.
+  static func copy<T: LoopScalar>(_ x: StridedView<T>, to y: UnsafeMutablePointer<T>) {
+    var nest = LoopNest(x.shape, x.strides)
+    nest.mergeAxes()
+    run(nest, from: x.base, to: y)
+  }
+
+  /// y[strided] = x, with x row-major contiguous.
+  static func scatter<T: LoopScalar>(
+    _ x: UnsafePointer<T>, shape: [Int], to y: UnsafeMutablePointer<T>, strides: [Int]
+  ) {
+    var nest = LoopNest(shape, strides)
+    for axis in nest.axes.indices {
+      let strides = nest.axes[axis].strides
+      nest.axes[axis].strides = SIMD4(strides[1], strides[0], 0, 0)
+    }
+    // Nothing is written twice, so the order is free: that of y in memory is the fastest.
+    nest.sortAxes { abs($0.strides[0]) }
+    nest.mergeAxes()
+    run(nest, from: x, to: y)
+  }
+
+  /// Copies operand 1 of the loop to operand 0, whose last axis is the one with the smallest stride.
+  private static func run<T: LoopScalar>(
+    _ nest: LoopNest, from x: UnsafePointer<T>, to y: UnsafeMutablePointer<T>
+  ) {
+    if nest.count == 0 { return }
+    var nest = nest
+    let isTransposed = nest.putRowsFirst(for: 1)
+    nest.padToMatrix()
+    nest.forEachTile(entries: entriesPerTile, rows: isTransposed ? 64 : 1) { part in
+      let outer = part.axes.count - 2
+      let rows = part.axes[outer]
+      let columns = part.axes[outer + 1]
+      part.forEachIndex(ofFirst: outer) { offset in
+        copyMatrix(
+          x + offset[1], rowStride: rows.strides[1], columnStride: columns.strides[1], to: y + offset[0],
+          rowStride: rows.strides[0], columnStride: columns.strides[0], rows: rows.extent, columns: columns.extent)
+      }
+    }
+  }
+
+  /// y[r, c] = x[r, c].
+  static func copyMatrix<T: LoopScalar>(
+    _ x: UnsafePointer<T>, rowStride xRow: Int, columnStride xColumn: Int, to y: UnsafeMutablePointer<T>,
+    rowStride yRow: Int, columnStride yColumn: Int, rows: Int, columns: Int
+  ) {
+    if xColumn == 1, yColumn == 1, columns >= 32 {
+      for row in 0..<rows { (y + row * yRow).update(from: x + row * xRow, count: columns) }
+    } else if xColumn == 0, yColumn == 1, columns >= 32 {
+      for row in 0..<rows { (y + row * yRow).update(repeating: x[row * xRow], count: columns) }
+    } else if xRow == 1, yColumn == 1 {
+      Transpose.copy(x, stride: xColumn, to: y, stride: yRow, rows: rows, columns: columns)
+    } else if xColumn == 1, yRow == 1 {
+      Transpose.copy(x, stride: xRow, to: y, stride: yColumn, rows: columns, columns: rows)
+    } else {
+      for row in 0..<rows {
+        for column in 0..<columns { y[row * yRow + column * yColumn] = x[row * xRow + column * xColumn] }
+      }
+    }
+  }
+}
+
+extension LoopNest {
+  /// Where the operand's entries are closer together along another axis than along the last one, moves that axis next to
+  /// the last, so that the two can be taken for a transposed matrix.
+  ///
+  /// - Returns: Whether there is such an axis.
+  mutating func putRowsFirst(for operand: Int) -> Bool {
+    guard let last = axes.last, axes.count > 1, abs(last.strides[operand]) > 1 else { return false }
+    var closest = axes.count - 1
+    for axis in axes.indices.reversed() {
+      let stride = abs(axes[axis].strides[operand])
+      if stride != 0, stride < abs(axes[closest].strides[operand]) { closest = axis }
+    }
+    if closest == axes.count - 1 { return false }
+    moveAxis(closest, to: axes.count - 2)
+    return true
+  }
+}

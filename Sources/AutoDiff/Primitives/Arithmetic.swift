@@ -1,0 +1,131 @@
+/// a + b.
+struct Add: BinaryElementwise {
+  var name: String { "add" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a + b }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? { v }
+}
+
+/// a − b.
+struct Subtract: BinaryElementwise {
+  var name: String { "subtract" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a - b }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    argument == 0 ? v : -v
+  }
+}
+
+/// a · b, entry by entry.
+struct Multiply: BinaryElementwise {
+  var name: String { "multiply" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a * b }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    v * inputs[1 - argument]
+  }
+}
+
+/// a / b, entry by entry.
+struct Divide: BinaryElementwise {
+  var name: String { "divide" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a / b }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    argument == 0 ? v / inputs[1] : -(v * (output / inputs[1]))
+  }
+}
+
+/// −x.
+struct Negate: UnaryElementwise {
+  var name: String { "negate" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { -x }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -v }
+}
+
+/// x · c for a constant c.
+struct Scale: UnaryElementwise {
+  let factor: Double
+  var name: String { "scale" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * V(constant: factor) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * factor }
+}
+
+/// x + c for a constant c.
+struct Offset: UnaryElementwise {
+  let offset: Double
+  var name: String { "offset" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x + V(constant: offset) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v }
+}
+
+/// 1 / x.
+struct Reciprocal: UnaryElementwise {
+  var name: String { "reciprocal" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { V(constant: 1) / x }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -(v * square(y)) }
+}
+
+/// x².
+struct Square: UnaryElementwise {
+  var name: String { "square" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * x }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * (x * 2) }
+}
+
+extension Tensor {
+  /// The sum of two tensors that broadcast to a common shape.
+  public static func + (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Add(), a, b) }
+  /// The difference of two tensors that broadcast to a common shape.
+  public static func - (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Subtract(), a, b) }
+  /// The product, entry by entry, of two tensors that broadcast to a common shape.
+  public static func * (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Multiply(), a, b) }
+  /// The quotient, entry by entry, of two tensors that broadcast to a common shape.
+  public static func / (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Divide(), a, b) }
+  /// The tensor with all signs changed.
+  public static prefix func - (x: Tensor) -> Tensor { bind(Negate(), .one(x)) }
+
+  /// Adds a number to every entry; the number takes the tensor's scalar type.
+  public static func + (x: Tensor, c: Double) -> Tensor { bind(Offset(offset: c), .one(x)) }
+  /// Adds a number to every entry; the number takes the tensor's scalar type.
+  public static func + (c: Double, x: Tensor) -> Tensor { bind(Offset(offset: c), .one(x)) }
+  /// Subtracts a number from every entry; the number takes the tensor's scalar type.
+  public static func - (x: Tensor, c: Double) -> Tensor { bind(Offset(offset: -c), .one(x)) }
+  /// Subtracts every entry from a number; the number takes the tensor's scalar type.
+  public static func - (c: Double, x: Tensor) -> Tensor { bind(Offset(offset: c), .one(-x)) }
+  /// Multiplies every entry by a number; the number takes the tensor's scalar type.
+  public static func * (x: Tensor, c: Double) -> Tensor { bind(Scale(factor: c), .one(x)) }
+  /// Multiplies every entry by a number; the number takes the tensor's scalar type.
+  public static func * (c: Double, x: Tensor) -> Tensor { bind(Scale(factor: c), .one(x)) }
+  /// Divides every entry by a number; the number takes the tensor's scalar type.
+  public static func / (x: Tensor, c: Double) -> Tensor { x / Tensor(c, as: x.scalarType) }
+  /// Divides a number by every entry; the number takes the tensor's scalar type.
+  public static func / (c: Double, x: Tensor) -> Tensor { c == 1 ? reciprocal(x) : Tensor(c, as: x.scalarType) / x }
+
+  /// Adds in place.
+  public static func += (a: inout Tensor, b: Tensor) { a = a + b }
+  /// Subtracts in place.
+  public static func -= (a: inout Tensor, b: Tensor) { a = a - b }
+  /// Multiplies in place, entry by entry.
+  public static func *= (a: inout Tensor, b: Tensor) { a = a * b }
+  /// Divides in place, entry by entry.
+  public static func /= (a: inout Tensor, b: Tensor) { a = a / b }
+  /// Adds a number to every entry in place.
+  public static func += (x: inout Tensor, c: Double) { x = x + c }
+  /// Subtracts a number from every entry in place.
+  public static func -= (x: inout Tensor, c: Double) { x = x - c }
+  /// Multiplies every entry by a number in place.
+  public static func *= (x: inout Tensor, c: Double) { x = x * c }
+  /// Divides every entry by a number in place.
+  public static func /= (x: inout Tensor, c: Double) { x = x / c }
+}
+
+/// 1 / x, entry by entry.
+public func reciprocal(_ x: Tensor) -> Tensor { bind(Reciprocal(), .one(x)) }
+
+/// x², entry by entry.
+public func square(_ x: Tensor) -> Tensor { bind(Square(), .one(x)) }
+
+/// Binds an elementwise primitive of two inputs after broadcasting them to their common shape.
+@inline(__always)
+func bindBroadcast<P: ElementwisePrimitive>(_ primitive: P, _ a: Tensor, _ b: Tensor) -> Tensor {
+  if a.node.shape == b.node.shape { return bind(primitive, .two(a, b)) }
+  let shape = broadcastShape(a.shape, b.shape, primitive.name)
+  return bind(primitive, .two(a.broadcast(to: shape), b.broadcast(to: shape)))
+}

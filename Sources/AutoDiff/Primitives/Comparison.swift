@@ -1,0 +1,148 @@
+/// 1 where the relation holds, else 0; the derivative is 0. A relation with not-a-number does not hold, except ≠.
+struct Compare: BinaryElementwise {
+  enum Relation: Sendable { case less, lessOrEqual, equal, notEqual }
+  let relation: Relation
+  var name: String { "compare" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V {
+    let (one, zero) = (V(constant: 1), V(constant: 0))
+    return switch relation {
+    case .less: V.select(V.isLess(a, b), one, zero)
+    case .lessOrEqual: V.select(V.isLessOrEqual(a, b), one, zero)
+    case .equal: V.select(V.isEqual(a, b), one, zero)
+    case .notEqual: V.select(V.isEqual(a, b), zero, one)
+    }
+  }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? { nil }
+}
+
+/// max(a, b), entry by entry; not-a-number wins.
+struct Maximum: BinaryElementwise {
+  var name: String { "maximum" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { V.maximum(a, b) }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    let (mine, other) = (inputs[argument], inputs[1 - argument])
+    return v * (((other .< mine) + (other .<= mine)) * 0.5)
+  }
+}
+
+/// min(a, b), entry by entry; not-a-number wins.
+struct Minimum: BinaryElementwise {
+  var name: String { "minimum" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { V.minimum(a, b) }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    let (mine, other) = (inputs[argument], inputs[1 - argument])
+    return v * (((mine .< other) + (mine .<= other)) * 0.5)
+  }
+}
+
+/// x limited to an interval.
+struct Clamp: UnaryElementwise {
+  let min: Double, max: Double
+  var name: String { "clamp" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
+    V.minimum(V.maximum(x, V(constant: min)), V(constant: max))
+  }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
+    v * ((x .>= min) * (x .<= max))
+  }
+}
+
+/// |x|.
+struct Abs: UnaryElementwise {
+  var name: String { "abs" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x.magnitude }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * sign(x) }
+}
+
+/// −1, 0 or 1; not-a-number stays.
+struct Sign: UnaryElementwise {
+  var name: String { "sign" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
+    let zero = V(constant: 0)
+    return V.select(V.isLess(zero, x), V(constant: 1), V.select(V.isLess(x, zero), V(constant: -1), x))
+  }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { nil }
+}
+
+/// `a` where the mask is not 0, else `b`.
+struct Select: ElementwisePrimitive {
+  var name: String { "select" }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        inputs[0].withView(T.self) { mask in
+          inputs[1].withView(T.self) { a in
+            inputs[2].withView(T.self) { b in
+              StridedMap.ternary(mask, a, b, into: y) { T.Lanes.select(T.Lanes.isEqual($0, .init(repeating: 0)), $2, $1) }
+            }
+          }
+        }
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    switch argument {
+    case 1: select(inputs[0], v, Tensor.zeros(like: v))
+    case 2: select(inputs[0], Tensor.zeros(like: v), v)
+    default: nil
+    }
+  }
+}
+
+extension Tensor {
+  /// 1 where a < b, else 0.
+  public static func .< (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Compare(relation: .less), a, b) }
+  /// 1 where a ≤ b, else 0.
+  public static func .<= (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Compare(relation: .lessOrEqual), a, b) }
+  /// 1 where a > b, else 0.
+  public static func .> (a: Tensor, b: Tensor) -> Tensor { b .< a }
+  /// 1 where a ≥ b, else 0.
+  public static func .>= (a: Tensor, b: Tensor) -> Tensor { b .<= a }
+  /// 1 where a = b, else 0.
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Compare(relation: .equal), a, b) }
+  /// 1 where a ≠ b, else 0.
+  public static func .!= (a: Tensor, b: Tensor) -> Tensor { bindBroadcast(Compare(relation: .notEqual), a, b) }
+  /// 1 where an entry is less than a number, else 0.
+  public static func .< (a: Tensor, b: Double) -> Tensor { a .< Tensor(b, as: a.scalarType) }
+  /// 1 where an entry is at most a number, else 0.
+  public static func .<= (a: Tensor, b: Double) -> Tensor { a .<= Tensor(b, as: a.scalarType) }
+  /// 1 where an entry is greater than a number, else 0.
+  public static func .> (a: Tensor, b: Double) -> Tensor { a .> Tensor(b, as: a.scalarType) }
+  /// 1 where an entry is at least a number, else 0.
+  public static func .>= (a: Tensor, b: Double) -> Tensor { a .>= Tensor(b, as: a.scalarType) }
+  /// 1 where an entry equals a number, else 0.
+  public static func .== (a: Tensor, b: Double) -> Tensor { a .== Tensor(b, as: a.scalarType) }
+  /// 1 where an entry differs from a number, else 0.
+  public static func .!= (a: Tensor, b: Double) -> Tensor { a .!= Tensor(b, as: a.scalarType) }
+}
+
+/// The larger of a and b, entry by entry, broadcast to a common shape; not-a-number wins. Where they are equal, each has
+/// the derivative 1/2.
+public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { bindBroadcast(Maximum(), a, b) }
+/// The larger of an entry and a number; at equality the derivative is 1/2.
+public func maximum(_ a: Tensor, _ b: Double) -> Tensor { maximum(a, Tensor(b, as: a.scalarType)) }
+/// The smaller of a and b, entry by entry, broadcast to a common shape; not-a-number wins. Where they are equal, each
+/// has the derivative 1/2.
+public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { bindBroadcast(Minimum(), a, b) }
+/// The smaller of an entry and a number; at equality the derivative is 1/2.
+public func minimum(_ a: Tensor, _ b: Double) -> Tensor { minimum(a, Tensor(b, as: a.scalarType)) }
+/// Every entry limited to [min, max]. The derivative is 1 in the closed interval, 0 outside.
+public func clamp(_ x: Tensor, min: Double, max: Double) -> Tensor {
+  guard min <= max else { stop("clamp", "min must not exceed max", got: "\(min) and \(max)") }
+  return bind(Clamp(min: min, max: max), .one(x))
+}
+/// The absolute value of every entry. The derivative at 0 is taken to be 0.
+public func abs(_ x: Tensor) -> Tensor { bind(Abs(), .one(x)) }
+/// −1, 0 or 1 by the sign of every entry; the derivative is 0.
+public func sign(_ x: Tensor) -> Tensor { bind(Sign(), .one(x)) }
+
+/// `a` where the mask is not 0, else `b`, entry by entry; the three broadcast to a common shape. Derivatives flow into
+/// the chosen entries only, so a not-a-number in the other branch does no harm.
+public func select(_ mask: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
+  let shape = broadcastShape(mask.shape, broadcastShape(a.shape, b.shape, "select"), "select")
+  return bind(Select(), .many([mask, a, b].map { $0.broadcast(to: shape) }))
+}

@@ -1,0 +1,225 @@
+/// The sum of products over paired axes of two tensors: every matrix product, vector product and outer product.
+///
+/// The output has the batch axes first, then the free axes of the left factor, then those of the right. Both derivatives
+/// are contractions again, and so is every batched form; operands are read through their strides, never transposed in
+/// memory.
+struct Contraction: BilinearPrimitive {
+  /// Axes that run in parallel, paired.
+  let leftBatch: [Int], rightBatch: [Int]
+  /// Axes that are summed over, paired.
+  let leftSummed: [Int], rightSummed: [Int]
+
+  var name: String { "contraction" }
+
+  func leftFree(_ rank: Int) -> [Int] { (0..<rank).filter { !leftBatch.contains($0) && !leftSummed.contains($0) } }
+  func rightFree(_ rank: Int) -> [Int] { (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) } }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let (a, b) = (inputs[0].shape, inputs[1].shape)
+    guard (leftBatch + leftSummed).allSatisfy({ $0 < a.count }), (rightBatch + rightSummed).allSatisfy({ $0 < b.count }),
+      a.picking(leftBatch) == b.picking(rightBatch), a.picking(leftSummed) == b.picking(rightSummed)
+    else {
+      stop(
+        "paired axes must have equal extents", got: "axes \(leftBatch + leftSummed) of \(a) and "
+          + "\(rightBatch + rightSummed) of \(b)")
+    }
+    return a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    return inputs[0].scalarType == .float64
+      ? evaluate(inputs, shape, Double.self) : evaluate(inputs, shape, Float.self)
+  }
+
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    let (a, b) = (inputs[0], inputs[1])
+    let batch = leftBatch.count
+    let (leftFree, rightFree) = (leftFree(a.rank), rightFree(b.rank))
+    let outputBatch = Array(0..<batch)
+    if argument == 0 {
+      // [batch, left free, right free] with b, summed over the right free axes: [batch, left free, b's summed axes].
+      let result = dispatch(
+        Contraction(
+          leftBatch: outputBatch, rightBatch: rightBatch,
+          leftSummed: Array(batch + leftFree.count..<cotangent.rank), rightSummed: rightFree),
+        .two(cotangent, b))
+      // The summed axes come out in the order of b's axes.
+      let summed = rightSummed.indices.sorted { rightSummed[$0] < rightSummed[$1] }.map { leftSummed[$0] }
+      return result.permuted((leftBatch + leftFree + summed).inversePermutation)
+    }
+    let result = dispatch(
+      Contraction(
+        leftBatch: leftBatch, rightBatch: outputBatch,
+        leftSummed: leftFree, rightSummed: Array(batch..<batch + leftFree.count)),
+      .two(a, cotangent))
+    let summed = leftSummed.indices.sorted { leftSummed[$0] < leftSummed[$1] }.map { rightSummed[$0] }
+    return result.permuted((rightBatch + summed + rightFree).inversePermutation)
+  }
+
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    func up(_ axes: [Int]) -> [Int] { axes.map { $0 + 1 } }
+    if isBatched[0], isBatched[1] {
+      return dispatch(
+        Contraction(
+          leftBatch: [0] + up(leftBatch), rightBatch: [0] + up(rightBatch),
+          leftSummed: up(leftSummed), rightSummed: up(rightSummed)), inputs)
+    }
+    let batch = leftBatch.count
+    if isBatched[0] {
+      // The examples become the first free axis of the left factor.
+      return dispatch(
+        Contraction(
+          leftBatch: up(leftBatch), rightBatch: rightBatch, leftSummed: up(leftSummed), rightSummed: rightSummed),
+        inputs
+      ).movingAxis(batch, to: 0)
+    }
+    // The right factor first, so that the examples become rows of the product: [batch, examples, right free, left free].
+    let (a, b) = (inputs[0], inputs[1])
+    let swapped = dispatch(
+      Contraction(
+        leftBatch: up(rightBatch), rightBatch: leftBatch, leftSummed: up(rightSummed), rightSummed: leftSummed),
+      .two(b, a))
+    let left = leftFree(a.rank).count
+    let right = swapped.rank - batch - 1 - left
+    let order =
+      [batch] + Array(0..<batch) + Array(batch + 1 + right..<swapped.rank) + Array(batch + 1..<batch + 1 + right)
+    return swapped.permuted(order)
+  }
+}
+
+// MARK: - Evaluation
+
+extension Contraction {
+  private func evaluate<T: LoopScalar>(_ inputs: Operands, _ shape: [Int], _: T.Type) -> Tensor {
+    let (a, b) = (inputs[0].array, inputs[1].array)
+    if a.storage == nil, b.storage == nil {
+      return Tensor(
+        node: ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(T(a.single) * T(b.single))))
+    }
+    var left = Factor(a, leftBatch, leftFree(a.shape.count), leftSummed)
+    var right = Factor(b, rightBatch, rightFree(b.shape.count), rightSummed)
+    // The order of the summed axes is free: take the one in which they merge into one.
+    let order = left.summed.strides.indices.sorted { left.summed.strides[$0] > left.summed.strides[$1] }
+    left.summed.reorder(order)
+    right.summed.reorder(order)
+    // Where one factor does not vary along the leading batch axes, they are rows of a single product.
+    if !left.batch.extents.isEmpty, right.batch.strides.allSatisfy({ $0 == 0 }) {
+      left.free = Axes(joining: left.batch, left.free)
+      left.batch = Axes()
+      right.batch = Axes()
+    }
+    let batchCount = left.batch.extents.product
+    left.mergeOrCopy(T.self)
+    right.mergeOrCopy(T.self)
+    let (m, k, n) = (left.free.count, left.summed.count, right.free.count)
+    return .make(shape, T.self) { c in
+      left.node.withAddress(T.self) { p in
+        right.node.withAddress(T.self) { q in
+          let x = MatrixView(
+            base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
+          let y = MatrixView(
+            base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
+          if left.batch.extents.isEmpty {
+            let isGram = p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride
+            if isGram {
+              MatrixProduct.gram(x, into: c, rowStride: n)
+            } else {
+              MatrixProduct.multiply(x, y, into: c, rowStride: n)
+            }
+          } else {
+            let (s, t) = (left.batch, right.batch)
+            MatrixProduct.multiplyBatch(
+              batchCount, x, offset: { s.offset($0) }, y, offset: { t.offset($0) }, into: c)
+          }
+        }
+      }
+    }
+  }
+
+  /// A group of axes of an operand.
+  private struct Axes {
+    var extents: [Int] = []
+    var strides: [Int] = []
+
+    init() {}
+    init(_ node: ArrayNode, _ axes: [Int]) {
+      let all = node.explicitStrides
+      extents = node.shape.picking(axes)
+      strides = all.picking(axes)
+    }
+    init(joining a: Axes, _ b: Axes) {
+      extents = a.extents + b.extents
+      strides = a.strides + b.strides
+    }
+
+    var count: Int { extents.product }
+    /// The stride of the single axis that is left after merging; any number will do where there is none.
+    var stride: Int { strides.last ?? 1 }
+
+    mutating func reorder(_ order: [Int]) {
+      extents = extents.picking(order)
+      strides = strides.picking(order)
+    }
+
+    /// Joins neighbouring axes that walk through memory like one; whether at most one is left.
+    mutating func merge() -> Bool {
+      var k = 0
+      while k < extents.count {
+        if extents[k] == 1 {
+          extents.remove(at: k)
+          strides.remove(at: k)
+        } else if k > 0, strides[k - 1] == strides[k] * extents[k] {
+          extents[k - 1] *= extents[k]
+          strides[k - 1] = strides[k]
+          extents.remove(at: k)
+          strides.remove(at: k)
+        } else {
+          k += 1
+        }
+      }
+      return extents.count <= 1
+    }
+
+    /// The distance of the entry at a flat index from the first.
+    func offset(_ index: Int) -> Int {
+      var rest = index
+      var result = 0
+      for k in extents.indices.reversed() {
+        result += rest % extents[k] * strides[k]
+        rest /= extents[k]
+      }
+      return result
+    }
+  }
+
+  private struct Factor {
+    var node: ArrayNode
+    var batch: Axes, free: Axes, summed: Axes
+
+    init(_ node: ArrayNode, _ batch: [Int], _ free: [Int], _ summed: [Int]) {
+      self.node = node
+      self.batch = Axes(node, batch)
+      self.free = Axes(node, free)
+      self.summed = Axes(node, summed)
+    }
+
+    /// Makes the free axes one axis and the summed axes one axis, by a copy only where strides do not allow it.
+    mutating func mergeOrCopy<T: LoopScalar>(_: T.Type) {
+      let freeMerges = free.merge()
+      let summedMerges = summed.merge()
+      _ = batch.merge()
+      if freeMerges, summedMerges { return }
+      let order = Axes(joining: Axes(joining: batch, free), summed)
+      let copy = node.view(shape: order.extents, strides: order.strides, offset: node.offset).contiguous
+      node = copy
+      let strides = order.extents.rowMajorStrides
+      batch.strides = Array(strides[..<batch.strides.count])
+      let (freeCount, summedCount) = (free.count, summed.count)
+      free.extents = [freeCount]
+      free.strides = [summedCount]
+      summed.extents = [summedCount]
+      summed.strides = [1]
+    }
+  }
+}

@@ -1,0 +1,141 @@
+/// A primitive that maps entries to entries: every output entry depends on the input entries at the same place.
+///
+/// The Jacobian is diagonal, hence its own transpose: one rule serves both modes. Inputs have equal shapes;
+/// operators broadcast before they bind.
+public protocol ElementwisePrimitive: Primitive {
+  /// `v` · ∂output/∂inputs[argument], entry by entry; nil where that is zero everywhere.
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor?
+}
+
+extension ElementwisePrimitive {
+  /// The common shape of the inputs.
+  @inline(__always)
+  public func shape(of inputs: Operands) -> [Int] {
+    switch inputs {
+    case .one(let a): return a.node.shape
+    case .two(let a, let b):
+      if a.node.shape != b.node.shape { stopAtShapes(inputs) }
+      return a.node.shape
+    case .many(let all):
+      if all.contains(where: { $0.shape != all[0].shape }) { stopAtShapes(inputs) }
+      return all[0].shape
+    }
+  }
+
+  @inline(never)
+  private func stopAtShapes(_ inputs: Operands) -> Never {
+    stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
+  }
+
+  /// Σ tangent · derivative.
+  public func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    var sum: Tensor?
+    for argument in 0..<tangents.count {
+      if let tangent = tangents[argument], let part = timesDerivative(tangent, argument, inputs, output) {
+        accumulate(&sum, part)
+      }
+    }
+    return sum
+  }
+
+  /// cotangent · derivative.
+  public func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    timesDerivative(cotangent, argument, inputs, output)
+  }
+
+  /// The same primitive; shared inputs are repeated (as a view) for every example.
+  public func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(self, inputs.aligned(isBatched, size: size))
+  }
+}
+
+extension Operands {
+  /// The operands with an example axis in front of each; the shared ones are repeated as a view.
+  func aligned(_ isBatched: Few<Bool>, size: Int) -> Operands {
+    switch (self, isBatched) {
+    case (.one, _): self
+    case (.two(let a, let b), .two(let x, let y)):
+      .two(
+        x ? a : a.broadcast(to: [size] + a.shape),
+        y ? b : b.broadcast(to: [size] + b.shape))
+    default:
+      .many(indices.map { isBatched[$0] ? self[$0] : self[$0].broadcast(to: [size] + self[$0].shape) })
+    }
+  }
+}
+
+/// An elementwise function of one input that the loops evaluate.
+protocol UnaryElementwise: ElementwisePrimitive {
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V
+
+  /// `v` · derivative at `x`, where the output is `y`.
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor?
+}
+
+extension UnaryElementwise {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    timesDerivative(v, at: inputs[0], output: output)
+  }
+
+  @inline(__always)
+  func evaluate(_ inputs: Operands) -> Tensor {
+    guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
+    return x.scalarType == .float64 ? evaluate(x, Double.self) : evaluate(x, Float.self)
+  }
+
+  @inline(__always)
+  private func evaluate<T: LoopScalar>(_ x: Tensor, _: T.Type) -> Tensor {
+    let x = x.array
+    if x.storage == nil {
+      return Tensor(
+        node: ArrayNode(
+          shape: x.shape, scalarType: T.scalarType, single: Double(value(T.Lanes(repeating: T(x.single))).first)))
+    }
+    return .make(x.shape, T.self) { y in
+      x.withAddress(T.self) { base in
+        if let strides = x.strides {
+          StridedMap.unary(StridedView(base: base, shape: x.shape, strides: strides), into: y) { value($0) }
+        } else {
+          VectorMap.unary(base, y, count: x.shape.product) { value($0) }
+        }
+      }
+    }
+  }
+}
+
+/// An elementwise function of two inputs that the loops evaluate.
+protocol BinaryElementwise: ElementwisePrimitive {
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V
+}
+
+extension BinaryElementwise {
+  @inline(__always)
+  func evaluate(_ inputs: Operands) -> Tensor {
+    guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
+    let shape = shape(of: inputs)
+    return a.scalarType == .float64 ? evaluate(shape, a, b, Double.self) : evaluate(shape, a, b, Float.self)
+  }
+
+  @inline(__always)
+  private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: Tensor, _ b: Tensor, _: T.Type) -> Tensor {
+    let (a, b) = (a.array, b.array)
+    if a.storage == nil, b.storage == nil {
+      let result = value(T.Lanes(repeating: T(a.single)), T.Lanes(repeating: T(b.single))).first
+      return Tensor(node: ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(result)))
+    }
+    return .make(shape, T.self) { y in
+      a.withAddress(T.self) { p in
+        b.withAddress(T.self) { q in
+          if a.strides == nil, b.strides == nil {
+            VectorMap.binary(p, q, y, count: shape.product) { value($0, $1) }
+          } else {
+            StridedMap.binary(
+              StridedView(base: p, shape: shape, strides: a.explicitStrides),
+              StridedView(base: q, shape: shape, strides: b.explicitStrides), into: y
+            ) { value($0, $1) }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/// Picks entries of a table along an axis by indices: the output has the indices' axes in place of that axis.
+///
+/// Inputs: the table and the indices, which are whole numbers held in a tensor, so that they can differ between the
+/// examples of a batch. The first `batchRank` axes of both inputs run in parallel.
+struct Gather: Primitive {
+  let axis: Int, batchRank: Int
+  var name: String { "gather" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let (table, indices) = (inputs[0].shape, inputs[1].shape)
+    guard axis >= batchRank, axis < table.count, indices.count >= batchRank,
+      table.prefix(batchRank) == indices.prefix(batchRank)
+    else { stop("the axis must exist in the table", got: "axis \(axis), table \(table), indices \(indices)") }
+    return Array(table[..<axis] + indices[batchRank...] + table[(axis + 1)...])
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let (table, indices) = (inputs[0], inputs[1])
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        table.withEntries(T.self) { table in
+          indices.withEntries(T.self) { indices in
+            let plan = IndexingPlan(self.name, axis, batchRank, inputs[0].shape, inputs[1].shape)
+            plan.check(indices)
+            for b in 0..<plan.batches {
+              Indexing.gather(
+                table + b * plan.tableCount, outer: plan.outer, extent: plan.extent, inner: plan.inner,
+                indices: indices + b * plan.indexCount, count: plan.indexCount, into: y + b * plan.pickedCount)
+            }
+          }
+        }
+      }
+    }
+    return table.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { dispatch(self, .two($0, inputs[1])) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    guard argument == 0 else { return nil }
+    return dispatch(
+      ScatterAdd(axis: axis, extent: inputs[0].shape[axis], batchRank: batchRank), .two(cotangent, inputs[1]))
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    let (table, indices) = (inputs[0], inputs[1])
+    if batchRank == 0, !isBatched[1] {
+      return dispatch(Gather(axis: axis + 1, batchRank: 0), inputs)
+    }
+    if batchRank == 0, !isBatched[0] {
+      return dispatch(self, .two(table, indices)).movingAxis(axis, to: 0)
+    }
+    return dispatch(Gather(axis: axis + 1, batchRank: batchRank + 1), inputs.aligned(isBatched, size: size))
+  }
+}
+
+/// Adds entries into zeros at the places that indices name along an axis: the adjoint of ``Gather`` in its table.
+struct ScatterAdd: Primitive {
+  let axis: Int, extent: Int, batchRank: Int
+  var name: String { "scatterAdd" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let (x, indices) = (inputs[0].shape, inputs[1].shape)
+    let picked = indices.count - batchRank
+    guard picked >= 0, axis >= batchRank, axis + picked <= x.count,
+      x.prefix(batchRank) == indices.prefix(batchRank), x[axis..<axis + picked] == indices[batchRank...]
+    else { stop("values must have the indices' shape at the axis", got: "axis \(axis), values \(x), indices \(indices)") }
+    return Array(x[..<axis] + [extent] + x[(axis + picked)...])
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        inputs[0].withEntries(T.self) { x in
+          inputs[1].withEntries(T.self) { indices in
+            let plan = IndexingPlan(self.name, axis, batchRank, shape, inputs[1].shape)
+            plan.check(indices)
+            for b in 0..<plan.batches {
+              Indexing.scatterAdd(
+                x + b * plan.pickedCount, outer: plan.outer, extent: plan.extent, inner: plan.inner,
+                indices: indices + b * plan.indexCount, count: plan.indexCount, into: y + b * plan.tableCount)
+            }
+          }
+        }
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { dispatch(self, .two($0, inputs[1])) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    guard argument == 0 else { return nil }
+    return dispatch(Gather(axis: axis, batchRank: batchRank), .two(cotangent, inputs[1]))
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    if batchRank == 0, !isBatched[1] {
+      return dispatch(ScatterAdd(axis: axis + 1, extent: extent, batchRank: 0), inputs)
+    }
+    return dispatch(
+      ScatterAdd(axis: axis + 1, extent: extent, batchRank: batchRank + 1), inputs.aligned(isBatched, size: size))
+  }
+}
+
+/// How an indexed access walks through memory.
+private struct IndexingPlan {
+  let name: String
+  let batches: Int, outer: Int, extent: Int, inner: Int, indexCount: Int
+
+  init(_ name: String, _ axis: Int, _ batchRank: Int, _ table: [Int], _ indices: [Int]) {
+    self.name = name
+    batches = Array(table[..<batchRank]).product
+    outer = Array(table[batchRank..<axis]).product
+    extent = table[axis]
+    inner = Array(table[(axis + 1)...]).product
+    indexCount = Array(indices[batchRank...]).product
+  }
+
+  var tableCount: Int { outer * extent * inner }
+  var pickedCount: Int { outer * indexCount * inner }
+
+  func check<T: LoopScalar>(_ indices: UnsafePointer<T>) {
+    if let bad = Indexing.firstInvalidIndex(indices, count: batches * indexCount, extent: extent) {
+      stop(name, "indices must be whole numbers in 0..<\(extent)", got: "\(indices[bad]) at position \(bad)")
+    }
+  }
+}
+
+extension Tensor {
+  /// The entries at the given indices of an axis; the indices' axes take that axis's place.
+  ///
+  /// - Parameter indices: whole numbers from 0 to the extent, as a tensor of this tensor's scalar type.
+  public func gathered(at indices: Tensor, axis: Int = 0) -> Tensor {
+    bind(Gather(axis: normalizedAxis(axis, rank: rank, "gather"), batchRank: 0), .two(self, indices))
+  }
+
+  /// The entries at the given indices of an axis, in that order.
+  public func gathered(at indices: [Int], axis: Int = 0) -> Tensor {
+    gathered(at: Tensor(indices.map(Double.init), as: scalarType), axis: axis)
+  }
+
+  /// Zeros with `extent` entries along `axis`, to which this tensor's entries are added at the given indices; entries
+  /// with the same index add up.
+  public func scatterAdded(at indices: Tensor, axis: Int = 0, extent: Int) -> Tensor {
+    let rank = rank - indices.rank + 1
+    return bind(
+      ScatterAdd(axis: normalizedAxis(axis, rank: rank, "scatterAdd"), extent: extent, batchRank: 0),
+      .two(self, indices))
+  }
+}

@@ -1,0 +1,152 @@
+/// The sum over some axes, in increasing order of `axes`; they disappear from the shape.
+struct Sum: LinearPrimitive {
+  let axes: [Int]
+  var name: String { "sum" }
+
+  func shape(of inputs: Operands) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let x = inputs[0]
+    if x.array.storage == nil { return Tensor(node: x.array.view(shape: shape, strides: [], offset: 0)) }
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in x.withView(T.self) { Reduction.sum($0, axes: axes, into: y) } }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    cotangent.restoring(axes).broadcast(to: inputShape)
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Sum(axes: axes.map { $0 + 1 }), inputs)
+  }
+}
+
+/// The largest or the smallest entry over some axes. Entries that tie share the derivative equally.
+struct Extremum: Primitive {
+  let axes: [Int]
+  let isMaximum: Bool
+  var name: String { isMaximum ? "max" : "min" }
+
+  func shape(of inputs: Operands) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        inputs[0].withView(T.self) {
+          if isMaximum {
+            Reduction.maximum($0, axes: axes, into: y)
+          } else {
+            Reduction.minimum($0, axes: axes, into: y)
+          }
+        }
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  /// 1 / (number of ties) at the extremal entries, 0 elsewhere.
+  private func weights(_ x: Tensor, _ y: Tensor) -> Tensor {
+    let mask = x .== y.restoring(axes)
+    return mask / mask.sum(axes: axes, keepingAxes: true)
+  }
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { ($0 * weights(inputs[0], output)).sum(axes: axes) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    cotangent.restoring(axes) * weights(inputs[0], output)
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Extremum(axes: axes.map { $0 + 1 }, isMaximum: isMaximum), inputs)
+  }
+}
+
+/// The Euclidean norm over some axes, without overflow or underflow on the way. The derivative at 0 is taken to be 0, the
+/// subgradient of least norm.
+struct Norm: Primitive {
+  let axes: [Int]
+  var name: String { "norm" }
+
+  func shape(of inputs: Operands) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let x = inputs[0]
+    let shape = shape(of: inputs)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        x.withView(T.self) { Reduction.sumOfSquares($0, axes: axes, into: y) }
+        for k in 0..<shape.product { y[k] = y[k].squareRoot() }
+      }
+    }
+    let plain = x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    // Squares leave the range of the type long before the entries do.
+    let (tiny, huge) = x.scalarType == .float64 ? (1e-140, 1e150) : (1e-17, 1e18)
+    if plain.allSatisfy({ $0 > tiny && $0 < huge }) || x.count == 0 { return plain }
+    let largest = abs(x).max(axes: axes, keepingAxes: true)
+    let scale = select((largest .== 0) + (largest .== .infinity), Tensor.ones(like: largest), largest)
+    return sqrt(square(x / scale).sum(axes: axes)) * scale.reshaped(to: shape)
+  }
+  private func direction(_ x: Tensor, _ y: Tensor) -> Tensor {
+    x / select(y .== 0, Tensor.ones(like: y), y).restoring(axes)
+  }
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { ($0 * direction(inputs[0], output)).sum(axes: axes) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    cotangent.restoring(axes) * direction(inputs[0], output)
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Norm(axes: axes.map { $0 + 1 }), inputs)
+  }
+}
+
+private func reducedShape(_ name: String, _ shape: [Int], _ axes: [Int]) -> [Int] {
+  if let axis = axes.last, axis >= shape.count {
+    stop(name, "the axes must exist", got: "axes \(axes) of \(shape)")
+  }
+  return axes.count == shape.count ? [] : shape.dropping(axes)
+}
+
+extension Tensor {
+  /// Puts axes of extent 1 back where a reduction removed them.
+  func restoring(_ axes: [Int]) -> Tensor {
+    var target = shape
+    for axis in axes { target.insert(1, at: axis) }
+    return reshaped(to: target)
+  }
+
+  /// The sum over the given axes (all of them by default). Of no entries it is 0.
+  public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    reduce(Sum(axes: normalizedAxes(axes, rank: rank, "sum")), keepingAxes) { $0.axes }
+  }
+
+  /// The arithmetic mean over the given axes (all of them by default).
+  public func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    let normalized = normalizedAxes(axes, rank: rank, "mean")
+    let count = shape.picking(normalized).product
+    guard count > 0 else { stop("mean", "needs at least one entry", got: "\(shape)") }
+    return sum(axes: normalized, keepingAxes: keepingAxes) / Double(count)
+  }
+
+  /// The largest entry over the given axes (all of them by default). Entries that tie share the derivative equally;
+  /// not-a-number wins; of no entries it is −∞.
+  public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    reduce(Extremum(axes: normalizedAxes(axes, rank: rank, "max"), isMaximum: true), keepingAxes) { $0.axes }
+  }
+
+  /// The smallest entry over the given axes (all of them by default). Entries that tie share the derivative equally;
+  /// not-a-number wins; of no entries it is +∞.
+  public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    reduce(Extremum(axes: normalizedAxes(axes, rank: rank, "min"), isMaximum: false), keepingAxes) { $0.axes }
+  }
+
+  /// The Euclidean norm over the given axes (all of them by default). The derivative at 0 is taken to be 0, the
+  /// subgradient of least norm.
+  public func norm(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    reduce(Norm(axes: normalizedAxes(axes, rank: rank, "norm")), keepingAxes) { $0.axes }
+  }
+
+  private func reduce<P: Primitive>(_ primitive: P, _ keepingAxes: Bool, _ axes: (P) -> [Int]) -> Tensor {
+    // Without axes a sum is the identity, but |x| is the norm of a single entry.
+    if axes(primitive).isEmpty, !(primitive is Norm) { return self }
+    let result = bind(primitive, .one(self))
+    return keepingAxes ? result.restoring(axes(primitive)) : result
+  }
+}

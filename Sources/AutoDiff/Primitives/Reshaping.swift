@@ -1,0 +1,158 @@
+/// The same entries in row-major order under another shape.
+struct Reshape: LinearPrimitive {
+  let target: [Int]
+  var name: String { "reshape" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    guard inputs[0].count == target.product else {
+      stop("the number of entries must stay the same", got: "\(inputs[0].shape) and \(target)")
+    }
+    return target
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let x = inputs[0].array.contiguous
+    return Tensor(node: x.view(shape: shape, strides: shape.rowMajorStrides, offset: x.offset))
+  }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { dispatch(Reshape(target: inputShape), .one(cotangent)) }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Reshape(target: [size] + target), inputs)
+  }
+}
+
+/// Reorders the axes: axis k of the output is axis `axes[k]` of the input. A view, nothing is copied.
+struct Permute: LinearPrimitive {
+  let axes: [Int]
+  var name: String { "permute" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    guard axes.sorted() == Array(0..<inputs[0].rank) else {
+      stop("the axes must be a permutation of 0..<\(inputs[0].rank)", got: "\(axes)")
+    }
+    return inputs[0].shape.picking(axes)
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let x = inputs[0].array
+    return Tensor(node: x.view(shape: shape, strides: x.explicitStrides.picking(axes), offset: x.offset))
+  }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(Permute(axes: axes.inversePermutation), .one(cotangent))
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Permute(axes: [0] + axes.map { $0 + 1 }), inputs)
+  }
+}
+
+/// Repeats entries along new leading axes and along axes of extent 1. A view, nothing is copied.
+struct Broadcast: LinearPrimitive {
+  let target: [Int]
+  var name: String { "broadcast" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let source = inputs[0].shape
+    guard source.count <= target.count, zip(source, target.suffix(source.count)).allSatisfy({ $0 == $1 || $0 == 1 })
+    else {
+      stop("every extent must be 1 or that of the target, counted from the last axis", got: "\(source) and \(target)")
+    }
+    return target
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let x = inputs[0].array
+    let added = shape.count - x.shape.count
+    guard x.storage != nil || shape.product == 1 else {
+      // A single number has no memory to look at: make some.
+      let one = inputs[0].withUniqueStorage
+      return Tensor(node: one.view(shape: shape, strides: [Int](repeating: 0, count: shape.count), offset: 0))
+    }
+    var strides = [Int](repeating: 0, count: added) + x.explicitStrides
+    for axis in x.shape.indices where x.shape[axis] == 1 { strides[added + axis] = 0 }
+    return Tensor(node: x.view(shape: shape, strides: strides, offset: x.offset))
+  }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    let added = target.count - inputShape.count
+    let stretched = inputShape.indices.filter { inputShape[$0] == 1 && target[added + $0] != 1 }.map { $0 + added }
+    let sum = dispatch(Sum(axes: Array(0..<added) + stretched), .one(cotangent))
+    return sum.shape == inputShape ? sum : sum.reshaped(to: inputShape)
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    let source = Array(inputs[0].shape.dropFirst())
+    let padded = [size] + [Int](repeating: 1, count: target.count - source.count) + source
+    return dispatch(Broadcast(target: [size] + target), .one(inputs[0].reshaped(to: padded)))
+  }
+}
+
+extension Tensor {
+  /// A single number in memory of its own.
+  fileprivate var withUniqueStorage: ArrayNode {
+    let x = array
+    let storage = Storage.allocate(byteCount: x.scalarType.byteCount)
+    if x.scalarType == .float64 {
+      storage.base.storeBytes(of: x.single, as: Double.self)
+    } else {
+      storage.base.storeBytes(of: Float(x.single), as: Float.self)
+    }
+    return ArrayNode(shape: x.shape, scalarType: x.scalarType, storage: storage, offset: 0, strides: nil)
+  }
+
+  /// The same entries, in row-major order, under another shape. At most one extent may be −1: it is inferred.
+  public func reshaped(to shape: [Int]) -> Tensor {
+    var target = shape
+    if let unknown = shape.firstIndex(of: -1) {
+      let known = shape.enumerated().filter { $0.offset != unknown }.map(\.element).product
+      guard known > 0, count % known == 0, !shape.dropping([unknown]).contains(where: { $0 < 0 }) else {
+        stop("reshape", "the extent -1 must be inferable", got: "\(self.shape) and \(shape)")
+      }
+      target[unknown] = count / known
+    }
+    if let negative = target.first(where: { $0 < 0 }) {
+      stop("reshape", "extents must not be negative", got: "\(negative)")
+    }
+    return target == self.shape ? self : bind(Reshape(target: target), .one(self))
+  }
+
+  /// The entries in row-major order as a vector.
+  public var flattened: Tensor { reshaped(to: [count]) }
+
+  /// Reorders the axes: axis k of the result is axis `axes[k]` of this tensor.
+  public func permuted(_ axes: [Int]) -> Tensor {
+    let normalized = axes.map { normalizedAxis($0, rank: rank, "permute") }
+    return normalized == Array(0..<rank) ? self : bind(Permute(axes: normalized), .one(self))
+  }
+
+  /// The matrix (or the stack of matrices) with the last two axes exchanged.
+  public var transposed: Tensor {
+    guard rank >= 2 else { stop("transposed", "the rank must be at least 2", got: "\(shape)") }
+    return permuted(Array(0..<rank - 2) + [rank - 1, rank - 2])
+  }
+
+  /// Moves one axis to another place.
+  public func movingAxis(_ source: Int, to destination: Int) -> Tensor {
+    var axes = Array(0..<rank)
+    let moved = axes.remove(at: normalizedAxis(source, rank: rank, "movingAxis"))
+    axes.insert(moved, at: normalizedAxis(destination, rank: rank, "movingAxis"))
+    return permuted(axes)
+  }
+
+  /// Repeats entries, as a view, along new leading axes and along axes of extent 1.
+  public func broadcast(to shape: [Int]) -> Tensor {
+    shape == self.shape ? self : bind(Broadcast(target: shape), .one(self))
+  }
+
+  /// Inserts an axis of extent 1 before the given axis; −1 appends one.
+  public func expanded(at axis: Int) -> Tensor {
+    var target = shape
+    target.insert(1, at: normalizedAxis(axis, rank: rank + 1, "expanded"))
+    return reshaped(to: target)
+  }
+
+  /// Removes axes of extent 1: the given ones, or all of them.
+  public func squeezed(_ axes: [Int]? = nil) -> Tensor {
+    let removed = axes.map { normalizedAxes($0, rank: rank, "squeezed") } ?? shape.indices.filter { shape[$0] == 1 }
+    if let wrong = removed.first(where: { shape[$0] != 1 }) {
+      stop("squeezed", "a removed axis must have extent 1", got: "axis \(wrong) of \(shape)")
+    }
+    return reshaped(to: shape.dropping(removed))
+  }
+}

@@ -1,0 +1,146 @@
+/// Entries `starts[k] + i · steps[k]` for i in 0..<counts[k] along every axis k. A view, nothing is copied.
+struct Slice: LinearPrimitive {
+  let starts: [Int], counts: [Int], steps: [Int]
+  var name: String { "slice" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let source = inputs[0].shape
+    guard source.count == counts.count else { stop("one range per axis", got: "\(counts.count) for \(source)") }
+    for axis in source.indices where counts[axis] > 0 {
+      let last = starts[axis] + (counts[axis] - 1) * steps[axis]
+      guard starts[axis] >= 0, starts[axis] < source[axis], last >= 0, last < source[axis] else {
+        stop("the range must lie within the axis", got: "\(starts[axis]) to \(last) on axis \(axis) of \(source)")
+      }
+    }
+    return counts
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let x = inputs[0].array
+    let strides = x.explicitStrides
+    var offset = x.offset
+    if shape.product > 0 { for axis in shape.indices { offset += starts[axis] * strides[axis] } }
+    return Tensor(node: x.view(shape: shape, strides: zip(strides, steps).map { $0 * $1 }, offset: offset))
+  }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(Place(target: inputShape, starts: starts, steps: steps), .one(cotangent))
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Slice(starts: [0] + starts, counts: [size] + counts, steps: [1] + steps), inputs)
+  }
+}
+
+/// Writes the input into zeros of the target shape, at `starts[k] + i · steps[k]` along every axis: the adjoint of ``Slice``.
+struct Place: LinearPrimitive {
+  let target: [Int], starts: [Int], steps: [Int]
+  var name: String { "place" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let source = inputs[0].shape
+    guard source.count == target.count else { stop("ranks must agree", got: "\(source) and \(target)") }
+    for axis in source.indices where source[axis] > 0 {
+      let last = starts[axis] + (source[axis] - 1) * steps[axis]
+      guard Swift.min(starts[axis], last) >= 0, Swift.max(starts[axis], last) < target[axis] else {
+        stop("the input must fit into the target", got: "\(source) and \(target)")
+      }
+    }
+    return target
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let strides = shape.rowMajorStrides
+    let x = inputs[0]
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        y.initialize(repeating: 0, count: shape.product)
+        guard x.count > 0 else { return }
+        let start = zip(starts, strides).map { $0 * $1 }.reduce(0, +)
+        x.withEntries(T.self) {
+          StridedCopy.scatter($0, shape: x.shape, to: y + start, strides: zip(strides, steps).map { $0 * $1 })
+        }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(Slice(starts: starts, counts: inputShape, steps: steps), .one(cotangent))
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Place(target: [size] + target, starts: [0] + starts, steps: [1] + steps), inputs)
+  }
+}
+
+/// Joins tensors along an axis.
+struct Concatenate: Primitive {
+  let axis: Int
+  var name: String { "concatenate" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    var shape = inputs[0].shape
+    guard axis < shape.count else { stop("the axis must exist", got: "axis \(axis) of \(shape)") }
+    for input in inputs.dropFirst() {
+      guard input.rank == shape.count, input.shape.dropping([axis]) == shape.dropping([axis]) else {
+        stop("shapes must agree but for axis \(axis)", got: inputs.map { "\($0.shape)" }.joined(separator: ", "))
+      }
+      shape[axis] += input.shape[axis]
+    }
+    return shape
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
+    let strides = shape.rowMajorStrides
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        var start = 0
+        for input in inputs {
+          if input.count > 0 {
+            input.withEntries(T.self) {
+              StridedCopy.scatter($0, shape: input.shape, to: y + start * strides[axis], strides: strides)
+            }
+          }
+          start += input.shape[axis]
+        }
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    dispatch(self, Few(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    let counts = inputs[argument].shape
+    var starts = [Int](repeating: 0, count: counts.count)
+    starts[axis] = inputs.prefix(argument).map { $0.shape[axis] }.reduce(0, +)
+    return dispatch(Slice(starts: starts, counts: counts, steps: counts.map { _ in 1 }), .one(cotangent))
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(Concatenate(axis: axis + 1), inputs.aligned(isBatched, size: size))
+  }
+}
+
+/// Joins tensors along an existing axis; all other extents must agree.
+public func concatenate(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+  guard let first = tensors.first else { stop("concatenate", "needs at least one tensor") }
+  if tensors.count == 1 { return first }
+  return bind(Concatenate(axis: normalizedAxis(axis, rank: first.rank, "concatenate")), Few(tensors))
+}
+
+/// Joins tensors of one shape along a new axis.
+public func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+  guard let first = tensors.first else { stop("stack", "needs at least one tensor") }
+  for tensor in tensors where tensor.shape != first.shape {
+    stop("stack", "shapes must agree", got: "\(first.shape) and \(tensor.shape)")
+  }
+  return concatenate(tensors.map { $0.expanded(at: axis) }, axis: normalizedAxis(axis, rank: first.rank + 1, "stack"))
+}
+
+extension Tensor {
+  /// Surrounds the tensor with zeros: `widths[k]` before and after axis k.
+  public func padded(_ widths: [(before: Int, after: Int)]) -> Tensor {
+    guard widths.count == rank, widths.allSatisfy({ $0.before >= 0 && $0.after >= 0 }) else {
+      stop("padded", "needs a pair of widths ≥ 0 for every axis", got: "\(widths) for \(shape)")
+    }
+    let target = zip(shape, widths).map { $0 + $1.before + $1.after }
+    return bind(Place(target: target, starts: widths.map(\.before), steps: shape.map { _ in 1 }), .one(self))
+  }
+}

@@ -1,0 +1,80 @@
+/// Arithmetic on shapes, which are plain arrays of extents.
+extension [Int] {
+  /// The number of entries of a tensor of this shape.
+  @inlinable var product: Int {
+    var result = 1
+    for extent in self { result *= extent }
+    return result
+  }
+
+  /// The strides of row-major order.
+  var rowMajorStrides: [Int] {
+    var strides = [Int](repeating: 1, count: count)
+    for axis in indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * self[axis + 1] }
+    return strides
+  }
+
+  /// Whether these strides are those of row-major order without gaps; axes of extent 1 and empty tensors do not care.
+  func describesRowMajorOrder(of shape: [Int]) -> Bool {
+    var expected = 1
+    for axis in shape.indices.reversed() {
+      if shape[axis] == 0 { return true }
+      if shape[axis] != 1 {
+        if self[axis] != expected { return false }
+        expected *= shape[axis]
+      }
+    }
+    return true
+  }
+
+  /// The elements at the given positions.
+  func picking(_ positions: [Int]) -> [Int] { positions.map { self[$0] } }
+
+  /// The elements that are not at the given positions.
+  func dropping(_ positions: [Int]) -> [Int] {
+    indices.filter { !positions.contains($0) }.map { self[$0] }
+  }
+
+  /// The permutation that undoes this one.
+  var inversePermutation: [Int] {
+    var inverse = self
+    for (position, axis) in enumerated() { inverse[axis] = position }
+    return inverse
+  }
+}
+
+/// The axis that a possibly negative number names, counted from the end as in `shape[-1]`; stops outside the rank.
+func normalizedAxis(_ axis: Int, rank: Int, _ operation: String) -> Int {
+  let normalized = axis < 0 ? axis + rank : axis
+  guard normalized >= 0, normalized < rank else {
+    stop(operation, "an axis must lie in \(-rank)..<\(rank)", got: "\(axis)")
+  }
+  return normalized
+}
+
+/// The axes in increasing order, negative ones resolved; all of them for nil. Stops at a repeated one.
+func normalizedAxes(_ axes: [Int]?, rank: Int, _ operation: String) -> [Int] {
+  guard let axes else { return Array(0..<rank) }
+  let sorted = axes.map { normalizedAxis($0, rank: rank, operation) }.sorted()
+  for (a, b) in zip(sorted, sorted.dropFirst()) where a == b {
+    stop(operation, "axes must be distinct", got: "\(axes)")
+  }
+  return sorted
+}
+
+/// The shape that both shapes broadcast to (NumPy's rule: aligned at the last axis, an extent of 1 stretches).
+func broadcastShape(_ a: [Int], _ b: [Int], _ operation: String) -> [Int] {
+  let rank = max(a.count, b.count)
+  var result = [Int](repeating: 1, count: rank)
+  for k in 1...max(rank, 1) where k <= rank {
+    let x = k <= a.count ? a[a.count - k] : 1
+    let y = k <= b.count ? b[b.count - k] : 1
+    guard x == y || x == 1 || y == 1 else {
+      stop(
+        operation, "shapes must agree or broadcast", got: "\(a) and \(b)",
+        hint: "Extents are compared from the last axis; each pair must be equal or contain a 1.")
+    }
+    result[rank - k] = x == 1 ? y : x
+  }
+  return result
+}

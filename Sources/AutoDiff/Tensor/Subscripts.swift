@@ -1,0 +1,169 @@
+/// One position of a tensor's subscript: an index, a range, a range with a step, everything, or the ellipsis.
+public enum TensorIndex: Sendable, ExpressibleByIntegerLiteral {
+  /// One entry; negative counts from the end. The axis disappears.
+  case at(Int)
+  /// Entries from a lower bound (nil: the first) up to but not including an upper one (nil: the end), negative bounds
+  /// counted from the end, every `step`-th. A negative step walks down from the upper bound minus one.
+  case range(Int?, Int?, step: Int)
+  /// As many whole axes as are left over; at most once.
+  case ellipsis
+  /// A new axis of extent 1.
+  case newAxis
+
+  /// One entry.
+  public init(integerLiteral value: Int) { self = .at(value) }
+
+  /// The whole axis.
+  public static let all = TensorIndex.range(nil, nil, step: 1)
+}
+
+/// What can stand in a tensor's subscript: `t[0, 1..<5, ...]`.
+public protocol TensorIndexConvertible {
+  /// The position that this value means.
+  var tensorIndex: TensorIndex { get }
+}
+
+extension TensorIndex: TensorIndexConvertible {
+  /// Itself.
+  public var tensorIndex: TensorIndex { self }
+}
+extension Int: TensorIndexConvertible {
+  /// One entry.
+  public var tensorIndex: TensorIndex { .at(self) }
+}
+extension Range<Int>: TensorIndexConvertible {
+  /// The entries of the range.
+  public var tensorIndex: TensorIndex { .range(lowerBound, upperBound, step: 1) }
+}
+extension ClosedRange<Int>: TensorIndexConvertible {
+  /// The entries of the range.
+  public var tensorIndex: TensorIndex { .range(lowerBound, upperBound + 1, step: 1) }
+}
+extension PartialRangeFrom<Int>: TensorIndexConvertible {
+  /// The entries from the bound on.
+  public var tensorIndex: TensorIndex { .range(lowerBound, nil, step: 1) }
+}
+extension PartialRangeUpTo<Int>: TensorIndexConvertible {
+  /// The entries before the bound.
+  public var tensorIndex: TensorIndex { .range(nil, upperBound, step: 1) }
+}
+extension PartialRangeThrough<Int>: TensorIndexConvertible {
+  /// The entries up to and with the bound.
+  public var tensorIndex: TensorIndex { .range(nil, upperBound + 1, step: 1) }
+}
+extension StrideTo<Int>: TensorIndexConvertible {
+  /// The entries of the stride.
+  public var tensorIndex: TensorIndex { Self.index(Array(self)) }
+
+  fileprivate static func index(_ places: [Int]) -> TensorIndex {
+    guard let first = places.first else { return .range(0, 0, step: 1) }
+    let step = places.count > 1 ? places[1] - first : 1
+    let last = first + (places.count - 1) * step
+    return step > 0 ? .range(first, last + 1, step: step) : .range(last, first + 1, step: step)
+  }
+}
+extension StrideThrough<Int>: TensorIndexConvertible {
+  /// The entries of the stride.
+  public var tensorIndex: TensorIndex { StrideTo<Int>.index(Array(self)) }
+}
+
+extension Tensor {
+  /// A part of the tensor: indices drop their axis, ranges and strides keep it, `...` stands for whole axes, and axes
+  /// that are not named at the end are kept whole. Assigning replaces that part by a tensor that broadcasts to it.
+  public subscript(positions: any TensorIndexConvertible...) -> Tensor {
+    get { part(positions.map(\.tensorIndex)) }
+    set { replacePart(positions.map(\.tensorIndex), with: newValue) }
+  }
+
+  /// A part of the tensor, with the ellipsis: `t[..., 0]`.
+  public subscript(_: UnboundedRange, positions: any TensorIndexConvertible...) -> Tensor {
+    get { part([.ellipsis] + positions.map(\.tensorIndex)) }
+    set { replacePart([.ellipsis] + positions.map(\.tensorIndex), with: newValue) }
+  }
+
+  /// A part of the tensor, with the ellipsis: `t[0, ...]`.
+  public subscript(first: any TensorIndexConvertible, _: UnboundedRange, positions: any TensorIndexConvertible...) -> Tensor {
+    get { part([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex)) }
+    set { replacePart([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex), with: newValue) }
+  }
+
+  private func part(_ positions: [TensorIndex]) -> Tensor {
+    let plan = SubscriptPlan(positions, shape)
+    let slice = Slice(starts: plan.starts, counts: plan.counts, steps: plan.steps)
+    let whole = plan.counts == shape && plan.steps.allSatisfy { $0 == 1 }
+    return (whole ? self : bind(slice, .one(self))).reshaped(to: plan.result)
+  }
+
+  private mutating func replacePart(_ positions: [TensorIndex], with value: Tensor) {
+    let plan = SubscriptPlan(positions, shape)
+    let piece = value.as(scalarType).broadcast(to: plan.result).reshaped(to: plan.counts)
+    let place = Place(target: shape, starts: plan.starts, steps: plan.steps)
+    let mask = bind(place, .one(Tensor.ones(plan.counts, as: scalarType)))
+    self = select(mask, bind(place, .one(piece)), self)
+  }
+}
+
+private struct SubscriptPlan {
+  var starts: [Int] = [], counts: [Int] = [], steps: [Int] = []
+  /// The shape after indexed axes have gone and new axes have come.
+  var result: [Int] = []
+
+  init(_ positions: [TensorIndex], _ shape: [Int]) {
+    var named = 0
+    var ellipses = 0
+    for position in positions {
+      switch position {
+      case .ellipsis: ellipses += 1
+      case .newAxis: break
+      default: named += 1
+      }
+    }
+    guard ellipses <= 1, named <= shape.count else {
+      stop("subscript", "at most one ellipsis and one position per axis", got: "\(named) positions for \(shape)")
+    }
+    var axis = 0
+    func keepWhole(_ count: Int) {
+      for _ in 0..<count {
+        starts.append(0)
+        counts.append(shape[axis])
+        steps.append(1)
+        result.append(shape[axis])
+        axis += 1
+      }
+    }
+    for position in positions {
+      switch position {
+      case .ellipsis: keepWhole(shape.count - named)
+      case .newAxis: result.append(1)
+      case .at(let index):
+        let extent = shape[axis]
+        let place = index < 0 ? index + extent : index
+        guard place >= 0, place < extent else {
+          stop("subscript", "an index must lie in \(-extent)..<\(extent)", got: "\(index) on axis \(axis) of \(shape)")
+        }
+        starts.append(place)
+        counts.append(1)
+        steps.append(1)
+        axis += 1
+      case .range(let lower, let upper, let step):
+        let extent = shape[axis]
+        let from = lower.map { $0 < 0 ? $0 + extent : $0 } ?? 0
+        let to = upper.map { $0 < 0 ? $0 + extent : $0 } ?? extent
+        guard step != 0, from >= 0, from <= to, to <= extent else {
+          stop("subscript", "a range must lie in 0...\(extent) and its step not be 0", got: "\(from)..<\(to) by \(step) on axis \(axis) of \(shape)")
+        }
+        let count = (to - from + step.magnitude.asInt - 1) / step.magnitude.asInt
+        starts.append(step > 0 ? from : Swift.max(from, to - 1))
+        counts.append(count)
+        steps.append(step)
+        result.append(count)
+        axis += 1
+      }
+    }
+    keepWhole(shape.count - axis)
+  }
+}
+
+extension UInt {
+  fileprivate var asInt: Int { Int(self) }
+}

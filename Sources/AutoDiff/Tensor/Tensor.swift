@@ -1,0 +1,158 @@
+/// An array of numbers of any rank, or the trace of one: the value that all code here computes with.
+///
+/// A tensor is immutable and has value semantics; copying it copies a reference. It holds either numbers in memory or,
+/// inside a transform such as ``gradient(of:at:)`` or ``vmap(_:)``, a value that a ``Trace`` follows. Code that computes
+/// with tensors need not know which.
+public struct Tensor: Sendable {
+  let node: Node
+
+  init(node: Node) { self.node = node }
+
+  /// The extent of every axis; empty for a single number. Inside ``vmap(_:)`` the example axis is hidden.
+  public var shape: [Int] { node.shape }
+
+  /// The type of the entries.
+  public var scalarType: ScalarType { node.scalarType }
+
+  /// The number of axes.
+  public var rank: Int { node.shape.count }
+
+  /// The number of entries.
+  public var count: Int { node.shape.product }
+
+  /// Whether a transform is following this tensor.
+  public var isTraced: Bool { node.level > 0 }
+}
+
+/// What a tensor refers to: numbers in memory (``ArrayNode``) or a value that a trace follows.
+class Node: @unchecked Sendable {
+  final let shape: [Int]
+  final let scalarType: ScalarType
+  /// The rank of the trace that follows this value; 0 for numbers in memory.
+  final let level: Int
+
+  init(shape: [Int], scalarType: ScalarType, level: Int) {
+    self.shape = shape
+    self.scalarType = scalarType
+    self.level = level
+  }
+}
+
+/// Numbers in memory, seen through strides.
+///
+/// A tensor with a single entry keeps it inside the node: an operation on numbers then costs one allocation.
+final class ArrayNode: Node, @unchecked Sendable {
+  /// The memory; nil where the node holds its single entry itself.
+  let storage: Storage?
+  /// The single entry, if `storage` is nil. A Double holds every Float.
+  let single: Double
+  /// The place of the entry at index 0, in entries.
+  let offset: Int
+  /// The distance of neighbours along every axis, in entries; nil for row-major order without gaps.
+  let strides: [Int]?
+
+  init(shape: [Int], scalarType: ScalarType, storage: Storage, offset: Int, strides: [Int]?) {
+    self.storage = storage
+    single = 0
+    self.offset = offset
+    self.strides = strides
+    super.init(shape: shape, scalarType: scalarType, level: 0)
+  }
+
+  init(shape: [Int], scalarType: ScalarType, single: Double) {
+    storage = nil
+    self.single = single
+    offset = 0
+    strides = nil
+    super.init(shape: shape, scalarType: scalarType, level: 0)
+  }
+
+  /// Calls `body` with the address of the entry at index 0.
+  @inline(__always)
+  func withAddress<T: LoopScalar, R>(_ type: T.Type, _ body: (UnsafePointer<T>) throws -> R) rethrows -> R {
+    if let storage {
+      defer { withExtendedLifetime(storage) {} }
+      return try body(UnsafePointer(storage.base.assumingMemoryBound(to: T.self)) + offset)
+    }
+    return try withUnsafePointer(to: T(single), body)
+  }
+
+  /// The strides, those of row-major order included.
+  var explicitStrides: [Int] { strides ?? shape.rowMajorStrides }
+
+  /// The same entries in row-major order without gaps.
+  var contiguous: ArrayNode {
+    guard let strides else { return self }
+    func copy<T: LoopScalar>(_: T.Type) -> ArrayNode {
+      .make(shape, T.self) { target in
+        withAddress(T.self) { StridedCopy.copy(StridedView(base: $0, shape: shape, strides: strides), to: target) }
+      }
+    }
+    return scalarType == .float64 ? copy(Double.self) : copy(Float.self)
+  }
+
+  /// A new array whose entries `fill` writes in row-major order.
+  @inline(__always)
+  static func make<T: LoopScalar>(
+    _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
+  ) rethrows -> ArrayNode {
+    let count = shape.product
+    if count == 1 {
+      var value: T = 0
+      try withUnsafeMutablePointer(to: &value, fill)
+      return ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(value))
+    }
+    let storage = Storage.allocate(byteCount: count * MemoryLayout<T>.stride)
+    try fill(storage.base.assumingMemoryBound(to: T.self))
+    return ArrayNode(shape: shape, scalarType: T.scalarType, storage: storage, offset: 0, strides: nil)
+  }
+
+  /// Another view of the same memory.
+  func view(shape: [Int], strides: [Int], offset: Int) -> ArrayNode {
+    guard let storage else { return ArrayNode(shape: shape, scalarType: scalarType, single: single) }
+    let count = shape.product
+    if count == 1 {
+      let value =
+        scalarType == .float64
+        ? storage.base.assumingMemoryBound(to: Double.self)[offset]
+        : Double(storage.base.assumingMemoryBound(to: Float.self)[offset])
+      return ArrayNode(shape: shape, scalarType: scalarType, single: value)
+    }
+    return ArrayNode(
+      shape: shape, scalarType: scalarType, storage: storage, offset: offset,
+      strides: strides.describesRowMajorOrder(of: shape) ? nil : strides)
+  }
+}
+
+extension Tensor {
+  /// The numbers of an untraced tensor. Evaluation rules receive nothing else.
+  var array: ArrayNode {
+    guard node.level == 0 else {
+      stop("Tensor", "the numbers of a value inside a transform cannot be used here", hint: "Compute with tensor operations.")
+    }
+    return unsafeDowncast(node, to: ArrayNode.self)
+  }
+
+  /// A tensor of new numbers, which `fill` writes in row-major order.
+  @inline(__always)
+  static func make<T: LoopScalar>(
+    _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
+  ) rethrows -> Tensor {
+    Tensor(node: try ArrayNode.make(shape, type, fill))
+  }
+
+  /// Calls `body` with the entries of an untraced tensor in row-major order.
+  @inline(__always)
+  func withEntries<T: LoopScalar, R>(_ type: T.Type, _ body: (UnsafePointer<T>) throws -> R) rethrows -> R {
+    try array.contiguous.withAddress(type, body)
+  }
+
+  /// Calls `body` with the strided entries of an untraced tensor.
+  @inline(__always)
+  func withView<T: LoopScalar, R>(_ type: T.Type, _ body: (StridedView<T>) throws -> R) rethrows -> R {
+    let array = array
+    return try array.withAddress(type) {
+      try body(StridedView(base: $0, shape: array.shape, strides: array.explicitStrides))
+    }
+  }
+}

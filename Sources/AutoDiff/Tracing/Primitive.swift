@@ -1,0 +1,41 @@
+/// The inputs of a primitive.
+public typealias Operands = Few<Tensor>
+
+/// The tangents of a primitive's inputs; nil stands for zero.
+public typealias Tangents = Few<Tensor?>
+
+/// An operation with its rules of differentiation and batching: the one place where this package is extended.
+///
+/// A primitive is a value whose stored properties are its static parameters (axes, shapes, exponents). Its rules stand
+/// side by side and none has a default, so that a forgotten rule does not compile. `jvp` and `vjp` are written with
+/// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
+/// ``bind(_:_:)-(Primitive,Operands)``.
+///
+/// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
+public protocol Primitive: Sendable {
+  /// The name that messages and tables use.
+  var name: String { get }
+
+  /// The shape of the output. Stops, naming the primitive, when the inputs do not fit.
+  func shape(of inputs: Operands) -> [Int]
+
+  /// Computes the output from untraced inputs.
+  func evaluate(_ inputs: Operands) -> Tensor
+
+  /// The directional derivative of the output: Σᵢ ∂output/∂inputᵢ · tangentᵢ, or nil where it is zero.
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor?
+
+  /// The gradient of ⟨cotangent, output⟩ with respect to one input, of that input's shape, or nil where it is zero.
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor?
+
+  /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
+  /// others are shared by all examples. The output carries the example axis in front.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor
+}
+
+extension Primitive {
+  /// Stops with this primitive's name in front of the message.
+  public func stop(_ requirement: String, got values: String? = nil, hint: String? = nil) -> Never {
+    AutoDiff.stop(name, requirement, got: values, hint: hint)
+  }
+}

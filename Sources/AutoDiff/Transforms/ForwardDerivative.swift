@@ -1,0 +1,74 @@
+/// The value of a function and its derivative along a direction.
+///
+/// - Parameters:
+///   - f: the function.
+///   - x: where.
+///   - direction: ẋ, a tree of the structure of `x`.
+/// - Returns: f(x) and J ẋ, in the structure of the function's value.
+/// - Complexity: about twice the work of `f`, and no memory for intermediate values.
+public func jvp<T: TensorTree, Out: TensorTree>(
+  of f: (T) throws -> Out, at x: T, along direction: T
+) rethrows -> (value: Out, tangent: Out) {
+  let trace = Forward()
+  let directions = direction.leaves
+  x.checkSameStructure(as: directions, "jvp")
+  let duals = zip(x.leaves, directions).map { trace.dual($0, tangent: $1) }
+  let output = try f(x.replacingLeaves(with: duals))
+  return (
+    output.mapTensors { trace.split($0).primal },
+    output.mapTensors { leaf in
+      let (primal, tangent) = trace.split(leaf)
+      return tangent ?? .zeros(like: primal)
+    }
+  )
+}
+
+/// The product of a function's Hessian with a direction, forward over reverse.
+///
+/// - Parameters:
+///   - f: a function whose value is a single number.
+///   - x: where.
+///   - direction: v, a tree of the structure of `x`.
+/// - Returns: H v, a tree of the structure of `x`. The Hessian itself is never formed.
+/// - Complexity: about twice the work of the gradient.
+/// - Source: Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994).
+public func hvp<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, along direction: T) rethrows -> T {
+  try jvp(of: { try gradient(of: f, at: $0) }, at: x, along: direction).tangent
+}
+
+/// The linear part of a function at a point, which can be applied to many directions without running the function again.
+///
+/// - Returns: f(x), and the map ẋ ↦ J ẋ.
+/// - Complexity: the recording costs about as much as `f` and keeps its intermediate values; every application about as
+///   much as `f`.
+public func linearize<T: TensorTree, Out: TensorTree>(
+  _ f: (T) throws -> Out, at x: T
+) rethrows -> (value: Out, derivative: LinearMap<T, Out>) {
+  let tape = Tape()
+  let output = try f(x.mapTensors { tape.watch($0) })
+  tape.close()
+  return (output.mapTensors { tape.primal(of: $0) }, LinearMap(tape: tape, input: x, output: output))
+}
+
+/// The map ẋ ↦ J ẋ at the point where it was made; see ``linearize(_:at:)``.
+public struct LinearMap<Input: TensorTree, Output: TensorTree> {
+  let tape: Tape
+  let input: Input
+  let output: Output
+
+  /// The derivative along a direction.
+  public func callAsFunction(_ direction: Input) -> Output {
+    let directions = direction.leaves
+    input.checkSameStructure(as: directions, "linearize")
+    let leaves = output.leaves
+    let places = leaves.map { tape.index(of: $0) }
+    let tangents = tape.push(directions, to: places.compactMap { $0 })
+    var next = 0
+    return output.replacingLeaves(
+      with: zip(leaves, places).map { leaf, place in
+        guard place != nil else { return .zeros(like: leaf) }
+        defer { next += 1 }
+        return tangents[next] ?? .zeros(leaf.shape, as: leaf.scalarType)
+      })
+  }
+}

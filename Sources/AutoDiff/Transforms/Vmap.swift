@@ -1,0 +1,73 @@
+/// Makes a function of one example a function of many.
+///
+/// The example axis is hidden from `f`, so examples cannot mix. Every operation then works on all examples at once.
+///
+/// - Parameters:
+///   - f: a function of one example.
+///   - axis: the axis of every input leaf along which the examples lie.
+///   - outputAxis: where the example axis goes in every leaf of the result.
+/// - Returns: the function of all examples. It stops if leaves have different numbers of examples.
+public func vmap<A: TensorTree, Out: TensorTree>(
+  _ f: @escaping (A) -> Out, axis: Int = 0, outputAxis: Int = 0
+) -> (A) -> Out {
+  { a in
+    let hiding = Hiding([(a.leaves, axis)])
+    return hiding.reveal(f(hiding.hide(a, axis)), outputAxis)
+  }
+}
+
+/// Makes a function of one example, with two inputs, a function of many; see ``vmap(_:axis:outputAxis:)``.
+///
+/// - Parameter axes: for either input the axis along which the examples lie, or nil if all examples share the input.
+public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
+  _ f: @escaping (A, B) -> Out, axes: (Int?, Int?) = (0, 0), outputAxis: Int = 0
+) -> (A, B) -> Out {
+  { a, b in
+    let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1)])
+    return hiding.reveal(f(hiding.hide(a, axes.0), hiding.hide(b, axes.1)), outputAxis)
+  }
+}
+
+/// Makes a function of one example, with three inputs, a function of many; see ``vmap(_:axis:outputAxis:)``.
+///
+/// - Parameter axes: for each input the axis along which the examples lie, or nil if all examples share the input.
+public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
+  _ f: @escaping (A, B, C) -> Out, axes: (Int?, Int?, Int?) = (0, 0, 0), outputAxis: Int = 0
+) -> (A, B, C) -> Out {
+  { a, b, c in
+    let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1), (c.leaves, axes.2)])
+    return hiding.reveal(
+      f(hiding.hide(a, axes.0), hiding.hide(b, axes.1), hiding.hide(c, axes.2)), outputAxis)
+  }
+}
+
+/// One call of a batched function: hides the example axis of inputs and shows that of outputs.
+private struct Hiding {
+  let trace: Batch
+
+  init(_ inputs: [(leaves: [Tensor], axis: Int?)]) {
+    var size: Int?
+    for (leaves, axis) in inputs {
+      guard let axis else { continue }
+      for leaf in leaves {
+        guard leaf.rank > 0 else { stop("vmap", "a batched input needs an axis of examples", got: "a single number") }
+        let extent = leaf.shape[normalizedAxis(axis, rank: leaf.rank, "vmap")]
+        if let size, size != extent {
+          stop("vmap", "all inputs must have the same number of examples", got: "\(size) and \(extent)")
+        }
+        size = extent
+      }
+    }
+    guard let size else { stop("vmap", "at least one input must be batched") }
+    trace = Batch(size: size)
+  }
+
+  func hide<T: TensorTree>(_ tree: T, _ axis: Int?) -> T {
+    guard let axis else { return tree }
+    return tree.mapTensors { trace.hide($0.movingAxis(axis, to: 0)) }
+  }
+
+  func reveal<T: TensorTree>(_ tree: T, _ axis: Int) -> T {
+    tree.mapTensors { trace.reveal($0).movingAxis(0, to: axis) }
+  }
+}
