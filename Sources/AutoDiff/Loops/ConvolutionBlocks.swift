@@ -96,10 +96,10 @@ struct ConvolutionBlocks {
       || (rows.origin >= 0 && rows.origin + height <= source.rows && columns.origin >= 0
         && columns.origin + width <= source.columns)
 
-    // The source of a block should stay in the first-level cache beside the weights, but a block needs enough places to
-    // fill the tiles.
+    // The source of a block should stay in the second-level cache beside the weights, but a block needs enough places to
+    // fill the tiles. Half and twice as much was slower where it made a difference.
     let rowBytes = rows.step * max(1, width) * channels * byteCount
-    let fitting = (24 << 10) / rowBytes - max(0, rows.reach - rows.step) / rows.step
+    let fitting = (64 << 10) / rowBytes - max(0, rows.reach - rows.step) / rows.step
     let filling = (8 * ConvolutionTile.height + columns.count - 1) / columns.count
     let blockRows = min(rows.count, max(fitting, filling / 2, 1))
     let blocksPerImage = (rows.count + blockRows - 1) / blockRows

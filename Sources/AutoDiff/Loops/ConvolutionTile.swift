@@ -31,49 +31,53 @@ enum ConvolutionTile {
     vectors: Int, _ sum: Sum<T>, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>,
     rows cRows: UnsafePointer<Int>, accumulate: Bool
   ) {
-    if vectors == 2 {
-      computeTwoColumns(sum, x, b, into: c, rows: cRows, accumulate: accumulate)
-    } else {
-      computeOneColumn(sum, x, b, into: c, rows: cRows, accumulate: accumulate)
+    let lanes = T.Lanes.count
+    // Steps that the compiler knows leave registers for the twelve addresses.
+    switch (vectors, sum.xStep == 1 && sum.bStep == vectors * lanes) {
+    case (2, true): two(sum, xStep: 1, bStep: 2 * lanes, x, b, c, cRows, accumulate)
+    case (2, false): two(sum, xStep: sum.xStep, bStep: sum.bStep, x, b, c, cRows, accumulate)
+    case (_, true): one(sum, xStep: 1, bStep: lanes, x, b, c, cRows, accumulate)
+    case (_, false): one(sum, xStep: sum.xStep, bStep: sum.bStep, x, b, c, cRows, accumulate)
     }
   }
 
-  /// Computes a tile with two vectors of columns.
-  private static func computeTwoColumns<T: LoopScalar>(
-    _ sum: Sum<T>, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>,
-    rows cRows: UnsafePointer<Int>, accumulate: Bool
+  /// A tile with two vectors of columns.
+  @inline(__always)
+  private static func two<T: LoopScalar>(
+    _ sum: Sum<T>, xStep: Int, bStep: Int, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafeMutablePointer<T>,
+    _ cRows: UnsafePointer<Int>, _ accumulate: Bool
   ) {
     let lanes = T.Lanes.count
     var left = Column<T.Lanes>(), right = Column<T.Lanes>()
     var b = b
     for run in 0..<sum.runCount {
-      let rows = Rows(x + sum.runs![run], sum.rows)
-      var t = 0
-      for _ in 0..<sum.runLength {
-        left.add(rows, t, times: T.Lanes(b))
-        right.add(rows, t, times: T.Lanes(b + lanes))
-        t &+= sum.xStep
-        b += sum.bStep
+      let rows = Rows(x + (sum.runs![run] + sum.runLength * xStep), sum.rows)
+      var t = -sum.runLength * xStep
+      while t != 0 {
+        Column.add(rows, t, times: T.Lanes(b), to: &left, times: T.Lanes(b + lanes), to: &right)
+        t &+= xStep
+        b += bStep
       }
     }
     left.store(c, cRows, accumulate)
     right.store(c + lanes, cRows, accumulate)
   }
 
-  /// Computes a tile with one vector of columns.
-  private static func computeOneColumn<T: LoopScalar>(
-    _ sum: Sum<T>, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>,
-    rows cRows: UnsafePointer<Int>, accumulate: Bool
+  /// A tile with one vector of columns.
+  @inline(__always)
+  private static func one<T: LoopScalar>(
+    _ sum: Sum<T>, xStep: Int, bStep: Int, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafeMutablePointer<T>,
+    _ cRows: UnsafePointer<Int>, _ accumulate: Bool
   ) {
     var column = Column<T.Lanes>()
     var b = b
     for run in 0..<sum.runCount {
-      let rows = Rows(x + sum.runs![run], sum.rows)
-      var t = 0
-      for _ in 0..<sum.runLength {
+      let rows = Rows(x + (sum.runs![run] + sum.runLength * xStep), sum.rows)
+      var t = -sum.runLength * xStep
+      while t != 0 {
         column.add(rows, t, times: T.Lanes(b))
-        t &+= sum.xStep
-        b += sum.bStep
+        t &+= xStep
+        b += bStep
       }
     }
     column.store(c, cRows, accumulate)
@@ -113,6 +117,49 @@ enum ConvolutionTile {
       c9 = c9.adding(V(repeating: x.p9[t]), times: b)
       c10 = c10.adding(V(repeating: x.p10[t]), times: b)
       c11 = c11.adding(V(repeating: x.p11[t]), times: b)
+    }
+
+    /// Both columns row by row; one column after the other would keep twelve factors in registers, which are not there.
+    @inline(__always) static func add(
+      _ rows: Rows<V.Element>, _ t: Int, times b0: V, to left: inout Self, times b1: V, to right: inout Self
+    ) {
+      var x: V
+      x = V(repeating: rows.p0[t])
+      left.c0 = left.c0.adding(x, times: b0)
+      right.c0 = right.c0.adding(x, times: b1)
+      x = V(repeating: rows.p1[t])
+      left.c1 = left.c1.adding(x, times: b0)
+      right.c1 = right.c1.adding(x, times: b1)
+      x = V(repeating: rows.p2[t])
+      left.c2 = left.c2.adding(x, times: b0)
+      right.c2 = right.c2.adding(x, times: b1)
+      x = V(repeating: rows.p3[t])
+      left.c3 = left.c3.adding(x, times: b0)
+      right.c3 = right.c3.adding(x, times: b1)
+      x = V(repeating: rows.p4[t])
+      left.c4 = left.c4.adding(x, times: b0)
+      right.c4 = right.c4.adding(x, times: b1)
+      x = V(repeating: rows.p5[t])
+      left.c5 = left.c5.adding(x, times: b0)
+      right.c5 = right.c5.adding(x, times: b1)
+      x = V(repeating: rows.p6[t])
+      left.c6 = left.c6.adding(x, times: b0)
+      right.c6 = right.c6.adding(x, times: b1)
+      x = V(repeating: rows.p7[t])
+      left.c7 = left.c7.adding(x, times: b0)
+      right.c7 = right.c7.adding(x, times: b1)
+      x = V(repeating: rows.p8[t])
+      left.c8 = left.c8.adding(x, times: b0)
+      right.c8 = right.c8.adding(x, times: b1)
+      x = V(repeating: rows.p9[t])
+      left.c9 = left.c9.adding(x, times: b0)
+      right.c9 = right.c9.adding(x, times: b1)
+      x = V(repeating: rows.p10[t])
+      left.c10 = left.c10.adding(x, times: b0)
+      right.c10 = right.c10.adding(x, times: b1)
+      x = V(repeating: rows.p11[t])
+      left.c11 = left.c11.adding(x, times: b0)
+      right.c11 = right.c11.adding(x, times: b1)
     }
 
     @inline(__always) func store(_ c: UnsafeMutablePointer<V.Element>, _ rows: UnsafePointer<Int>, _ accumulate: Bool) {

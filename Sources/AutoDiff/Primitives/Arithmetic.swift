@@ -123,7 +123,6 @@ public func reciprocal(_ x: Tensor) -> Tensor { bind(Reciprocal(), .one(x)) }
 public func square(_ x: Tensor) -> Tensor { bind(Square(), .one(x)) }
 
 /// Binds an elementwise primitive of two inputs after broadcasting them to their common shape.
-@inline(__always)
 func bindBroadcast<P: ElementwisePrimitive>(_ primitive: P, _ a: Tensor, _ b: Tensor) -> Tensor {
   if a.node.shape == b.node.shape { return bind(primitive, .two(a, b)) }
   let shape = broadcastShape(a.shape, b.shape, primitive.name)

@@ -9,7 +9,6 @@ public protocol ElementwisePrimitive: Primitive {
 
 extension ElementwisePrimitive {
   /// The common shape of the inputs.
-  @inline(__always)
   public func shape(of inputs: Operands) -> [Int] {
     switch inputs {
     case .one(let a): return a.node.shape
@@ -77,13 +76,11 @@ extension UnaryElementwise {
     timesDerivative(v, at: inputs[0], output: output)
   }
 
-  @inline(__always)
   func evaluate(_ inputs: Operands) -> Tensor {
     guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
     return x.scalarType == .float64 ? evaluate(x, Double.self) : evaluate(x, Float.self)
   }
 
-  @inline(__always)
   private func evaluate<T: LoopScalar>(_ x: Tensor, _: T.Type) -> Tensor {
     let x = x.array
     if x.storage == nil {
@@ -109,14 +106,12 @@ protocol BinaryElementwise: ElementwisePrimitive {
 }
 
 extension BinaryElementwise {
-  @inline(__always)
   func evaluate(_ inputs: Operands) -> Tensor {
     guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
     let shape = shape(of: inputs)
     return a.scalarType == .float64 ? evaluate(shape, a, b, Double.self) : evaluate(shape, a, b, Float.self)
   }
 
-  @inline(__always)
   private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: Tensor, _ b: Tensor, _: T.Type) -> Tensor {
     let (a, b) = (a.array, b.array)
     if a.storage == nil, b.storage == nil {

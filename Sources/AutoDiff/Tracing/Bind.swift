@@ -3,7 +3,6 @@
 /// The highest-ranked trace among the inputs takes the operation, unwraps its own values and dispatches again one level
 /// down; without traced inputs the primitive is evaluated. Inner transforms have higher ranks, so a value of an outer one
 /// is a constant to an inner one, and perturbations cannot be confused.
-@inline(__always)
 func bind<P: Primitive>(_ primitive: P, _ inputs: Operands) -> Tensor {
   switch inputs {
   case .one(let a):
