@@ -54,7 +54,7 @@ let package = Package(
     .target(name: "Tangent", dependencies: ["AutoDiff", "Layers"], swiftSettings: settings),
     .executableTarget(
       name: "ad-demo", dependencies: ["AutoDiff", "Layers", "Tangent"],
-      resources: [.copy("Resources/digits.csv")]),
+      resources: [.copy("Resources/digits.csv"), .copy("Resources/README.md")]),
     .testTarget(name: "AutoDiffTests", dependencies: ["AutoDiff"]),
     .testTarget(name: "LayersTests", dependencies: ["Layers"]),
     .testTarget(name: "TangentTests", dependencies: ["Tangent"]),

@@ -132,7 +132,7 @@ public struct CSVFile: Sendable, Equatable {
       stop("CSVFile", "every column needs a name", got: "\(header.count) names for \(columnCount) columns")
     }
     if let name = header.first(where: { $0.utf8.contains { $0 == 0x0A || $0 == 0x0D } }) {
-      stop("CSVFile", "the name of a column must stand on one line", got: quoted(name.utf8))
+      stop("CSVFile", "the name of a column must stand on one line", got: FileError.quoted(name.utf8))
     }
   }
 }

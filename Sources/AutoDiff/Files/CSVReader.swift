@@ -42,6 +42,10 @@ struct CSVReader {
       }
       firstLine = line
       let fields = names(from: first, to: end)
+      if let column = fields.firstIndex(where: { $0.text.utf8.contains(UInt8(ascii: "\r")) }) {
+        let name = FileError.quoted(fields[column].text.utf8)
+        throw malformed(line, column + 1, "\(name) holds a carriage return that does not end the line.")
+      }
       if header == .present || header == .detected && !fields.contains(where: \.isNumber) {
         names = fields.map(\.text)
         columnCount = fields.count
@@ -144,7 +148,7 @@ struct CSVReader {
   /// The field at `start` for a message.
   private func field(_ start: Int, _ end: Int) -> String {
     let text = bytes[start..<fieldEnd(start, end)]
-    return text.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? "an empty field" : quoted(text)
+    return text.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? "an empty field" : FileError.quoted(text)
   }
 
   private func notANumber(_ start: Int, _ end: Int, _ column: Int) -> FileError {

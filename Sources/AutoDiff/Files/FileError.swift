@@ -59,16 +59,18 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// The bytes of a file for a message: in quotes, at most 40 of them, what cannot be printed as `\xNN`.
-func quoted(_ bytes: some Collection<UInt8>) -> String {
-  var text = "\""
-  for byte in bytes.prefix(40) {
-    if (0x20..<0x7F).contains(byte) {
-      text.unicodeScalars.append(Unicode.Scalar(byte))
-    } else {
-      let digits = String(byte, radix: 16, uppercase: true)
-      text += byte < 16 ? "\\x0\(digits)" : "\\x\(digits)"
+extension FileError {
+  /// The bytes of a file for a message: in quotes, at most 40 of them, what cannot be printed as `\xNN`.
+  static func quoted(_ bytes: some Collection<UInt8>) -> String {
+    var text = "\""
+    for byte in bytes.prefix(40) {
+      if (0x20..<0x7F).contains(byte) {
+        text.unicodeScalars.append(Unicode.Scalar(byte))
+      } else {
+        let digits = String(byte, radix: 16, uppercase: true)
+        text += byte < 16 ? "\\x0\(digits)" : "\\x\(digits)"
+      }
     }
+    return text + (bytes.count > 40 ? "...\"" : "\"")
   }
-  return text + (bytes.count > 40 ? "...\"" : "\"")
 }

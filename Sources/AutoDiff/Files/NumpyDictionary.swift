@@ -35,7 +35,8 @@ struct NumpyDictionaryReader {
         shape = (try extents(), start)
       case "descr", "fortran_order", "shape": throw malformed(offset, "the key '\(key)' stands here a second time.")
       default:
-        throw malformed(offset, "the keys are 'descr', 'fortran_order' and 'shape', but got \(quoted(key.utf8)).")
+        throw malformed(
+          offset, "the keys are 'descr', 'fortran_order' and 'shape', but got \(FileError.quoted(key.utf8)).")
       }
       if !accept(",") {
         try expect("}", or: "','")
@@ -78,7 +79,7 @@ struct NumpyDictionaryReader {
     default: isBigEndian = hostIsBigEndian
     }
     guard code.count == 2, let letter = code.first, let kind = NumpyHeader.Entry.Kind(rawValue: letter) else {
-      throw unsupported(quoted(text.utf8))
+      throw unsupported(FileError.quoted(text.utf8))
     }
     let byteCount = Int(code.last!) - Int(UInt8(ascii: "0"))
     let isKnown =
@@ -87,7 +88,7 @@ struct NumpyDictionaryReader {
       case .signed, .unsigned: [1, 2, 4, 8].contains(byteCount)
       case .bool: byteCount == 1
       }
-    guard isKnown else { throw unsupported(quoted(text.utf8)) }
+    guard isKnown else { throw unsupported(FileError.quoted(text.utf8)) }
     return .init(kind: kind, byteCount: byteCount, isByteSwapped: isBigEndian != hostIsBigEndian)
   }
 
@@ -163,7 +164,7 @@ struct NumpyDictionaryReader {
   }
 
   private func unexpected(_ wanted: String) -> FileError {
-    let found = position < end ? quoted(bytes[position..<min(position + 12, end)]) : "the end of the header"
+    let found = position < end ? FileError.quoted(bytes[position..<min(position + 12, end)]) : "the end of the header"
     return malformed(position, "expected \(wanted), but got \(found).")
   }
 

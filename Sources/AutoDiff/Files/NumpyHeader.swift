@@ -29,7 +29,7 @@ struct NumpyHeader: Equatable {
     let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
     guard bytes.starts(with: magic) else {
       if !bytes.isEmpty, magic.starts(with: bytes) { throw truncated("the file ends within the first 6 bytes.") }
-      let found = bytes.isEmpty ? "an empty file" : quoted(bytes.prefix(6))
+      let found = bytes.isEmpty ? "an empty file" : FileError.quoted(bytes.prefix(6))
       throw malformed(0, "a .npy file starts with \"\\x93NUMPY\", but this one is \(found).")
     }
     guard bytes.count > 7 else { throw truncated("the file ends before its version number.") }

@@ -65,7 +65,7 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
         let part = task / pieces, piece = task % pieces
         sum(
           blocks: part * blocks.count / parts..<(part + 1) * blocks.count / parts, group: piece / panels.count,
-          panels[piece % panels.count], x, dy, isLast: part == parts - 1, into: sums + task * partCount)
+          panels[piece % panels.count], x, dy, end: dy + geometry.outputCount, into: sums + task * partCount)
       }
       ThreadTeam.run(pieces) { piece in
         let total = sums + piece * partCount
@@ -88,7 +88,7 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
       withScratch(T.self, partCount) { total in
         sum(
           blocks: 0..<blocks.count, group: group, panel, x + image * geometry.inputCount,
-          dy + image * geometry.outputCount, isLast: image == images - 1, into: total)
+          dy + image * geometry.outputCount, end: dy + images * geometry.outputCount, into: total)
         unpack(total, group: group, panel, into: dw + image * geometry.weightCount)
       }
     }
@@ -96,10 +96,10 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
 
   /// The sum over some blocks, `[patch, columns of the panel]`.
   ///
-  /// - Parameter isLast: Whether nothing comes behind the last of all blocks.
+  /// - Parameter end: The end of the memory that `dy` lies in.
   private func sum(
     blocks range: Range<Int>, group: Int, _ panel: ConvolutionPanels.Panel, _ x: UnsafePointer<T>,
-    _ dy: UnsafePointer<T>, isLast: Bool, into total: UnsafeMutablePointer<T>
+    _ dy: UnsafePointer<T>, end: UnsafePointer<T>, into total: UnsafeMutablePointer<T>
   ) {
     let height = ConvolutionTile.height
     let width = panel.vectors * panels.lanes
@@ -107,8 +107,8 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
     let firstColumn = group * panels.columns + panel.first
     let rowLength = blocks.columns.count
     let blockCount = blocks.blockImages * blocks.blockRows * rowLength * channels
-    // The last vector of a panel may reach beyond the last channel, into the next place, which is harmless except at the
-    // end of the memory.
+    // The last vector of a panel may reach beyond the last channel, into the next places, which is harmless except at
+    // the end of the memory.
     let overhang = max(0, firstColumn + width - channels)
     let totalRows = (0..<height).map { $0 * width }
     withScratch(T.self, blocks.scratchCount + blockCount + overhang) { scratch in
@@ -117,7 +117,7 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
         let source = blocks.load(block, from: x, scratch: scratch) + group * geometry.groupInputChannels
         let rowCount = block.images * block.rows
         var b = dy + (block.firstImage * geometry.output.rows + block.firstRow) * rowLength * channels
-        if isLast, overhang > 0, index == blocks.count - 1 {
+        if end - b < rowCount * rowLength * channels + overhang {
           let copy = scratch + blocks.scratchCount
           copy.update(from: b, count: rowCount * rowLength * channels)
           (copy + rowCount * rowLength * channels).update(repeating: 0, count: overhang)

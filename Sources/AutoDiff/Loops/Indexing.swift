@@ -1,10 +1,23 @@
 /// Selection and accumulation by index.
 ///
-/// A table is seen as [outer, extent, inner] row-major; the indices, whole numbers in 0..<extent, go along its middle axis.
+/// A table is seen as [outer, extent, inner], row-major. The indices are whole numbers in 0..<extent, which is for the
+/// caller to check, and select along the middle axis.
 enum Indexing {
+  /// The number of entries that are worth a task of their own.
+  private static let entriesPerTask = 1 << 14
+
   /// The position of the first index that is not a whole number in 0..<extent.
   static func firstInvalidIndex<T: LoopScalar>(_ indices: UnsafePointer<T>, count: Int, extent: Int) -> Int? {
-    (0..<count).first { !(indices[$0] >= 0 && indices[$0] < T(extent) && indices[$0].rounded() == indices[$0]) }
+    let largest = T.largest(upTo: extent - 1)
+    func isValid(_ index: T) -> Bool { index >= 0 && index <= largest && index.rounded(.towardZero) == index }
+    // Without an exit from the inner loop it is done in vectors.
+    for start in stride(from: 0, to: count, by: 256) {
+      let end = min(start + 256, count)
+      var areValid = true
+      for i in start..<end { areValid = areValid && isValid(indices[i]) }
+      if !areValid { return (start..<end).first { !isValid(indices[$0]) } }
+    }
+    return nil
   }
 
   /// y[o, i, :] = table[o, indices[i], :], with y of shape [outer, count, inner].
@@ -12,24 +25,85 @@ enum Indexing {
     _ table: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<T>, count: Int,
     into y: UnsafeMutablePointer<T>
   ) {
-    for o in 0..<outer {
-      for i in 0..<count {
-        (y + (o * count + i) * inner).update(from: table + (o * extent + Int(indices[i])) * inner, count: inner)
+    forEachPiece(outer, count, inner) { o, range in
+      let table = table + o * extent * inner
+      var y = y + (o * count + range.lowerBound) * inner
+      if inner == 1 {
+        for i in range {
+          y.pointee = table[indices[i].wholeNumber]
+          y += 1
+        }
+      } else {
+        for i in range {
+          StridedCopy.copyRun(table + indices[i].wholeNumber * inner, to: y, count: inner)
+          y += inner
+        }
       }
     }
   }
 
-  /// y[o, indices[i], :] = the sum of x[o, i, :] over the positions i with that index, 0 where there is none.
+  /// y[o, indices[i], :] = the sum of x[o, i, :] over the positions i with that index, 0 where there is none. Terms are
+  /// added in the order of their positions.
   static func scatterAdd<T: LoopScalar>(
     _ x: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<T>, count: Int,
     into y: UnsafeMutablePointer<T>
   ) {
-    y.update(repeating: 0, count: outer * extent * inner)
-    for o in 0..<outer {
+    // Every task has its own rows of y. It looks at all indices, which pays where a row is much longer than an index.
+    let rows = inner >= 16 ? max(1, (extent + 7) / 8) : max(1, extent)
+    forEachPiece(outer, extent, inner, length: rows, entries: outer * (extent + count) * inner) { o, range in
+      let y = y + o * extent * inner
+      (y + range.lowerBound * inner).update(repeating: 0, count: range.count * inner)
+      var x = x + o * count * inner
       for i in 0..<count {
-        let row = y + (o * extent + Int(indices[i])) * inner
-        for j in 0..<inner { row[j] += x[(o * count + i) * inner + j] }
+        let index = indices[i].wholeNumber
+        if range.contains(index) { add(x, to: y + index * inner, count: inner) }
+        x += inner
       }
     }
+  }
+
+  @inline(__always)
+  private static func add<T: LoopScalar>(_ x: UnsafePointer<T>, to y: UnsafeMutablePointer<T>, count: Int) {
+    var j = 0
+    while j + T.Lanes.count <= count {
+      (T.Lanes(y + j) + T.Lanes(x + j)).store(y + j)
+      j += T.Lanes.count
+    }
+    while j < count {
+      y[j] += x[j]
+      j += 1
+    }
+  }
+
+  /// Calls `body` for pieces of the middle axis, shared out among the threads where there is enough work.
+  private static func forEachPiece(
+    _ outer: Int, _ middle: Int, _ inner: Int, length: Int? = nil, entries: Int? = nil,
+    _ body: (_ outer: Int, _ range: Range<Int>) -> Void
+  ) {
+    let length = length ?? max(1, min(middle, entriesPerTask / max(1, inner)))
+    let pieces = (middle + length - 1) / length
+    func run(_ task: Int) {
+      let start = task % pieces * length
+      body(task / pieces, start..<min(start + length, middle))
+    }
+    if entries ?? outer * middle * inner > 2 * entriesPerTask {
+      ThreadTeam.run(outer * pieces, run)
+    } else {
+      for task in 0..<outer * pieces { run(task) }
+    }
+  }
+}
+
+extension LoopScalar {
+  /// The number as an `Int`, which it must be. The conversion of a generic number is a hundred times slower.
+  @inline(__always)
+  var wholeNumber: Int {
+    Self.self == Double.self ? Int(unsafeBitCast(self, to: Double.self)) : Int(unsafeBitCast(self, to: Float.self))
+  }
+
+  /// The largest number of this type that is not larger than `bound`.
+  static func largest(upTo bound: Int) -> Self {
+    let nearest = Self(bound)
+    return nearest > 0 && Int(exactly: nearest).map { $0 > bound } ?? true ? nearest.nextDown : nearest
   }
 }

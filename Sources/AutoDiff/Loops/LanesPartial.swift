@@ -21,7 +21,7 @@ extension LaneVector where Element: LoopScalar {
 
 /// Copies less than a vector in powers of two; calling the system's function for copying would take longer.
 @inline(__always)
-private func copyFew<T>(_ count: Int, from x: UnsafeRawPointer, to y: UnsafeMutableRawPointer, _: T.Type) {
+func copyFew<T>(_ count: Int, from x: UnsafeRawPointer, to y: UnsafeMutableRawPointer, _: T.Type) {
   let byteCount = count * MemoryLayout<T>.stride
   var place = 0
   @inline(__always) func copy<Part: BitwiseCopyable>(_: Part.Type) {

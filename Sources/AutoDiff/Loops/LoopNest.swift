@@ -66,6 +66,12 @@ struct LoopNest {
     if source != target { axes.insert(axes.remove(at: source), at: target) }
   }
 
+  /// Runs through an axis from its other end.
+  mutating func turnAxis(_ axis: Int) {
+    origin &+= axes[axis].strides &* (axes[axis].extent - 1)
+    axes[axis].strides = SIMD4<Int>.zero &- axes[axis].strides
+  }
+
   /// Adds axes of extent 1 in front, so that the last two can be taken for a matrix.
   mutating func padToMatrix() {
     while axes.count < 2 { axes.insert(Axis(extent: 1, strides: .zero), at: 0) }

@@ -114,13 +114,13 @@ extension MapTile {
     let (rows, columns) = (part.axes[outer], part.axes[outer + 1])
     // Rows of less than two vectors are better taken together where the output allows it.
     let isFlat = columns.extent < 2 * T.Lanes.count && rows.strides[0] == columns.extent
-    func needsCopy(_ operand: Int) -> Bool {
+    func isCopied(_ operand: Int) -> Bool {
+      if operand > operands { return false }
       let (row, column) = (rows.strides[operand], columns.strides[operand])
       if isFlat { return !(column == 1 && row == columns.extent || column == 0 && row == 0) }
       return column != 0 && column != 1
     }
-    let isCopied = (1...operands).map(needsCopy)
-    let copies = isCopied.reduce(0) { $0 + ($1 ? 1 : 0) }
+    let copies = (1...3).reduce(0) { $0 + (isCopied($1) ? 1 : 0) }
     let pieceColumns = copies > 0 ? min(columns.extent, 128) : columns.extent
     let pieceRows = copies > 0 ? min(rows.extent, 4096 / pieceColumns) : rows.extent
     withScratch(T.self, copies * pieceRows * pieceColumns) { scratch in
@@ -134,7 +134,7 @@ extension MapTile {
             func operand(_ index: Int, _ base: UnsafePointer<T>) -> Operand {
               let base = base + offset[index]
               if index > operands { return Operand(base: base, step: 0) }
-              if !isCopied[index - 1] {
+              if !isCopied(index) {
                 return Operand(base: base, rowStride: rows.strides[index], step: columns.strides[index])
               }
               StridedCopy.copyMatrix(

@@ -1,140 +1,133 @@
-/// The matrix product of operands that do not fit into the cache: packed, in blocks, on all threads.
+/// The matrix product in blocks: packed, from the caches, on all threads.
 ///
-/// One operand is packed as a whole and shared by the threads; the other is cut into blocks of rows (or columns), which
-/// are the tasks, each packed by the thread that multiplies it. The inner index is cut into pieces that depend on its
-/// extent only, and each entry of the result is summed piece by piece in order, so that the result depends neither on
+/// The result is cut into blocks, which are the tasks. An operand that several tasks use is packed beforehand by all
+/// threads together; one that a single task uses is packed by that task. The inner index is cut into pieces that depend
+/// on its extent only, and every entry of the result is summed piece by piece in order, so the result depends neither on
 /// the number of threads nor on the other cuts.
 enum MatrixBlocks {
-  /// The longest piece of the inner index: a panel of b of this length fills two thirds of the first-level cache.
+  /// The longest piece of the inner index: panels of both operands of this length fit into the first-level cache.
   static let longestPiece = 256
-  /// The most entries of the shared operand that are packed at a time.
-  static let largestShare = 4 << 20
-
-  /// The pieces into which `extent` is cut, of at most `most` entries, as equal as possible.
-  @inline(__always)
-  static func pieces(_ extent: Int, most: Int, multipleOf unit: Int = 1) -> (count: Int, length: Int) {
-    let count = (extent + most - 1) / most
-    let length = ((extent + count - 1) / count + unit - 1) / unit * unit
-    return ((extent + length - 1) / length, length)
-  }
+  /// The most rows of a block: with the longest piece a quarter or half of a second-level cache.
+  static let mostRows = 264
+  /// The most columns of a block.
+  static let mostColumns = 256
+  /// The number of blocks that is aimed at, enough to balance the threads, where a block has work for some microseconds.
+  static let desiredBlocks = 16
+  static let leastWork = 1 << 18
+  /// The most entries of the operands that are packed beforehand.
+  static let mostSharedEntries = 8 << 20
 
   static func multiply<T: LoopScalar>(
-    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: UnsafeMutablePointer<T>, _ output: TileOutput<T>
+    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>
   ) {
-    let (m, k, n) = (a.rows, a.columns, b.columns)
-    // The operand with fewer entries is shared; the other one is what the threads divide.
-    let sharesLeft = m <= n
-    let shared = min(m, n)
-    let kUnit = pieces(k, most: longestPiece).length
-    let kShare = max(1, largestShare / (shared * kUnit)) * kUnit
-    for start in stride(from: 0, to: k, by: kShare) {
-      let range = start..<min(k, start + kShare)
-      var output = output
-      output.accumulate = output.accumulate || start > 0
-      let a = a.block(rows: 0..<m, columns: range)
-      let b = b.block(rows: range, columns: 0..<n)
-      if sharesLeft {
-        shareLeft(a, b, into: c, kUnit, output)
-      } else {
-        shareRight(a, b, into: c, kUnit, output)
-      }
+    let k = a.columns
+    let piece = Cut(k, most: longestPiece).length
+    let share = max(1, mostSharedEntries / ((a.rows + b.columns) * piece)) * piece
+    for start in stride(from: 0, to: k, by: share) {
+      let steps = start..<min(k, start + share)
+      multiply(
+        PanelSource(left: a.block(rows: 0..<a.rows, columns: steps)),
+        PanelSource(right: b.block(rows: steps, columns: 0..<b.columns)), steps: Cut(steps.count, length: piece),
+        into: c.after(start))
     }
   }
 
-  private static func shareLeft<T: LoopScalar>(
-    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: UnsafeMutablePointer<T>, _ kUnit: Int, _ output: TileOutput<T>
+  private static func multiply<T: LoopScalar>(
+    _ a: PanelSource<T>, _ b: PanelSource<T>, steps: Cut, into c: ProductTarget<T>
   ) {
-    let (m, k, n) = (a.rows, a.columns, b.columns)
-    let height = MicroKernel.rows
-    let width = MicroKernel.columns(T.self)
-    let paddedRows = (m + height - 1) / height * height
-    let rowPieces = pieces(m, most: 8 * height, multipleOf: height)
-    let kPieces = pieces(k, most: kUnit)
-    let columnPieces = pieces(n, most: 4 * width, multipleOf: width)
-    withScratch(T.self, paddedRows * k) { packedA in
-      nonisolated(unsafe) let packedA = packedA
-      nonisolated(unsafe) let c = c
-      ThreadTeam.run(rowPieces.count * kPieces.count) { task in
-        let rows = range(task % rowPieces.count, rowPieces.length, m)
-        let steps = range(task / rowPieces.count, kUnit, k)
-        MatrixPacking.packRows(
-          a.block(rows: rows, columns: steps),
-          into: packedA + paddedRows * steps.lowerBound + rows.lowerBound * steps.count)
-      }
-      ThreadTeam.run(columnPieces.count) { task in
-        let columns = range(task, columnPieces.length, n)
-        withScratch(T.self, columnPieces.length * kUnit) { packedB in
-          for piece in 0..<kPieces.count {
-            let steps = range(piece, kUnit, k)
-            MatrixPacking.packColumns(b.block(rows: steps, columns: columns), into: packedB)
-            var output = output
-            output.accumulate = output.accumulate || piece > 0
-            tiles(
-              steps.count, packedA + paddedRows * steps.lowerBound, packedB, c + columns.lowerBound, rows: m,
-              columns: columns.count, output)
+    // Columns are divided first, because a block of all rows needs no operand packed beforehand but a.
+    let (m, n) = (a.paddedRows, b.paddedRows)
+    let blocks = min(desiredBlocks, max(1, m * n * steps.extent / leastWork))
+    let rowBlocks = (m + mostRows - 1) / mostRows
+    let columns = Cut(
+      b.matrix.rows, most: min(mostColumns, max(b.width, n * rowBlocks / blocks)), multipleOf: b.width)
+    let rows = Cut(
+      a.matrix.rows, most: min(mostRows, max(a.width, m * columns.count / blocks)), multipleOf: a.width)
+    let sharesA = columns.count > 1
+    let sharesB = rows.count > 1
+    withScratch(T.self, sharesA ? a.paddedRows * steps.extent : 0) { sharedA in
+      withScratch(T.self, sharesB ? b.paddedRows * steps.extent : 0) { sharedB in
+        nonisolated(unsafe) let (sharedA, sharedB, c) = (sharedA, sharedB, c)
+        packBeforehand(sharesA ? (a, sharedA) : nil, sharesB ? (b, sharedB) : nil, steps)
+        ThreadTeam.run(rows.count * columns.count) { task in
+          let rows = rows[task % rows.count]
+          let columns = columns[task / rows.count]
+          withScratch(T.self, sharesA ? 0 : a.paddedRows * steps.length) { ownA in
+            withScratch(T.self, sharesB ? 0 : b.paddedRows * steps.length) { ownB in
+              for index in 0..<steps.count {
+                let steps = steps[index]
+                if !sharesA { a.pack(rows: rows, steps: steps, into: ownA) }
+                if !sharesB { b.pack(rows: columns, steps: steps, into: ownB) }
+                tiles(
+                  steps.count,
+                  sharesA ? sharedA + (a.paddedRows * steps.lowerBound + rows.lowerBound * steps.count) : ownA,
+                  sharesB ? sharedB + (b.paddedRows * steps.lowerBound + columns.lowerBound * steps.count) : ownB,
+                  into: c.at(rows.lowerBound, columns.lowerBound).after(index), rows: rows.count,
+                  columns: columns.count)
+              }
+            }
           }
         }
       }
     }
   }
 
-  private static func shareRight<T: LoopScalar>(
-    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: UnsafeMutablePointer<T>, _ kUnit: Int, _ output: TileOutput<T>
+  /// Packs whole operands: piece after piece of the inner index, all panels of a piece one after the other.
+  private static func packBeforehand<T: LoopScalar>(
+    _ a: (source: PanelSource<T>, panels: UnsafeMutablePointer<T>)?,
+    _ b: (source: PanelSource<T>, panels: UnsafeMutablePointer<T>)?, _ steps: Cut
   ) {
-    let (m, k, n) = (a.rows, a.columns, b.columns)
-    let height = MicroKernel.rows
-    let width = MicroKernel.columns(T.self)
-    let paddedColumns = (n + width - 1) / width * width
-    let columnPieces = pieces(n, most: 4 * width, multipleOf: width)
-    let kPieces = pieces(k, most: kUnit)
-    let rowPieces = pieces(m, most: 10 * height, multipleOf: height)
-    withScratch(T.self, paddedColumns * k) { packedB in
-      nonisolated(unsafe) let packedB = packedB
-      nonisolated(unsafe) let c = c
-      ThreadTeam.run(columnPieces.count * kPieces.count) { task in
-        let columns = range(task % columnPieces.count, columnPieces.length, n)
-        let steps = range(task / columnPieces.count, kUnit, k)
-        MatrixPacking.packColumns(
-          b.block(rows: steps, columns: columns),
-          into: packedB + paddedColumns * steps.lowerBound + columns.lowerBound * steps.count)
-      }
-      ThreadTeam.run(rowPieces.count) { task in
-        let rows = range(task, rowPieces.length, m)
-        withScratch(T.self, rowPieces.length * kUnit) { packedA in
-          for piece in 0..<kPieces.count {
-            let steps = range(piece, kUnit, k)
-            MatrixPacking.packRows(a.block(rows: rows, columns: steps), into: packedA)
-            var output = output
-            output.accumulate = output.accumulate || piece > 0
-            tiles(
-              steps.count, packedA, packedB + paddedColumns * steps.lowerBound,
-              c + rows.lowerBound * output.rowStride, rows: rows.count, columns: n, output)
-          }
-        }
-      }
+    func cut(_ operand: (source: PanelSource<T>, panels: UnsafeMutablePointer<T>)?) -> Cut {
+      guard let source = operand?.source else { return Cut(0, length: 1) }
+      return Cut(source.matrix.rows, length: 4 * source.width)
     }
-  }
-
-  /// Piece `index` of `0..<extent`.
-  @inline(__always)
-  private static func range(_ index: Int, _ length: Int, _ extent: Int) -> Range<Int> {
-    index * length..<min(extent, (index + 1) * length)
+    let cuts = (cut(a), cut(b))
+    nonisolated(unsafe) let (a, b) = (a, b)
+    let tasksOfA = cuts.0.count * steps.count
+    ThreadTeam.run(tasksOfA + cuts.1.count * steps.count) { task in
+      let (operand, cut, task) = task < tasksOfA ? (a!, cuts.0, task) : (b!, cuts.1, task - tasksOfA)
+      let steps = steps[task / cut.count]
+      let rows = cut[task % cut.count]
+      operand.source.pack(
+        rows: rows, steps: steps,
+        into: operand.panels + (operand.source.paddedRows * steps.lowerBound + rows.lowerBound * steps.count))
+    }
   }
 
   /// All tiles of the product of packed operands. A panel of b stays in the first-level cache while a passes by.
   @inline(__always)
   static func tiles<T: LoopScalar>(
-    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafeMutablePointer<T>, rows: Int, columns: Int,
-    _ output: TileOutput<T>
+    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: ProductTarget<T>, rows: Int, columns: Int
   ) {
     let height = MicroKernel.rows
     let width = MicroKernel.columns(T.self)
     for j in stride(from: 0, to: columns, by: width) {
       for i in stride(from: 0, to: rows, by: height) {
         MicroKernel.tile(
-          k, a + i * k, rowStride: 1, columnStride: height, b + j * k, rowStride: width, c + i * output.rowStride + j,
-          rows: min(height, rows - i), columns: min(width, columns - j), output)
+          k, a + i * k, rowStride: 1, columnStride: height, b + j * k, rowStride: width, into: c.at(i, j),
+          rows: min(height, rows - i), columns: min(width, columns - j))
       }
     }
   }
+}
+
+/// An extent in pieces of equal length; the last one may be shorter.
+struct Cut {
+  let extent: Int
+  let length: Int
+  let count: Int
+
+  @inline(__always) init(_ extent: Int, length: Int) {
+    self.extent = extent
+    self.length = length
+    count = (extent + length - 1) / length
+  }
+
+  /// Pieces of at most `most`, as equal as possible.
+  @inline(__always) init(_ extent: Int, most: Int, multipleOf unit: Int = 1) {
+    let count = (extent + most - 1) / most
+    self.init(extent, length: ((extent + count - 1) / count + unit - 1) / unit * unit)
+  }
+
+  @inline(__always) subscript(_ index: Int) -> Range<Int> { index * length..<min(extent, (index + 1) * length) }
 }

@@ -18,7 +18,8 @@ enum MatrixProduct {
       }
       return
     }
-    MatrixBlocks.multiply(a, b, into: c, TileOutput(rowStride: rowStride, scale: scale, accumulate: accumulate))
+    MatrixBlocks.multiply(
+      a, b, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate))
   }
 
   /// `count` products; entry i of each operand starts at its base plus its offset, the results are contiguous.

@@ -45,13 +45,41 @@ enum StridedCopy {
     }
   }
 
+  /// y = x, both contiguous.
+  @inline(__always)
+  static func copyRun<T: LoopScalar>(_ x: UnsafePointer<T>, to y: UnsafeMutablePointer<T>, count: Int) {
+    // The system's function takes longer to find out what is to be done than to do it when there is little.
+    if count > 16 * T.Lanes.count { return y.update(from: x, count: count) }
+    var i = 0
+    while i + T.Lanes.count <= count {
+      T.Lanes(x + i).store(y + i)
+      i += T.Lanes.count
+    }
+    copyFew(count - i, from: x + i, to: y + i, T.self)
+  }
+
+  /// y = x, x, x ...
+  private static func repeatRun<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ count: Int, times: Int, to y: UnsafeMutablePointer<T>
+  ) {
+    // Every copy doubles what there is, up to an amount that stays in the cache.
+    copyRun(x, to: y, count: count)
+    var done = 1
+    while done < times {
+      let n = min(done, times - done, max(1, 1024 / count))
+      copyRun(y, to: y + done * count, count: n * count)
+      done += n
+    }
+  }
+
   /// y[r, c] = x[r, c].
   static func copyMatrix<T: LoopScalar>(
     _ x: UnsafePointer<T>, rowStride xRow: Int, columnStride xColumn: Int, to y: UnsafeMutablePointer<T>,
     rowStride yRow: Int, columnStride yColumn: Int, rows: Int, columns: Int
   ) {
-    if xColumn == 1, yColumn == 1, columns >= 32 {
-      for row in 0..<rows { (y + row * yRow).update(from: x + row * xRow, count: columns) }
+    if xColumn == 1, yColumn == 1 {
+      if xRow == 0, yRow == columns { return repeatRun(x, columns, times: rows, to: y) }
+      for row in 0..<rows { copyRun(x + row * xRow, to: y + row * yRow, count: columns) }
     } else if xColumn == 0, yColumn == 1, columns >= 32 {
       for row in 0..<rows { (y + row * yRow).update(repeating: x[row * xRow], count: columns) }
     } else if xRow == 1, yColumn == 1 {

@@ -6,15 +6,15 @@ enum Transpose {
     _ x: UnsafePointer<T>, stride xStride: Int, to y: UnsafeMutablePointer<T>, stride yStride: Int, rows: Int,
     columns: Int
   ) {
-    // A cache line each way is used up before it can be evicted; with strides of powers of two, lines that are further
-    // apart all compete for the same few places in the cache.
-    let line = max(8, 64 / MemoryLayout<T>.stride)
+    // With strides of powers of two, all lines of a column compete for the same few places in the cache. A pair of cache
+    // lines each way is used up before it can be evicted.
+    let pair = 128 / MemoryLayout<T>.stride
     let wholeRows = rows - rows % 8
     let wholeColumns = columns - columns % 8
     for columnBlock in stride(from: 0, to: wholeColumns, by: 128) {
       let columnEnd = min(columnBlock + 128, wholeColumns)
-      for rowBlock in stride(from: 0, to: wholeRows, by: line) {
-        let rowEnd = min(rowBlock + line, wholeRows)
+      for rowBlock in stride(from: 0, to: wholeRows, by: pair) {
+        let rowEnd = min(rowBlock + pair, wholeRows)
         for column in stride(from: columnBlock, to: columnEnd, by: 8) {
           for row in stride(from: rowBlock, to: rowEnd, by: 8) {
             copy8x8(x + (column * xStride + row), xStride, y + (row * yStride + column), yStride)
@@ -22,12 +22,15 @@ enum Transpose {
         }
       }
     }
-    for column in 0..<wholeColumns {
-      for row in wholeRows..<rows { y[row * yStride + column] = x[column * xStride + row] }
+    for block in stride(from: 0, to: wholeColumns, by: 128) {
+      for row in wholeRows..<rows {
+        for column in block..<min(block + 128, wholeColumns) { y[row * yStride + column] = x[column * xStride + row] }
+      }
     }
-    if columns - wholeColumns == 0 { return }
-    for row in 0..<rows {
-      for column in wholeColumns..<columns { y[row * yStride + column] = x[column * xStride + row] }
+    for block in stride(from: 0, to: rows, by: 128) {
+      for column in wholeColumns..<columns {
+        for row in block..<min(block + 128, rows) { y[row * yStride + column] = x[column * xStride + row] }
+      }
     }
   }
 

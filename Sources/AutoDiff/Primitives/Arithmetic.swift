@@ -47,6 +47,14 @@ struct Scale: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * factor }
 }
 
+/// x / c for a constant c, correctly rounded.
+struct DivideByConstant: UnaryElementwise {
+  let divisor: Double
+  var name: String { "divideByConstant" }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x / V(constant: divisor) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / divisor }
+}
+
 /// x + c for a constant c.
 struct Offset: UnaryElementwise {
   let offset: Double
@@ -94,7 +102,7 @@ extension Tensor {
   /// Multiplies every entry by a number; the number takes the tensor's scalar type.
   public static func * (c: Double, x: Tensor) -> Tensor { bind(Scale(factor: c), .one(x)) }
   /// Divides every entry by a number; the number takes the tensor's scalar type.
-  public static func / (x: Tensor, c: Double) -> Tensor { x / Tensor(c, as: x.scalarType) }
+  public static func / (x: Tensor, c: Double) -> Tensor { bind(DivideByConstant(divisor: c), .one(x)) }
   /// Divides a number by every entry; the number takes the tensor's scalar type.
   public static func / (c: Double, x: Tensor) -> Tensor { c == 1 ? reciprocal(x) : Tensor(c, as: x.scalarType) / x }
 

@@ -3,18 +3,23 @@
 /// The output has the batch axes first, then the free axes of the left factor, then those of the right. Both derivatives
 /// are contractions again, and so is every batched form; operands are read through their strides, never transposed in
 /// memory.
-struct Contraction: BilinearPrimitive {
+package struct Contraction: BilinearPrimitive {
   /// Axes that run in parallel, paired.
-  let leftBatch: [Int], rightBatch: [Int]
+  package let leftBatch: [Int], rightBatch: [Int]
   /// Axes that are summed over, paired.
-  let leftSummed: [Int], rightSummed: [Int]
+  package let leftSummed: [Int], rightSummed: [Int]
 
-  var name: String { "contraction" }
+  package init(leftBatch: [Int] = [], rightBatch: [Int] = [], leftSummed: [Int], rightSummed: [Int]) {
+    (self.leftBatch, self.rightBatch) = (leftBatch, rightBatch)
+    (self.leftSummed, self.rightSummed) = (leftSummed, rightSummed)
+  }
 
-  func leftFree(_ rank: Int) -> [Int] { (0..<rank).filter { !leftBatch.contains($0) && !leftSummed.contains($0) } }
-  func rightFree(_ rank: Int) -> [Int] { (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) } }
+  package var name: String { "contraction" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  package func leftFree(_ rank: Int) -> [Int] { (0..<rank).filter { !leftBatch.contains($0) && !leftSummed.contains($0) } }
+  package func rightFree(_ rank: Int) -> [Int] { (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) } }
+
+  package func shape(of inputs: Operands) -> [Int] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
     guard (leftBatch + leftSummed).allSatisfy({ $0 < a.count }), (rightBatch + rightSummed).allSatisfy({ $0 < b.count }),
       a.picking(leftBatch) == b.picking(rightBatch), a.picking(leftSummed) == b.picking(rightSummed)
@@ -26,13 +31,13 @@ struct Contraction: BilinearPrimitive {
     return a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  package func evaluate(_ inputs: Operands) -> Tensor {
     let shape = shape(of: inputs)
     return inputs[0].scalarType == .float64
       ? evaluate(inputs, shape, Double.self) : evaluate(inputs, shape, Float.self)
   }
 
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  package func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (a, b) = (inputs[0], inputs[1])
     let batch = leftBatch.count
     let (leftFree, rightFree) = (leftFree(a.rank), rightFree(b.rank))
@@ -57,7 +62,7 @@ struct Contraction: BilinearPrimitive {
     return result.permuted((rightBatch + summed + rightFree).inversePermutation)
   }
 
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  package func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
     func up(_ axes: [Int]) -> [Int] { axes.map { $0 + 1 } }
     if isBatched[0], isBatched[1] {
       return dispatch(

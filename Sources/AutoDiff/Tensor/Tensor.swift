@@ -25,7 +25,7 @@ public struct Tensor: Sendable {
 }
 
 /// What a tensor refers to: numbers in memory (``ArrayNode``) or a value that a trace follows.
-class Node: @unchecked Sendable {
+package class Node: @unchecked Sendable {
   final let shape: [Int]
   final let scalarType: ScalarType
   /// The rank of the trace that follows this value; 0 for numbers in memory.

@@ -1,20 +1,23 @@
 /// Batching: every value carries the same number of examples along a hidden leading axis.
-final class Batch: Trace, @unchecked Sendable {
+package final class Batch: Trace, @unchecked Sendable {
   /// The number of examples.
-  let size: Int
+  package let size: Int
 
-  init(size: Int) { self.size = size }
+  package init(size: Int) { self.size = size }
 
   /// The tensor of one example that stands for all examples along the leading axis of `values`.
-  func hide(_ values: Tensor) -> Tensor { Tensor(node: BatchNode(self, values)) }
+  package func hide(_ values: Tensor) -> Tensor { Tensor(node: BatchNode(self, values)) }
 
   /// All examples of a tensor along a leading axis; a constant is repeated.
-  func reveal(_ tensor: Tensor) -> Tensor {
+  package func reveal(_ tensor: Tensor) -> Tensor {
     if let node = node(tensor, BatchNode.self) { return node.primal }
     return tensor.broadcast(to: [size] + tensor.shape)
   }
 
-  override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  /// Whether the examples may differ in a tensor, which must not be followed by a trace of a higher rank.
+  package func follows(_ tensor: Tensor) -> Bool { tensor.node.level == level }
+
+  package override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
     let values = inputs.map { node($0, BatchNode.self)?.primal ?? $0 }
     let isBatched = inputs.map { $0.node.level == level }
     return hide(primitive.batch(values, isBatched: isBatched, size: size))

@@ -2,31 +2,33 @@
 ///
 /// The recording is flat. An entry holds the plain inputs and output and the places of the inputs on the tape, never the
 /// traced values themselves, so there are no cycles and no chains of references to free recursively.
-final class Tape: Trace, @unchecked Sendable {
+package final class Tape: Trace, @unchecked Sendable {
   /// One recorded operation. A leaf has no operation.
-  struct Entry {
-    var operation: (any Primitive)?
-    var inputs: Operands
+  package struct Entry {
+    package var operation: (any Primitive)?
+    package var inputs: Operands
     /// The place of every input on this tape, or -1 for a constant.
-    var parents: Few<Int32>
-    var output: Tensor
+    package var parents: Few<Int32>
+    package var output: Tensor
   }
 
-  private(set) var entries: ContiguousArray<Entry> = []
+  package private(set) var entries: ContiguousArray<Entry> = []
   private var isOpen = true
 
+  package override init() { super.init() }
+
   /// Starts to follow a value; its cotangent will be kept.
-  func watch(_ tensor: Tensor) -> Tensor {
+  package func watch(_ tensor: Tensor) -> Tensor {
     append(Entry(operation: nil, inputs: .many([]), parents: .many([]), output: tensor))
   }
 
   /// The place of a tensor on this tape, or nil for a constant.
-  func index(of tensor: Tensor) -> Int? { node(tensor, TapeNode.self).map { Int($0.index) } }
+  package func index(of tensor: Tensor) -> Int? { node(tensor, TapeNode.self).map { Int($0.index) } }
 
   /// The plain value behind a tensor.
-  func primal(of tensor: Tensor) -> Tensor { node(tensor, TapeNode.self)?.primal ?? tensor }
+  package func primal(of tensor: Tensor) -> Tensor { node(tensor, TapeNode.self)?.primal ?? tensor }
 
-  override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  package override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
     let primals = inputs.map { node($0, TapeNode.self)?.primal ?? $0 }
     let output = dispatch(primitive, primals)
     let parents = inputs.map { node($0, TapeNode.self)?.index ?? -1 }
@@ -45,10 +47,10 @@ final class Tape: Trace, @unchecked Sendable {
   }
 
   /// Ends the recording.
-  func close() { isOpen = false }
+  package func close() { isOpen = false }
 
   /// Forgets the recording.
-  func clear() {
+  package func clear() {
     isOpen = false
     entries = []
   }
@@ -61,7 +63,7 @@ final class Tape: Trace, @unchecked Sendable {
   ///   - consuming: frees every entry when it has been used; otherwise the tape can be run again.
   ///   - defer: called before a rule is run; where it returns true the contribution is its own business.
   /// - Returns: the cotangents of the leaves; nil where the result does not depend on one.
-  func sweep(
+  package func sweep(
     _ seeds: [(place: Int, cotangent: Tensor)], leaves: Int, consuming: Bool,
     deferring deferral: ((Contribution) -> Bool)? = nil
   ) -> [Tensor?] {
@@ -117,7 +119,7 @@ final class Tape: Trace, @unchecked Sendable {
 
 /// What one recorded operation is about to contribute to the cotangent of one of its inputs.
 package struct Contribution {
-  let entry: Tape.Entry
+  package let entry: Tape.Entry
   /// Which input the contribution is for.
   package let argument: Int
   /// The cotangent of the operation's output.

@@ -5,16 +5,16 @@ import Synchronization
 ///
 /// Every transform makes its own trace. There is no list of active traces anywhere: a traced value refers to its trace,
 /// so two threads may differentiate at once. A trace itself serves one thread.
-class Trace: @unchecked Sendable {
+package class Trace: @unchecked Sendable {
   /// The rank: inner transforms are created later and rank higher.
-  final let level: Int
+  package final let level: Int
 
   private static let lastLevel = Atomic<Int>(0)
 
-  init() { level = Self.lastLevel.wrappingAdd(1, ordering: .relaxed).newValue }
+  package init() { level = Self.lastLevel.wrappingAdd(1, ordering: .relaxed).newValue }
 
   /// Interprets a primitive of whose inputs at least one, and none of a higher rank, is followed by this trace.
-  func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor { fatalError("Trace.process is abstract.") }
+  package func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor { fatalError("Trace.process is abstract.") }
 
   /// The value of this trace behind a tensor, or nil if the tensor is a constant to it.
   @inline(__always)
@@ -24,7 +24,7 @@ class Trace: @unchecked Sendable {
 }
 
 /// A value that a trace follows.
-class TracedNode: Node, @unchecked Sendable {
+package class TracedNode: Node, @unchecked Sendable {
   final let trace: Trace
   /// What the trace follows, one level down: the plain value, or for ``Batch`` all examples at once.
   final let primal: Tensor

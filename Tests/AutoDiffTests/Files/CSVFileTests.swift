@@ -118,6 +118,7 @@ import Testing
     ("1,2\n1e,3\n", "d.csv, line 2, column 1: \"1e\" is not a number."),
     ("1,2\n-,3\n", "d.csv, line 2, column 1: \"-\" is not a number."),
     ("1,2\n3,4\r5,6\n", "d.csv, line 2, column 2: \"4\\x0D5\" is not a number."),
+    ("a,b\rc\n1,2\n", "d.csv, line 1, column 2: \"b\\x0Dc\" holds a carriage return that does not end the line."),
     ("1,2\n1e999,3\n", "d.csv, line 2, column 1: \"1e999\" is beyond the range of a float64."),
     ("1,2\n3\n", "d.csv, line 2, column 2: line 1 has 2 columns, but this line ends after 1."),
     ("1,2\n3,4,5\n", "d.csv, line 2, column 3: line 1 has 2 columns, but here follows \"5\"."),

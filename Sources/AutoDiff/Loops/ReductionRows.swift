@@ -1,0 +1,94 @@
+/// Reductions of rows to one row.
+extension ReductionLoop {
+  /// The number of rows that are joined one after the other, eight at a time.
+  private static var rowsPerBlock: Int { 128 }
+
+  /// Where the last axis is kept: other kept axes come first, then those that are reduced.
+  func reduceRows(_ nest: LoopNest) {
+    let last = nest.axes.count - 1
+    let columns = nest.axes[last]
+    let kept = nest.axes.firstIndex { $0.isReduced } ?? last
+    var between = LoopNest(Array(nest.axes[kept..<last]))
+    let rows = between.axes.popLast() ?? .init(extent: 1, strides: .zero)
+    if between.axes.isEmpty, rows.strides[1] == columns.extent, rows.strides[2] == columns.extent {
+      let group = min(rows.extent / 16, 8 * T.Lanes.count / columns.extent)
+      if group > 1 { return nest.forEachIndex(ofFirst: kept) { reduceShortRows($0, rows, columns, group) } }
+    }
+    let parts = between.count * ((rows.extent + Self.rowsPerBlock - 1) / Self.rowsPerBlock)
+    let strip = min(columns.extent, 4096 / MemoryLayout<T>.stride)
+    withScratch(T.self, PairwiseStack<R>.capacity(forParts: parts) * strip) { memory in
+      nest.forEachIndex(ofFirst: kept) { offset in
+        for column in stride(from: 0, to: columns.extent, by: strip) {
+          let width = min(strip, columns.extent - column)
+          var stack = PairwiseStack<R>(memory, width: width)
+          between.forEachIndex(ofFirst: between.axes.count) { inner in
+            let (a, b) = (a + offset[1] + inner[1] + column, b + offset[2] + inner[2] + column)
+            for row in stride(from: 0, to: rows.extent, by: Self.rowsPerBlock) {
+              Self.reduceRows(
+                a + row * rows.strides[1], rows.strides[1], b + row * rows.strides[2], rows.strides[2],
+                min(Self.rowsPerBlock, rows.extent - row), into: stack.top, width)
+              stack.push()
+            }
+          }
+          StridedCopy.copyMatrix(
+            stack.joined(), rowStride: 0, columnStride: 1, to: y + offset[0] + column * columns.strides[0],
+            rowStride: 0, columnStride: columns.strides[0], rows: 1, columns: width)
+        }
+      }
+    }
+  }
+
+  /// Contiguous rows of few entries: `group` of them are taken for one long row, then the `group` results are reduced,
+  /// and with them the rows that are left over.
+  private func reduceShortRows(_ offset: SIMD4<Int>, _ rows: LoopNest.Axis, _ columns: LoopNest.Axis, _ group: Int) {
+    let width = group * columns.extent
+    let (wholeGroups, rest) = rows.extent.quotientAndRemainder(dividingBy: group)
+    withScratch(T.self, width + rest * columns.extent) { results in
+      let loop = ReductionLoop(a: a + offset[1], b: b + offset[2], y: results)
+      loop.reduceRows(
+        LoopNest([
+          .init(extent: wholeGroups, strides: SIMD4(0, width, width, 0)),
+          .init(extent: width, strides: SIMD4(1, 1, 1, 0)),
+        ]))
+      let end = wholeGroups * width
+      Self.reduceRows(loop.a + end, 0, loop.b + end, 0, 1, into: results + width, rest * columns.extent)
+      let joining = ReductionLoop<R.Joining>(a: results, b: results, y: y + offset[0])
+      joining.reduceRows(
+        LoopNest([
+          .init(extent: group + rest, strides: SIMD4(0, columns.extent, columns.extent, 0)),
+          .init(extent: columns.extent, strides: SIMD4(columns.strides[0], 1, 1, 0)),
+        ]))
+    }
+  }
+
+  /// y = the result for `rows` rows of `width` entries.
+  static func reduceRows(
+    _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, _ rows: Int,
+    into y: UnsafeMutablePointer<T>, _ width: Int
+  ) {
+    let neutral = T.Lanes(repeating: R.neutral)
+    for row in stride(from: 0, to: rows, by: 8) {
+      let (a, b) = (a + row * aStride, b + row * bStride)
+      var column = 0
+      while column < width {
+        let n = min(T.Lanes.count, width - column)
+        @inline(__always) func include(_ result: T.Lanes, _ row: Int) -> T.Lanes {
+          R.including(
+            result, T.Lanes(a + row * aStride + column, upTo: n), T.Lanes(b + row * bStride + column, upTo: n))
+        }
+        var result: T.Lanes
+        if rows - row >= 8 {
+          let (r0, r1) = (include(include(neutral, 0), 4), include(include(neutral, 1), 5))
+          let (r2, r3) = (include(include(neutral, 2), 6), include(include(neutral, 3), 7))
+          result = R.joined(R.joined(r0, r1), R.joined(r2, r3))
+        } else {
+          result = neutral
+          for k in 0..<rows - row { result = include(result, k) }
+        }
+        if row > 0 { result = R.joined(T.Lanes(y + column, upTo: n), result) }
+        result.store(y + column, upTo: n)
+        column += n
+      }
+    }
+  }
+}

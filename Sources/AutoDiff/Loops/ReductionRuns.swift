@@ -1,0 +1,103 @@
+/// Reductions of contiguous runs of entries to one entry each.
+extension ReductionLoop {
+  /// The number of vectors that are joined one after the other.
+  private static var vectorsPerBlock: Int { 128 }
+
+  /// Where the last axis is reduced and all others are kept.
+  func reduceRuns(_ nest: LoopNest) {
+    let last = nest.axes.count - 1
+    let count = nest.axes[last].extent
+    if last > 0, count < 4 * T.Lanes.count { return reduceShortRuns(nest) }
+    nest.forEachIndex(ofFirst: last) { offset in
+      y[offset[0]] = Self.reduceRun(a + offset[1], b + offset[2], count)
+    }
+  }
+
+  /// Runs of few entries are turned into columns.
+  private func reduceShortRuns(_ nest: LoopNest) {
+    let outer = nest.axes.count - 2
+    let (runs, count) = (nest.axes[outer], nest.axes[outer + 1].extent)
+    let isOne = isOne(nest.axes[outer...outer])
+    let block = min(runs.extent, 256)
+    withScratch(T.self, (isOne ? 1 : 2) * count * block + block) { scratch in
+      let (columns, otherColumns) = (scratch + block, scratch + (isOne ? 1 : 1 + count) * block)
+      nest.forEachIndex(ofFirst: outer) { offset in
+        for start in stride(from: 0, to: runs.extent, by: block) {
+          let width = min(block, runs.extent - start)
+          func turn(_ x: UnsafePointer<T>, _ operand: Int, into y: UnsafeMutablePointer<T>) {
+            let stride = runs.strides[operand]
+            Transpose.copy(
+              x + offset[operand] + start * stride, stride: stride, to: y, stride: width, rows: count, columns: width)
+          }
+          turn(a, 1, into: columns)
+          if !isOne { turn(b, 2, into: otherColumns) }
+          Self.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
+          let stride = runs.strides[0]
+          for i in 0..<width { y[offset[0] + (start + i) * stride] = scratch[i] }
+        }
+      }
+    }
+  }
+
+  /// The result for a run of any length.
+  static func reduceRun(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int) -> T {
+    let width = T.Lanes.count
+    let block = vectorsPerBlock * width
+    let blocks = (count + block - 1) / block
+    let capacity = PairwiseStack<R>.capacity(forParts: blocks) * width
+    return withUnsafeTemporaryAllocation(of: T.self, capacity: capacity) { memory in
+      var stack = PairwiseStack<R>(memory.baseAddress!, width: width)
+      for start in stride(from: 0, to: count, by: block) {
+        reduceBlock(a + start, b + start, min(block, count - start)).store(stack.top)
+        stack.push()
+      }
+      return joinLanes(stack.joined())
+    }
+  }
+
+  /// The entry-by-entry result for the vectors of a block.
+  @inline(__always)
+  private static func reduceBlock(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int) -> T.Lanes {
+    let width = T.Lanes.count
+    let neutral = T.Lanes(repeating: R.neutral)
+    var (r0, r1, r2, r3) = (neutral, neutral, neutral, neutral)
+    var (r4, r5, r6, r7) = (neutral, neutral, neutral, neutral)
+    @inline(__always) func include(_ result: inout T.Lanes, _ place: Int) {
+      result = R.including(result, T.Lanes(a + place), T.Lanes(b + place))
+    }
+    var i = 0
+    while i + 8 * width <= count {
+      include(&r0, i)
+      include(&r1, i + width)
+      include(&r2, i + 2 * width)
+      include(&r3, i + 3 * width)
+      include(&r4, i + 4 * width)
+      include(&r5, i + 5 * width)
+      include(&r6, i + 6 * width)
+      include(&r7, i + 7 * width)
+      i += 8 * width
+    }
+    r0 = R.joined(R.joined(R.joined(r0, r1), R.joined(r2, r3)), R.joined(R.joined(r4, r5), R.joined(r6, r7)))
+    while i + width <= count {
+      include(&r0, i)
+      i += width
+    }
+    if i == count { return r0 }
+    let rest = count - i
+    return R.including(
+      r0, T.Lanes(a + i, upTo: rest, padding: R.neutral), T.Lanes(b + i, upTo: rest, padding: R.neutral))
+  }
+
+  /// The result for the entries of one vector.
+  @inline(__always)
+  private static func joinLanes(_ vector: UnsafeMutablePointer<T>) -> T {
+    var half = T.Lanes.count / 2
+    while half > 0 {
+      for i in 0..<half {
+        vector[i] = R.joined(T.Lanes(repeating: vector[i]), T.Lanes(repeating: vector[i + half])).firstEntry
+      }
+      half /= 2
+    }
+    return vector[0]
+  }
+}
