@@ -1,12 +1,15 @@
 /// The factorisation A = L Lᵀ of a symmetric positive definite matrix.
 enum Cholesky {
   /// The largest block that is factored without matrix products.
-  private static let blockExtent = 64
+  private static let blockExtent = 32
+  /// The columns that are finished together.
+  private static let panelExtent = 64
+  /// The columns after which the rest of the matrix is brought up to date: the more, the less often it is read.
+  private static let updateExtent = 128
 
   /// Overwrites a symmetric matrix with its lower Cholesky factor, and the upper half with zeros.
   ///
-  /// Only the lower half is read. The matrix is halved recursively: A₁₁ = L₁₁ L₁₁ᵀ, L₂₁ L₁₁ᵀ = A₂₁, and then
-  /// A₂₂ − L₂₁ L₂₁ᵀ, so nearly all the work is matrix products.
+  /// Only the lower half is read.
   ///
   /// - Parameters:
   ///   - a: n × n entries; row-major and contiguous.
@@ -16,26 +19,54 @@ enum Cholesky {
   @specialized(where T == Double)
   @specialized(where T == Float)
   static func factor<T: LoopScalar>(_ a: UnsafeMutablePointer<T>, n: Int) throws(LinearAlgebraError) {
-    if let failure = factorLower(a, n: n, rowStride: n, first: 0) { throw failure }
+    for start in stride(from: 0, to: n, by: updateExtent) {
+      let end = min(n, start + updateExtent)
+      let failure = factorPanel(
+        a + start * (n + 1), rows: n - start, columns: end - start, rowStride: n, width: panelExtent, first: start)
+      if let failure { throw failure }
+      update(a + end * n + start, rows: n - end, width: end - start, columns: n - end, rowStride: n)
+    }
     ThreadTeam.run((n + 63) / 64) { task in
       for i in 64 * task..<min(n, 64 * task + 64) { (a + i * n + i + 1).update(repeating: 0, count: n - i - 1) }
     }
   }
 
-  /// Factors the block whose first pivot is number `first` of the whole matrix; returns what stopped it.
-  private static func factorLower<T: LoopScalar>(
-    _ a: UnsafeMutablePointer<T>, n: Int, rowStride: Int, first: Int
+  /// Factors the leading columns of a block, `width` at a time, and updates those of them that follow.
+  ///
+  /// For each part: A₁₁ = L₁₁ L₁₁ᵀ, L₂₁ L₁₁ᵀ = A₂₁, and A₂₂ − L₂₁ L₂₁ᵀ.
+  ///
+  /// - Parameter first: The number of the first pivot in the whole matrix.
+  /// - Returns: What stopped it.
+  private static func factorPanel<T: LoopScalar>(
+    _ a: UnsafeMutablePointer<T>, rows: Int, columns: Int, rowStride: Int, width: Int, first: Int
   ) -> LinearAlgebraError? {
-    if n <= blockExtent { return factorBlock(a, n: n, rowStride: rowStride, first: first) }
-    let half = (n / 2 + blockExtent - 1) / blockExtent * blockExtent
-    if let failure = factorLower(a, n: half, rowStride: rowStride, first: first) { return failure }
-    let corner = MatrixView(base: UnsafePointer(a), rows: half, columns: half, rowStride: rowStride, columnStride: 1)
-    let below = a + half * rowStride
-    TriangularSolve.solveChecked(.upper, corner.transposed, .right, into: below, count: n - half, rowStride: rowStride)
-    let panel = MatrixView(
-      base: UnsafePointer(below), rows: n - half, columns: half, rowStride: rowStride, columnStride: 1)
-    MatrixProduct.gram(panel, into: below + half, rowStride: rowStride, scale: -1, accumulate: true)
-    return factorLower(below + half, n: n - half, rowStride: rowStride, first: first + half)
+    for start in stride(from: 0, to: columns, by: width) {
+      let corner = a + start * (rowStride + 1)
+      let extent = min(width, columns - start)
+      let failure =
+        extent > blockExtent
+        ? factorPanel(
+          corner, rows: extent, columns: extent, rowStride: rowStride, width: blockExtent, first: first + start)
+        : factorBlock(corner, n: extent, rowStride: rowStride, first: first + start)
+      if let failure { return failure }
+      let factor = MatrixView(
+        base: UnsafePointer(corner), rows: extent, columns: extent, rowStride: rowStride, columnStride: 1)
+      let below = corner + extent * rowStride
+      let rest = rows - start - extent
+      TriangularSolve.substitute(factor, into: below, count: rest, rowStride: 1, columnStride: rowStride)
+      update(below, rows: rest, width: extent, columns: columns - start - extent, rowStride: rowStride)
+    }
+    return nil
+  }
+
+  /// Subtracts L Lᵀ from the lower half of the leading columns of the block to the right of L.
+  private static func update<T: LoopScalar>(
+    _ l: UnsafeMutablePointer<T>, rows: Int, width: Int, columns: Int, rowStride: Int
+  ) {
+    let panel = MatrixView(base: UnsafePointer(l), rows: rows, columns: width, rowStride: rowStride, columnStride: 1)
+    TriangleProduct.add(
+      .lower, panel, panel.block(rows: 0..<columns, columns: 0..<width).transposed, scale: -1, to: l + width,
+      rowStride: rowStride)
   }
 
   /// Factors a small block as Uᵀ U in memory of its own, where the rows of U = Lᵀ are vectors.

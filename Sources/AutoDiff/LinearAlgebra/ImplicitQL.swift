@@ -2,30 +2,31 @@
 ///
 /// - Source: H. Bowdler, R. S. Martin, C. Reinsch, J. H. Wilkinson, *The QR and QL algorithms for symmetric matrices*,
 ///   Numer. Math. 11 (1968).
-enum ImplicitQL {
+enum ImplicitQL<T: LoopScalar> {
   /// No eigenvalue is known to need more than a handful.
-  static let iterationLimit = 60
+  static var iterationLimit: Int { 60 }
+
+  /// What changes no eigenvalue of a matrix whose largest entry is near 1 by more than rounding does.
+  static var negligible: T { T.ulpOfOne / 8 }
 
   /// Overwrites `d` with the eigenvalues, in no order; `e` is destroyed.
   ///
   /// - Parameters:
-  ///   - d: The n diagonal entries, of moderate magnitude, because squares are formed.
+  ///   - d: The n diagonal entries; the largest entry of the matrix is near 1, or the matrix is part of one.
   ///   - e: The n − 1 entries beside them, and one more that is used as memory.
   ///   - rows: Where not nil, n rows that take part in every rotation: those of the identity become the eigenvectors.
   /// - Returns: The index of an eigenvalue that did not converge.
   @inline(__always)
-  static func iterate<T: LoopScalar>(
+  static func iterate(
     _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int, rows: UnsafeMutablePointer<T>?, rowStride: Int
   ) -> Int? {
     if n == 0 { return nil }
     e[n - 1] = 0
-    // Entries so small beside the largest one change no eigenvalue by more than rounding does.
-    let floor = T.ulpOfOne / 8 * (0..<n).reduce(T(0)) { max($0, abs(d[$1]), abs(e[$1])) }
     for l in 0..<n {
       var iterations = 0
       while true {
         var m = l
-        while m < n - 1, abs(e[m]) > max(floor, T.ulpOfOne / 2 * (abs(d[m]) + abs(d[m + 1]))) { m += 1 }
+        while m < n - 1, abs(e[m]) > max(negligible, T.ulpOfOne / 2 * (abs(d[m]) + abs(d[m + 1]))) { m += 1 }
         if m == l { break }
         iterations += 1
         if iterations > iterationLimit { return l }
@@ -68,7 +69,7 @@ enum ImplicitQL {
 
   /// √(f² + g²), also where the squares leave the range of the type.
   @inline(__always)
-  private static func length<T: LoopScalar>(_ f: T, _ g: T) -> T {
+  private static func length(_ f: T, _ g: T) -> T {
     let square = f * f + g * g
     if square > T.leastNormalMagnitude / T.ulpOfOne { return square.squareRoot() }
     let larger = max(abs(f), abs(g))

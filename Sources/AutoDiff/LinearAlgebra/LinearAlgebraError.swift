@@ -20,7 +20,7 @@ extension LinearAlgebraError: CustomStringConvertible {
     case .singular(let pivot, let value):
       "triangular solve: the diagonal must have no zeros, but entry \(pivot) is \(value)."
     case .notFinite(let row, let column, let value):
-      "eigendecomposition: all entries must be finite, but entry [\(row), \(column)] is \(value)."
+      "factorisation: all entries must be finite, but entry [\(row), \(column)] is \(value)."
     case .notConverged(let eigenvalue, let iterations):
       "eigendecomposition: eigenvalue \(eigenvalue) has not converged after \(iterations) iterations."
     }

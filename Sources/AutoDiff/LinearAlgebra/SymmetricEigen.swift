@@ -21,17 +21,18 @@ enum SymmetricEigen {
     _ a: UnsafeMutablePointer<T>, n: Int, values: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {
     if n == 0 { return }
-    let scale = try scale(of: a, n: n)
+    let scale = try MatrixScale.divisor(a, rows: n, columns: n, half: .lower)
     let stride = TridiagonalReduction<T>.stride(for: n)
     let failure: LinearAlgebraError? = withScratch(T.self, n * stride + 2 * n) { memory in
       let (e, tau) = (memory + n * stride, memory + n * stride + n)
       let reduction = reduce(a, n: n, scale: scale, into: memory, stride: stride, d: values, e: e, tau: tau)
       return withScratch(T.self, n * n) { rows in
         withScratch(Int.self, n) { order in
+          let divisor = TridiagonalEigen.normalize(values, e, n: n)
           let failure = TridiagonalEigen.divideAndConquer(values, e, n: n, rows: rows, order: order, memory: a)
           if let failure { return failure }
           applyReflections(reduction, to: rows)
-          TridiagonalEigen.sortValues(values, order, n: n, scale: scale)
+          TridiagonalEigen.sortValues(values, order, n: n, scales: divisor, scale)
           transpose(rows, order, n: n, into: a)
           return nil
         }
@@ -53,7 +54,7 @@ enum SymmetricEigen {
     _ a: UnsafePointer<T>, n: Int, values: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {
     if n == 0 { return }
-    let scale = try scale(of: a, n: n)
+    let scale = try MatrixScale.divisor(a, rows: n, columns: n, half: .lower)
     let stride = TridiagonalReduction<T>.stride(for: n)
     let result = withScratch(T.self, n * stride + 2 * n) { memory in
       let (e, tau) = (memory + n * stride, memory + n * stride + n)
@@ -64,27 +65,6 @@ enum SymmetricEigen {
     }
     try result.get()
     for i in 0..<n { values[i] *= scale }
-  }
-
-  /// The power of two by which the matrix is divided so that its squares stay within the range of the type.
-  private static func scale<T: LoopScalar>(of a: UnsafePointer<T>, n: Int) throws(LinearAlgebraError) -> T {
-    let largest = withScratch(T.self, n) { rows in
-      ThreadTeam.run((n + 63) / 64) { task in
-        for i in 64 * task..<min(n, 64 * task + 64) {
-          // Written so that not a number, which compares as nothing, stays.
-          rows[i] = (0...i).reduce(T(0)) { abs(a[i * n + $1]) <= $0 ? $0 : ($0.isNaN ? $0 : abs(a[i * n + $1])) }
-        }
-      }
-      return (0..<n).reduce(T(0)) { rows[$1] <= $0 ? $0 : ($0.isNaN ? $0 : rows[$1]) }
-    }
-    if !largest.isFinite {
-      for i in 0..<n {
-        for j in 0...i where !a[i * n + j].isFinite {
-          throw .notFinite(row: i, column: j, value: Double(a[i * n + j]))
-        }
-      }
-    }
-    return MatrixScale.divisor(forLargest: largest)
   }
 
   /// Copies the lower half, transposed and scaled, and reduces the copy to tridiagonal form.

@@ -18,11 +18,12 @@ enum TridiagonalEigen {
     diagonal d: UnsafeMutablePointer<T>, offDiagonal e: UnsafeMutablePointer<T>, n: Int,
     vectors: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {
-    let scale = try scaleToOne(d, e, n: n)
+    try requireFinite(d, e, n: n)
+    let scale = normalize(d, e, n: n)
     let failure: LinearAlgebraError? = withScratch(T.self, n * n) { rows in
       withScratch(Int.self, n) { order in
         if let failure = divideAndConquer(d, e, n: n, rows: rows, order: order, memory: vectors) { return failure }
-        sortValues(d, order, n: n, scale: scale)
+        sortValues(d, order, n: n, scales: scale, 1)
         for i in 0..<n { (vectors + i * n).update(from: rows + order[i] * n, count: n) }
         return nil
       }
@@ -39,50 +40,56 @@ enum TridiagonalEigen {
   static func values<T: LoopScalar>(
     diagonal d: UnsafeMutablePointer<T>, offDiagonal e: UnsafeMutablePointer<T>, n: Int
   ) throws(LinearAlgebraError) {
-    let scale = try scaleToOne(d, e, n: n)
+    try requireFinite(d, e, n: n)
+    let scale = normalize(d, e, n: n)
     let failed = withScratch(T.self, n) { beside in
       if n > 0 { beside.update(from: e, count: n - 1) }
-      return ImplicitQL.iterate(d, beside, n: n, rows: nil, rowStride: 0)
+      return ImplicitQL<T>.iterate(d, beside, n: n, rows: nil, rowStride: 0)
     }
-    if let failed { throw .notConverged(eigenvalue: failed, iterations: ImplicitQL.iterationLimit) }
+    if let failed { throw .notConverged(eigenvalue: failed, iterations: ImplicitQL<T>.iterationLimit) }
     for i in 0..<n { d[i] *= scale }
     var entries = UnsafeMutableBufferPointer(start: d, count: n)
     entries.sort()
   }
 
-  /// Divides the matrix by a power of two so that its largest entry is near 1 where squares of its entries could leave
-  /// the range of the type; returns the divisor.
   @inline(__always)
-  static func scaleToOne<T: LoopScalar>(
+  private static func requireFinite<T: LoopScalar>(
+    _ d: UnsafePointer<T>, _ e: UnsafePointer<T>, n: Int
+  ) throws(LinearAlgebraError) {
+    for i in 0..<n where !d[i].isFinite { throw .notFinite(row: i, column: i, value: Double(d[i])) }
+    for i in 1..<max(1, n) where !e[i - 1].isFinite {
+      throw .notFinite(row: i, column: i - 1, value: Double(e[i - 1]))
+    }
+  }
+
+  /// Divides the matrix by the power of two in its largest entry, and returns it.
+  ///
+  /// Entries beside the diagonal that are then below the rounding error of 1 are set to zero: that moves no eigenvalue by
+  /// more than rounding does, and squares of the others stay within the range of the type.
+  @inline(__always)
+  static func normalize<T: LoopScalar>(
     _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int
-  ) throws(LinearAlgebraError) -> T {
+  ) -> T {
     var largest: T = 0
-    for i in 0..<n {
-      if !d[i].isFinite { throw .notFinite(row: i, column: i, value: Double(d[i])) }
-      largest = max(largest, abs(d[i]))
-    }
-    for i in 0..<max(0, n - 1) {
-      if !e[i].isFinite { throw .notFinite(row: i + 1, column: i, value: Double(e[i])) }
-      largest = max(largest, abs(e[i]))
-    }
-    let divisor = MatrixScale.divisor(forLargest: largest)
-    if divisor != 1 {
-      for i in 0..<n { d[i] /= divisor }
-      for i in 0..<max(0, n - 1) { e[i] /= divisor }
-    }
+    for i in 0..<n { largest = max(largest, abs(d[i])) }
+    for i in 0..<max(0, n - 1) { largest = max(largest, abs(e[i])) }
+    let divisor = largest < .leastNormalMagnitude ? T.leastNormalMagnitude : largest.binade
+    for i in 0..<n { d[i] /= divisor }
+    for i in 0..<max(0, n - 1) { e[i] = abs(e[i] / divisor) > ImplicitQL<T>.negligible ? e[i] / divisor : 0 }
     return divisor
   }
 
-  /// Puts the values into order and multiplies them by `scale`.
+  /// Puts the values into order and multiplies them by two scales, whose product could leave the range of the type.
   @inline(__always)
   static func sortValues<T: LoopScalar>(
-    _ d: UnsafeMutablePointer<T>, _ order: UnsafePointer<Int>, n: Int, scale: T
+    _ d: UnsafeMutablePointer<T>, _ order: UnsafePointer<Int>, n: Int, scales first: T, _ second: T
   ) {
-    let sorted = (0..<n).map { d[order[$0]] * scale }
+    let sorted = (0..<n).map { d[order[$0]] * first * second }
     for i in 0..<n { d[i] = sorted[i] }
   }
 
-  /// Eigenvalues in `d` and eigenvectors in the rows of `rows`; `order` lists them by ascending value.
+  /// Eigenvalues in `d` and eigenvectors in the rows of `rows`; `order` lists them by ascending value. The matrix must be
+  /// normalised.
   ///
   /// - Parameter memory: n × n entries of working memory.
   static func divideAndConquer<T: LoopScalar>(
@@ -141,25 +148,15 @@ enum TridiagonalEigen {
         for i in block { rows[i * (n + 1)] = 1 }
         failed[task] = withScratch(T.self, max(1, count)) { beside in
           if count > 1 { beside.update(from: e + start, count: count - 1) }
-          let index = ImplicitQL.iterate(d + start, beside, n: count, rows: rows + start * (n + 1), rowStride: n)
+          let index = ImplicitQL<T>.iterate(d + start, beside, n: count, rows: rows + start * (n + 1), rowStride: n)
           return index.map { $0 + start } ?? -1
         }
         let sorted = (0..<count).sorted { (d[start + $0], $0) < (d[start + $1], $1) }
         for (j, row) in sorted.enumerated() { order[start + j] = row }
       }
       return (0..<blocks.count).first { failed[$0] >= 0 }.map {
-        .notConverged(eigenvalue: failed[$0], iterations: ImplicitQL.iterationLimit)
+        .notConverged(eigenvalue: failed[$0], iterations: ImplicitQL<T>.iterationLimit)
       }
     }
-  }
-}
-
-/// Powers of two that bring a matrix near 1.
-enum MatrixScale {
-  /// 1 where squares of entries are harmless, otherwise the power of two in `largest`.
-  static func divisor<T: LoopScalar>(forLargest largest: T) -> T {
-    let exponent = T.greatestFiniteMagnitude.exponent / 4
-    if largest == 0 || (largest.exponent > -exponent && largest.exponent < exponent) { return 1 }
-    return largest < T.leastNormalMagnitude ? .leastNormalMagnitude : largest.binade
   }
 }

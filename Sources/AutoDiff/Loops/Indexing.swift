@@ -10,12 +10,15 @@ enum Indexing {
   static func firstInvalidIndex<T: LoopScalar>(_ indices: UnsafePointer<T>, count: Int, extent: Int) -> Int? {
     let largest = T.largest(upTo: extent - 1)
     func isValid(_ index: T) -> Bool { index >= 0 && index <= largest && index.rounded(.towardZero) == index }
-    // Without an exit from the inner loop it is done in vectors.
-    for start in stride(from: 0, to: count, by: 256) {
-      let end = min(start + 256, count)
-      var areValid = true
-      for i in start..<end { areValid = areValid && isValid(indices[i]) }
-      if !areValid { return (start..<end).first { !isValid(indices[$0]) } }
+    for start in stride(from: 0, to: count, by: T.Lanes.count) {
+      let n = min(T.Lanes.count, count - start)
+      let x = T.Lanes(indices + start, upTo: n)
+      let isNotNegative = T.Lanes.isLessOrEqual(.init(repeating: 0), x)
+      let isNotTooLarge = T.Lanes.isLessOrEqual(x, .init(repeating: largest))
+      let isWhole = T.Lanes.isEqual(x, x.rounded(.towardZero))
+      if (!(isNotNegative & isNotTooLarge & isWhole)).isAnyTrue {
+        return (start..<start + n).first { !isValid(indices[$0]) }
+      }
     }
     return nil
   }

@@ -3,90 +3,115 @@
 /// The operations are requirements of this protocol, not the generic ones of `SIMD`, because only the operators of the
 /// concrete vector types compile to one instruction.
 protocol LaneVector: Sendable {
-  associatedtype Element
+  associatedtype Element: LoopScalar where Element.Lanes == Self
+  /// One truth value per entry.
+  associatedtype Mask: LaneMask
+  /// One integer per entry, of the same width.
+  associatedtype Bits: LaneBits
 
   /// The number of entries.
   static var count: Int { get }
+  /// Whether the entries are `Double`; else they are `Float`. The optimiser removes the branches that ask.
+  static var isDouble: Bool { get }
 
   init(repeating value: Element)
   /// Loads `count` entries; the address needs no alignment.
   init(_ address: UnsafePointer<Element>)
   /// Stores all entries; the address needs no alignment.
   func store(_ address: UnsafeMutablePointer<Element>)
+  /// Reinterprets bit patterns as numbers.
+  init(bits: Bits)
+  /// The numbers' bit patterns.
+  var bits: Bits { get }
+  /// The entry of the lowest address.
+  var first: Element { get }
 
   static func + (a: Self, b: Self) -> Self
   static func - (a: Self, b: Self) -> Self
   static func * (a: Self, b: Self) -> Self
   static func / (a: Self, b: Self) -> Self
+  static prefix func - (a: Self) -> Self
 
   /// `self + a * b`, in one rounding where the host has the instruction and in two where it has not.
   func adding(_ a: Self, times b: Self) -> Self
+  /// The square root, correctly rounded.
+  func squareRoot() -> Self
+  /// The nearest integer by the given rule.
+  func rounded(_ rule: FloatingPointRoundingRule) -> Self
+  /// The sum of the entries, always in the same order: halves are added until one entry is left.
+  func sum() -> Element
+
+  static func isLess(_ a: Self, _ b: Self) -> Mask
+  static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask
+  static func isEqual(_ a: Self, _ b: Self) -> Mask
+  /// `a` where the mask is true, else `b`.
+  static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
 }
 
-#if AUTODIFF_LANES_512
-  typealias DoubleVector = SIMD8<Double>
-  typealias FloatVector = SIMD16<Float>
-#elseif AUTODIFF_LANES_256
-  typealias DoubleVector = SIMD4<Double>
-  typealias FloatVector = SIMD8<Float>
-#else
-  typealias DoubleVector = SIMD2<Double>
-  typealias FloatVector = SIMD4<Float>
-#endif
-
-/// The host's vector of `Double`.
-struct DoubleLanes: LaneVector {
-  typealias Element = Double
-
-  let v: DoubleVector
-
-  @inline(__always) init(v: DoubleVector) { self.v = v }
-  static var count: Int { @inline(__always) get { DoubleVector.scalarCount } }
-  @inline(__always) init(repeating value: Double) { v = .init(repeating: value) }
-  @inline(__always) init(_ address: UnsafePointer<Double>) {
-    v = UnsafeRawPointer(address).loadUnaligned(as: DoubleVector.self)
-  }
-  @inline(__always) func store(_ address: UnsafeMutablePointer<Double>) {
-    UnsafeMutableRawPointer(address).storeBytes(of: v, as: DoubleVector.self)
-  }
-  @inline(__always) static func + (a: Self, b: Self) -> Self { .init(v: a.v + b.v) }
-  @inline(__always) static func - (a: Self, b: Self) -> Self { .init(v: a.v - b.v) }
-  @inline(__always) static func * (a: Self, b: Self) -> Self { .init(v: a.v * b.v) }
-  @inline(__always) static func / (a: Self, b: Self) -> Self { .init(v: a.v / b.v) }
-  @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
-    #if AUTODIFF_FMA
-      .init(v: v.addingProduct(a.v, b.v))
-    #else
-      .init(v: v + a.v * b.v)
-    #endif
-  }
+/// The truth values of a comparison of vectors.
+protocol LaneMask {
+  static func & (a: Self, b: Self) -> Self
+  static func | (a: Self, b: Self) -> Self
+  static prefix func ! (a: Self) -> Self
+  /// Whether at least one entry is true.
+  var isAnyTrue: Bool { get }
 }
 
-/// The host's vector of `Float`.
-struct FloatLanes: LaneVector {
-  typealias Element = Float
+/// Bit patterns of floating-point entries, and integers of their width.
+protocol LaneBits {
+  init(repeating value: Int)
+  static func &+ (a: Self, b: Self) -> Self
+  static func &- (a: Self, b: Self) -> Self
+  static func & (a: Self, b: Self) -> Self
+  static func | (a: Self, b: Self) -> Self
+  static func ^ (a: Self, b: Self) -> Self
+  static func &<< (a: Self, shift: Int) -> Self
+  /// Shifts to the right, keeping the sign.
+  static func &>> (a: Self, shift: Int) -> Self
+}
 
-  let v: FloatVector
+/// What follows from the requirements.
+extension LaneVector {
+  /// The nearest number of this type in every entry.
+  @inline(__always) init(constant: Double) { self.init(repeating: Element(constant)) }
 
-  @inline(__always) init(v: FloatVector) { self.v = v }
-  static var count: Int { @inline(__always) get { FloatVector.scalarCount } }
-  @inline(__always) init(repeating value: Float) { v = .init(repeating: value) }
-  @inline(__always) init(_ address: UnsafePointer<Float>) {
-    v = UnsafeRawPointer(address).loadUnaligned(as: FloatVector.self)
+  /// The one or the other number in every entry, by the type of the entries.
+  @inline(__always) init(double: Double, float: Float) {
+    self.init(repeating: Self.isDouble ? Element(double) : Element(float))
   }
-  @inline(__always) func store(_ address: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(address).storeBytes(of: v, as: FloatVector.self)
+
+  /// `self * x + c`: one step of Horner's rule.
+  @inline(__always) func times(_ x: Self, plus c: Double) -> Self { Self(constant: c).adding(self, times: x) }
+
+  /// The absolute value.
+  @inline(__always) var magnitude: Self { Self(bits: bits & (Self(repeating: -0.0).bits ^ .init(repeating: -1))) }
+
+  /// The sign bit, and nothing else.
+  @inline(__always) var signBit: Self.Bits { bits & Self(repeating: -0.0).bits }
+
+  /// True where an entry is not a number.
+  @inline(__always) var isNaN: Mask { !Self.isEqual(self, self) }
+
+  /// The smaller of a and b; not-a-number where either is. Zeros count as equal, and `a` is taken.
+  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self {
+    select(a.isNaN, a, select(isLess(a, b) | isEqual(a, b), a, b))
   }
-  @inline(__always) static func + (a: Self, b: Self) -> Self { .init(v: a.v + b.v) }
-  @inline(__always) static func - (a: Self, b: Self) -> Self { .init(v: a.v - b.v) }
-  @inline(__always) static func * (a: Self, b: Self) -> Self { .init(v: a.v * b.v) }
-  @inline(__always) static func / (a: Self, b: Self) -> Self { .init(v: a.v / b.v) }
-  @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
-    #if AUTODIFF_FMA
-      .init(v: v.addingProduct(a.v, b.v))
-    #else
-      .init(v: v + a.v * b.v)
-    #endif
+
+  /// The larger of a and b; not-a-number where either is. Zeros count as equal, and `a` is taken.
+  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self {
+    select(a.isNaN, a, select(isLess(b, a) | isEqual(a, b), a, b))
+  }
+
+  /// `x` limited from above; not-a-number stays. One instruction, unlike ``minimum(_:_:)``.
+  @inline(__always) func limited(to upper: Double) -> Self {
+    let upper = Self(constant: upper)
+    return Self.select(Self.isLess(upper, self), upper, self)
+  }
+
+  /// `x` limited from below; not-a-number stays. One instruction, unlike ``maximum(_:_:)``.
+  @inline(__always) func limited(from lower: Double) -> Self {
+    let lower = Self(constant: lower)
+    return Self.select(Self.isLess(self, lower), lower, self)
   }
 }
 

@@ -123,7 +123,7 @@ extension MapTile {
     let copies = (1...3).reduce(0) { $0 + (isCopied($1) ? 1 : 0) }
     let pieceColumns = copies > 0 ? min(columns.extent, 128) : columns.extent
     let pieceRows = copies > 0 ? min(rows.extent, 4096 / pieceColumns) : rows.extent
-    withScratch(T.self, copies * pieceRows * pieceColumns) { scratch in
+    withTemporary(T.self, copies * pieceRows * pieceColumns) { scratch in
       part.forEachIndex(ofFirst: outer) { offset in
         for row in stride(from: 0, to: rows.extent, by: pieceRows) {
           for column in stride(from: 0, to: columns.extent, by: pieceColumns) {

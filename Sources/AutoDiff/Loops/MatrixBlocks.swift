@@ -17,8 +17,11 @@ enum MatrixBlocks {
   /// The most entries of the operands that are packed beforehand.
   static let mostSharedEntries = 8 << 20
 
+  /// Which part of the result is computed: all of it, or what touches its lower half.
+  enum Part { case whole, lowerHalf }
+
   static func multiply<T: LoopScalar>(
-    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>
+    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, _ part: Part = .whole
   ) {
     let k = a.columns
     let piece = Cut(k, most: longestPiece).length
@@ -28,12 +31,12 @@ enum MatrixBlocks {
       multiply(
         PanelSource(left: a.block(rows: 0..<a.rows, columns: steps)),
         PanelSource(right: b.block(rows: steps, columns: 0..<b.columns)), steps: Cut(steps.count, length: piece),
-        into: c.after(start))
+        into: c.after(start), part)
     }
   }
 
   private static func multiply<T: LoopScalar>(
-    _ a: PanelSource<T>, _ b: PanelSource<T>, steps: Cut, into c: ProductTarget<T>
+    _ a: PanelSource<T>, _ b: PanelSource<T>, steps: Cut, into c: ProductTarget<T>, _ part: Part
   ) {
     // Columns are divided first, because a block of all rows needs no operand packed beforehand but a.
     let (m, n) = (a.paddedRows, b.paddedRows)
@@ -43,17 +46,17 @@ enum MatrixBlocks {
       b.matrix.rows, most: min(mostColumns, max(b.width, n * rowBlocks / blocks)), multipleOf: b.width)
     let rows = Cut(
       a.matrix.rows, most: min(mostRows, max(a.width, m * columns.count / blocks)), multipleOf: a.width)
+    let (roundedRows, roundedColumns) = (rows.length, columns.length)
     let sharesA = columns.count > 1
     let sharesB = rows.count > 1
     withScratch(T.self, sharesA ? a.paddedRows * steps.extent : 0) { sharedA in
       withScratch(T.self, sharesB ? b.paddedRows * steps.extent : 0) { sharedB in
-        nonisolated(unsafe) let (sharedA, sharedB, c) = (sharedA, sharedB, c)
         packBeforehand(sharesA ? (a, sharedA) : nil, sharesB ? (b, sharedB) : nil, steps)
         ThreadTeam.run(rows.count * columns.count) { task in
-          let rows = rows[task % rows.count]
-          let columns = columns[task / rows.count]
-          withScratch(T.self, sharesA ? 0 : a.paddedRows * steps.length) { ownA in
-            withScratch(T.self, sharesB ? 0 : b.paddedRows * steps.length) { ownB in
+          let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
+          if part == .lowerHalf && columns.lowerBound >= rows.upperBound { return }
+          withScratch(T.self, sharesA ? 0 : roundedRows * steps.length) { ownA in
+            withScratch(T.self, sharesB ? 0 : roundedColumns * steps.length) { ownB in
               for index in 0..<steps.count {
                 let steps = steps[index]
                 if !sharesA { a.pack(rows: rows, steps: steps, into: ownA) }
@@ -63,7 +66,8 @@ enum MatrixBlocks {
                   sharesA ? sharedA + (a.paddedRows * steps.lowerBound + rows.lowerBound * steps.count) : ownA,
                   sharesB ? sharedB + (b.paddedRows * steps.lowerBound + columns.lowerBound * steps.count) : ownB,
                   into: c.at(rows.lowerBound, columns.lowerBound).after(index), rows: rows.count,
-                  columns: columns.count)
+                  columns: columns.count,
+                  diagonal: part == .whole ? -columns.count : columns.lowerBound - rows.lowerBound)
               }
             }
           }
@@ -82,7 +86,6 @@ enum MatrixBlocks {
       return Cut(source.matrix.rows, length: 4 * source.width)
     }
     let cuts = (cut(a), cut(b))
-    nonisolated(unsafe) let (a, b) = (a, b)
     let tasksOfA = cuts.0.count * steps.count
     ThreadTeam.run(tasksOfA + cuts.1.count * steps.count) { task in
       let (operand, cut, task) = task < tasksOfA ? (a!, cuts.0, task) : (b!, cuts.1, task - tasksOfA)
@@ -95,14 +98,17 @@ enum MatrixBlocks {
   }
 
   /// All tiles of the product of packed operands. A panel of b stays in the first-level cache while a passes by.
+  ///
+  /// - Parameter diagonal: The first row that is wanted of column 0; each further column begins one row later.
   @inline(__always)
   static func tiles<T: LoopScalar>(
-    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: ProductTarget<T>, rows: Int, columns: Int
+    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: ProductTarget<T>, rows: Int, columns: Int,
+    diagonal: Int
   ) {
     let height = MicroKernel.rows
     let width = MicroKernel.columns(T.self)
     for j in stride(from: 0, to: columns, by: width) {
-      for i in stride(from: 0, to: rows, by: height) {
+      for i in stride(from: max(0, j + diagonal) / height * height, to: rows, by: height) {
         MicroKernel.tile(
           k, a + i * k, rowStride: 1, columnStride: height, b + j * k, rowStride: width, into: c.at(i, j),
           rows: min(height, rows - i), columns: min(width, columns - j))

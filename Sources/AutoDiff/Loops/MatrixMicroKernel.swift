@@ -16,6 +16,10 @@ struct ProductTarget<T: LoopScalar> {
     .init(base: base, rowStride: rowStride, scale: scale, accumulate: accumulate || pieces > 0)
   }
 
+  func fill(with value: T, rows: Int, columns: Int) {
+    for i in 0..<rows { (base + i * rowStride).update(repeating: value, count: columns) }
+  }
+
   @inline(__always) func copy(to other: Self, rows: Int, columns: Int) {
     for i in 0..<rows {
       for j in 0..<columns { other.base[i * other.rowStride + j] = base[i * rowStride + j] }
@@ -50,23 +54,26 @@ enum MicroKernel {
     let isTall = rows > 6
     let isWide = columns > lanes
     if rows % 6 == 0 && columns % lanes == 0 {
-      compute(k, a, aRow, aColumn, b, bRow, into: target, isTall: isTall, isWide: isWide)
+      wholeTile(
+        k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: target, isTall: isTall, isWide: isWide)
     } else {
       withUnsafeTemporaryAllocation(of: T.self, capacity: Self.rows * 2 * lanes) { memory in
         var edge = target
         edge.base = memory.baseAddress!
         edge.rowStride = 2 * lanes
         if target.accumulate { target.copy(to: edge, rows: rows, columns: columns) }
-        compute(k, a, aRow, aColumn, b, bRow, into: edge, isTall: isTall, isWide: isWide)
+        wholeTile(
+          k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: edge, isTall: isTall, isWide: isWide)
         edge.copy(to: target, rows: rows, columns: columns)
       }
     }
   }
 
+  /// The same for a tile of 6 or 12 rows and one or two vectors of columns.
   @inline(__always)
-  private static func compute<T: LoopScalar>(
-    _ k: Int, _ a: UnsafePointer<T>, _ aRow: Int, _ aColumn: Int, _ b: UnsafePointer<T>, _ bRow: Int,
-    into target: ProductTarget<T>, isTall: Bool, isWide: Bool
+  static func wholeTile<T: LoopScalar>(
+    _ k: Int, _ a: UnsafePointer<T>, rowStride aRow: Int, columnStride aColumn: Int,
+    _ b: UnsafePointer<T>, rowStride bRow: Int, into target: ProductTarget<T>, isTall: Bool, isWide: Bool
   ) {
     let lanes = T.Lanes.count
     var a = a

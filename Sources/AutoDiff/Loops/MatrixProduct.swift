@@ -3,6 +3,12 @@
 /// Every entry is the plain sum over the inner index, in pieces whose length depends on that extent only: the same bits
 /// on any number of threads, and not-a-number and infinities as in the plain sum.
 enum MatrixProduct {
+  /// From this number of multiplications on, the products of a batch are computed one after the other, each by all
+  /// threads.
+  private static let workForAllThreads = 1 << 22
+  /// The number of multiplications for which a task of a batch is worth while.
+  private static let workPerTask = 1 << 16
+
   /// c = [c +] scale a b, where c is row-major with the given distance between rows.
   @_specialize(where T == Double)
   @_specialize(where T == Float)
@@ -11,15 +17,26 @@ enum MatrixProduct {
     accumulate: Bool = false
   ) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
+    let target = ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate)
     if m == 0 || n == 0 { return }
     if k == 0 {
-      if !accumulate {
-        for i in 0..<m { (c + i * rowStride).update(repeating: 0, count: n) }
-      }
-      return
+      if !accumulate { target.fill(with: 0, rows: m, columns: n) }
+    } else if n == 1 {
+      MatrixVector.multiply(
+        a, .init(base: b.base, stride: b.rowStride), into: c, stride: rowStride, scale: scale, accumulate: accumulate)
+    } else if m == 1 {
+      MatrixVector.multiply(
+        b.transposed, .init(base: a.base, stride: a.columnStride), into: c, stride: 1, scale: scale,
+        accumulate: accumulate)
+    } else if k == 1 {
+      MatrixVector.outerProduct(
+        .init(base: a.base, stride: a.rowStride), .init(base: b.base, stride: b.columnStride), into: target, rows: m,
+        columns: n)
+    } else if MatrixSmall.suits(m, k, n) {
+      MatrixSmall.multiply(a, b, into: target)
+    } else {
+      MatrixBlocks.multiply(a, b, into: target)
     }
-    MatrixBlocks.multiply(
-      a, b, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate))
   }
 
   /// `count` products; entry i of each operand starts at its base plus its offset, the results are contiguous.
@@ -29,20 +46,32 @@ enum MatrixProduct {
     _ count: Int, _ a: MatrixView<T>, offset aOffset: (Int) -> Int, _ b: MatrixView<T>, offset bOffset: (Int) -> Int,
     into c: UnsafeMutablePointer<T>
   ) {
-    for index in 0..<count {
-      var (left, right) = (a, b)
-      left.base += aOffset(index)
-      right.base += bOffset(index)
-      multiply(left, right, into: c + index * a.rows * b.columns, rowStride: b.columns)
+    let (m, k, n) = (a.rows, a.columns, b.columns)
+    let work = m * max(1, k) * n
+    func multiplyEntries(_ entries: Range<Int>) {
+      for index in entries {
+        var (left, right) = (a, b)
+        left.base += aOffset(index)
+        right.base += bOffset(index)
+        multiply(left, right, into: c + index * m * n, rowStride: n)
+      }
     }
+    if work >= workForAllThreads { return multiplyEntries(0..<count) }
+    let tasks = Cut(count, length: max(1, workPerTask / max(1, work)))
+    ThreadTeam.run(tasks.count) { multiplyEntries(tasks[$0]) }
   }
 
-  /// c = [c +] scale a aᵀ, both halves written.
+  /// c = [c +] scale a aᵀ, both halves written; what is added to must be symmetric.
   @_specialize(where T == Double)
   @_specialize(where T == Float)
   static func gram<T: LoopScalar>(
     _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1, accumulate: Bool = false
   ) {
-    multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale, accumulate: accumulate)
+    let (m, k) = (a.rows, a.columns)
+    if k <= 1 || m <= 1 || MatrixSmall.suits(m, k, m) {
+      multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale, accumulate: accumulate)
+    } else {
+      MatrixGram.multiply(a, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate))
+    }
   }
 }

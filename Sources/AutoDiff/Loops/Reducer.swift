@@ -37,7 +37,7 @@ enum MaximumReducer<T: LoopScalar>: Reducer {
   typealias Joining = MaximumReducer<T>
   static var neutral: T { -.infinity }
   @inline(__always)
-  static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { .largest(result, a) }
+  static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { .maximum(result, a) }
 }
 
 /// The smallest entry; NaN if there is one.
@@ -45,5 +45,5 @@ enum MinimumReducer<T: LoopScalar>: Reducer {
   typealias Joining = MinimumReducer<T>
   static var neutral: T { .infinity }
   @inline(__always)
-  static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { .smallest(result, a) }
+  static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { .minimum(result, a) }
 }

@@ -16,7 +16,7 @@ extension ReductionLoop {
     }
     let parts = between.count * ((rows.extent + Self.rowsPerBlock - 1) / Self.rowsPerBlock)
     let strip = min(columns.extent, 4096 / MemoryLayout<T>.stride)
-    withScratch(T.self, PairwiseStack<R>.capacity(forParts: parts) * strip) { memory in
+    withTemporary(T.self, PairwiseStack<R>.capacity(forParts: parts) * strip) { memory in
       nest.forEachIndex(ofFirst: kept) { offset in
         for column in stride(from: 0, to: columns.extent, by: strip) {
           let width = min(strip, columns.extent - column)
@@ -43,7 +43,7 @@ extension ReductionLoop {
   private func reduceShortRows(_ offset: SIMD4<Int>, _ rows: LoopNest.Axis, _ columns: LoopNest.Axis, _ group: Int) {
     let width = group * columns.extent
     let (wholeGroups, rest) = rows.extent.quotientAndRemainder(dividingBy: group)
-    withScratch(T.self, width + rest * columns.extent) { results in
+    withTemporary(T.self, width + rest * columns.extent) { results in
       let loop = ReductionLoop(a: a + offset[1], b: b + offset[2], y: results)
       loop.reduceRows(
         LoopNest([
@@ -69,9 +69,7 @@ extension ReductionLoop {
     let neutral = T.Lanes(repeating: R.neutral)
     for row in stride(from: 0, to: rows, by: 8) {
       let (a, b) = (a + row * aStride, b + row * bStride)
-      var column = 0
-      while column < width {
-        let n = min(T.Lanes.count, width - column)
+      @inline(__always) func result(_ column: Int, _ n: Int) -> T.Lanes {
         @inline(__always) func include(_ result: T.Lanes, _ row: Int) -> T.Lanes {
           R.including(
             result, T.Lanes(a + row * aStride + column, upTo: n), T.Lanes(b + row * bStride + column, upTo: n))
@@ -85,10 +83,17 @@ extension ReductionLoop {
           result = neutral
           for k in 0..<rows - row { result = include(result, k) }
         }
-        if row > 0 { result = R.joined(T.Lanes(y + column, upTo: n), result) }
-        result.store(y + column, upTo: n)
-        column += n
+        return row == 0 ? result : R.joined(T.Lanes(y + column, upTo: n), result)
       }
+      let lanes = T.Lanes.count
+      if width < lanes {
+        result(0, width).store(y, upTo: width)
+        continue
+      }
+      // The last vector overlaps the one before, so it is computed before that is changed.
+      let last = result(width - lanes, lanes)
+      for column in stride(from: 0, to: width - lanes, by: lanes) { result(column, lanes).store(y + column) }
+      last.store(y + width - lanes)
     }
   }
 }

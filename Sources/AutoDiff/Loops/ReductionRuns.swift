@@ -19,7 +19,7 @@ extension ReductionLoop {
     let (runs, count) = (nest.axes[outer], nest.axes[outer + 1].extent)
     let isOne = isOne(nest.axes[outer...outer])
     let block = min(runs.extent, 256)
-    withScratch(T.self, (isOne ? 1 : 2) * count * block + block) { scratch in
+    withTemporary(T.self, (isOne ? 1 : 2) * count * block + block) { scratch in
       let (columns, otherColumns) = (scratch + block, scratch + (isOne ? 1 : 1 + count) * block)
       nest.forEachIndex(ofFirst: outer) { offset in
         for start in stride(from: 0, to: runs.extent, by: block) {
@@ -48,16 +48,40 @@ extension ReductionLoop {
     return withUnsafeTemporaryAllocation(of: T.self, capacity: capacity) { memory in
       var stack = PairwiseStack<R>(memory.baseAddress!, width: width)
       for start in stride(from: 0, to: count, by: block) {
-        reduceBlock(a + start, b + start, min(block, count - start)).store(stack.top)
+        reduceBlock(a + start, b + start, min(block, count - start), into: stack.top)
         stack.push()
       }
       return joinLanes(stack.joined())
     }
   }
 
-  /// The entry-by-entry result for the vectors of a block.
+  /// y = the entry-by-entry result for the vectors of a block.
   @inline(__always)
-  private static func reduceBlock(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int) -> T.Lanes {
+  private static func reduceBlock(
+    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
+  ) {
+    let width = T.Lanes.count
+    var i = count - count % (8 * width)
+    if i > 0 { reduceEights(a, b, i, into: y) }
+    if i == count { return }
+    var result = i > 0 ? T.Lanes(y) : T.Lanes(repeating: R.neutral)
+    while i + width <= count {
+      result = R.including(result, T.Lanes(a + i), T.Lanes(b + i))
+      i += width
+    }
+    if i < count {
+      let rest = count - i
+      result = R.including(
+        result, T.Lanes(a + i, upTo: rest, padding: R.neutral), T.Lanes(b + i, upTo: rest, padding: R.neutral))
+    }
+    result.store(y)
+  }
+
+  /// The same for a multiple of eight vectors. Through memory, because vectors are taken apart to be returned.
+  @inline(never)
+  private static func reduceEights(
+    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
+  ) {
     let width = T.Lanes.count
     let neutral = T.Lanes(repeating: R.neutral)
     var (r0, r1, r2, r3) = (neutral, neutral, neutral, neutral)
@@ -65,8 +89,7 @@ extension ReductionLoop {
     @inline(__always) func include(_ result: inout T.Lanes, _ place: Int) {
       result = R.including(result, T.Lanes(a + place), T.Lanes(b + place))
     }
-    var i = 0
-    while i + 8 * width <= count {
+    for i in stride(from: 0, to: count, by: 8 * width) {
       include(&r0, i)
       include(&r1, i + width)
       include(&r2, i + 2 * width)
@@ -75,17 +98,9 @@ extension ReductionLoop {
       include(&r5, i + 5 * width)
       include(&r6, i + 6 * width)
       include(&r7, i + 7 * width)
-      i += 8 * width
     }
-    r0 = R.joined(R.joined(R.joined(r0, r1), R.joined(r2, r3)), R.joined(R.joined(r4, r5), R.joined(r6, r7)))
-    while i + width <= count {
-      include(&r0, i)
-      i += width
-    }
-    if i == count { return r0 }
-    let rest = count - i
-    return R.including(
-      r0, T.Lanes(a + i, upTo: rest, padding: R.neutral), T.Lanes(b + i, upTo: rest, padding: R.neutral))
+    let (first, second) = (R.joined(R.joined(r0, r1), R.joined(r2, r3)), R.joined(R.joined(r4, r5), R.joined(r6, r7)))
+    R.joined(first, second).store(y)
   }
 
   /// The result for the entries of one vector.
@@ -94,7 +109,7 @@ extension ReductionLoop {
     var half = T.Lanes.count / 2
     while half > 0 {
       for i in 0..<half {
-        vector[i] = R.joined(T.Lanes(repeating: vector[i]), T.Lanes(repeating: vector[i + half])).firstEntry
+        vector[i] = R.joined(T.Lanes(repeating: vector[i]), T.Lanes(repeating: vector[i + half])).first
       }
       half /= 2
     }

@@ -1,31 +1,44 @@
-import Foundation
-
-/// Functions of whole rows: x and y are rows x columns, row-major.
+/// Functions of whole rows of a row-major matrix. The output may be the memory of the input.
+///
+/// All of them rest on the weights exp(x - m), m being the largest entry of the row. An entry that equals m has the weight
+/// 1, be it finite or not: the entries +∞ of a row share 1 among them, and so do all where there is only -∞.
 enum RowFunctions {
   /// y = eˣ / Σ eˣ in every row.
   static func softmax<T: LoopScalar>(
     _ x: UnsafePointer<T>, rows: Int, columns: Int, into y: UnsafeMutablePointer<T>
   ) {
-    logSoftmax(x, rows: rows, columns: columns, into: y)
-    for i in 0..<rows * columns { y[i] = exp(y[i]) }
+    if ShortRows<T>.areSuitable(rows, columns) {
+      return ShortRows.forEach(x, rows, columns, into: y) { row in
+        let largest = row.maximum()
+        row.replaceEntries { weight($0, largest) }
+        let factor = T.Lanes(repeating: 1) / row.sum()
+        row.replaceEntries { $0 * factor }
+      }
+    }
+    forEachRow(rows, columns) { (row, _: UnsafeMutablePointer<T>) in
+      let y = y + row * columns
+      let factor = T.Lanes(repeating: 1 / weights(x + row * columns, columns, into: y).sum)
+      map(y, columns, into: y) { $0 * factor }
+    }
   }
 
   /// y = x - log Σ eˣ in every row.
   static func logSoftmax<T: LoopScalar>(
     _ x: UnsafePointer<T>, rows: Int, columns: Int, into y: UnsafeMutablePointer<T>
   ) {
-    for r in 0..<rows {
-      let row = x + r * columns
-      let out = y + r * columns
-      let top = maximum(row, columns)
-      if top.isInfinite {
-        let winners = (0..<columns).reduce(0) { $0 + (row[$1] == top ? 1 : 0) }
-        let share = -log(T(winners))
-        for j in 0..<columns { out[j] = row[j] == top ? share : -.infinity }
-      } else {
-        let total = log(sum(row, columns, top))
-        for j in 0..<columns { out[j] = row[j] - top - total }
+    if ShortRows<T>.areSuitable(rows, columns) {
+      return ShortRows.forEach(x, rows, columns, into: y) { row in
+        let largest = row.maximum()
+        let logarithm = VectorFunctions.log(row.sum { weight($0, largest) })
+        row.replaceEntries { difference($0, largest) - logarithm }
       }
+    }
+    forEachRow(rows, columns) { row, scratch in
+      let x = x + row * columns
+      let (largest, sum) = weights(x, columns, into: scratch)
+      let largestLanes = T.Lanes(repeating: largest)
+      let logarithm = VectorFunctions.log(T.Lanes(repeating: sum))
+      map(x, columns, into: y + row * columns) { difference($0, largestLanes) - logarithm }
     }
   }
 
@@ -33,23 +46,61 @@ enum RowFunctions {
   static func logSumExp<T: LoopScalar>(
     _ x: UnsafePointer<T>, rows: Int, columns: Int, into y: UnsafeMutablePointer<T>
   ) {
-    for r in 0..<rows {
-      let row = x + r * columns
-      let top = maximum(row, columns)
-      y[r] = top.isInfinite ? top : top + log(sum(row, columns, top))
+    if ShortRows<T>.areSuitable(rows, columns) {
+      return ShortRows.forEach(x, rows, columns) { row in
+        let largest = row.maximum()
+        let result = largest + VectorFunctions.log(row.sum { weight($0, largest) })
+        result.store(y + row.start, upTo: row.count)
+      }
+    }
+    forEachRow(rows, columns) { row, scratch in
+      let (largest, sum) = weights(x + row * columns, columns, into: scratch)
+      y[row] = largest + VectorFunctions.log(T.Lanes(repeating: sum)).first
     }
   }
 
-  private static func sum<T: LoopScalar>(_ row: UnsafePointer<T>, _ columns: Int, _ top: T) -> T {
-    (0..<columns).reduce(0) { $0 + exp(row[$1] - top) }
+  /// y = exp(x - the largest x); returns the largest x and the sum of y.
+  @inline(__always)
+  private static func weights<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
+  ) -> (largest: T, sum: T) {
+    let largest = ReductionLoop<MaximumReducer<T>>.reduceRun(x, x, count)
+    let largestLanes = T.Lanes(repeating: largest)
+    map(x, count, into: y) { weight($0, largestLanes) }
+    return (largest, ReductionLoop<SumReducer<T>>.reduceRun(y, y, count))
   }
 
-  private static func maximum<T: LoopScalar>(_ row: UnsafePointer<T>, _ columns: Int) -> T {
-    var result = -T.infinity
-    for j in 0..<columns where !(row[j] <= result) && !result.isNaN { result = row[j] }
-    return result
+  @inline(__always)
+  private static func weight<V: LaneVector>(_ x: V, _ largest: V) -> V { VectorFunctions.exp(difference(x, largest)) }
+
+  /// x - largest, 0 where they are equal infinities too.
+  @inline(__always)
+  private static func difference<V: LaneVector>(_ x: V, _ largest: V) -> V {
+    V.select(V.isEqual(x, largest), V(repeating: 0), x - largest)
   }
 
-  private static func exp<T: LoopScalar>(_ x: T) -> T { T(Foundation.exp(Double(x))) }
-  private static func log<T: LoopScalar>(_ x: T) -> T { T(Foundation.log(Double(x))) }
+  @inline(__always)
+  private static func map<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>, _ f: (T.Lanes) -> T.Lanes
+  ) {
+    var i = 0
+    while i < count {
+      let n = min(T.Lanes.count, count - i)
+      f(T.Lanes(x + i, upTo: n)).store(y + i, upTo: n)
+      i += T.Lanes.count
+    }
+  }
+
+  /// Calls `body` with every row and with room for one, on several threads where there are many entries.
+  @inline(__always)
+  private static func forEachRow<T: LoopScalar>(
+    _ rows: Int, _ columns: Int, _ body: (_ row: Int, _ scratch: UnsafeMutablePointer<T>) -> Void
+  ) {
+    let block = max(1, 4096 / max(1, columns))
+    ThreadTeam.run((rows + block - 1) / block) { task in
+      withScratch(T.self, columns) { scratch in
+        for row in task * block..<min(rows, (task + 1) * block) { body(row, scratch) }
+      }
+    }
+  }
 }

@@ -90,9 +90,10 @@ struct Gelu: UnaryElementwise {
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     let distribution = erfc(x * -Self.rootHalf) * 0.5
-    let density = exp(square(x) * -0.5) * Self.normalDensityAtZero
-    // The density is 0 long before |x| reaches 60; bounding x keeps ∞ · 0 out.
-    return v * (distribution + bounded(x, 60) * density)
+    // The density is 0 long before |x| reaches 60; bounding x keeps ∞ · 0 out, also of further derivatives.
+    let near = bounded(x, 60)
+    let density = exp(square(near) * -0.5) * Self.normalDensityAtZero
+    return v * (distribution + near * density)
   }
 }
 

@@ -32,6 +32,16 @@ struct Divide: BinaryElementwise {
   }
 }
 
+/// a + c · b for a constant c, in one pass over memory.
+struct AddScaled: BinaryElementwise {
+  let factor: Double
+  var name: String { "addScaled" }
+  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a.adding(b, times: V(constant: factor)) }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    argument == 0 ? v : v * factor
+  }
+}
+
 /// −x.
 struct Negate: UnaryElementwise {
   var name: String { "negate" }

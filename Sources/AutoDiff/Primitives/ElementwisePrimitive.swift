@@ -64,9 +64,7 @@ extension Operands {
 }
 
 /// An elementwise function of one input that the loops evaluate.
-protocol UnaryElementwise: ElementwisePrimitive {
-  @inline(__always) func value<V: LaneVector>(_ x: V) -> V
-
+protocol UnaryElementwise: ElementwisePrimitive, UnaryLaneFunction {
   /// `v` · derivative at `x`, where the output is `y`.
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor?
 }
@@ -82,28 +80,19 @@ extension UnaryElementwise {
   }
 
   private func evaluate<T: LoopScalar>(_ x: Tensor, _: T.Type) -> Tensor {
-    let x = x.array
+    let x = x.array.contiguous
     if x.storage == nil {
       return Tensor(
-        node: ArrayNode(
-          shape: x.shape, scalarType: T.scalarType, single: Double(value(T.Lanes(repeating: T(x.single))).first)))
+        node: ArrayNode(shape: x.shape, scalarType: T.scalarType, single: Double(VectorMap.value(T(x.single), self))))
     }
     return .make(x.shape, T.self) { y in
-      x.withAddress(T.self) { base in
-        if let strides = x.strides {
-          StridedMap.unary(StridedView(base: base, shape: x.shape, strides: strides), into: y) { value($0) }
-        } else {
-          VectorMap.unary(base, y, count: x.shape.product) { value($0) }
-        }
-      }
+      x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, self) }
     }
   }
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
-protocol BinaryElementwise: ElementwisePrimitive {
-  @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V
-}
+protocol BinaryElementwise: ElementwisePrimitive, BinaryLaneFunction {}
 
 extension BinaryElementwise {
   func evaluate(_ inputs: Operands) -> Tensor {
@@ -115,19 +104,18 @@ extension BinaryElementwise {
   private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: Tensor, _ b: Tensor, _: T.Type) -> Tensor {
     let (a, b) = (a.array, b.array)
     if a.storage == nil, b.storage == nil {
-      let result = value(T.Lanes(repeating: T(a.single)), T.Lanes(repeating: T(b.single))).first
+      let result = VectorMap.value(T(a.single), T(b.single), self)
       return Tensor(node: ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(result)))
     }
     return .make(shape, T.self) { y in
       a.withAddress(T.self) { p in
         b.withAddress(T.self) { q in
           if a.strides == nil, b.strides == nil {
-            VectorMap.binary(p, q, y, count: shape.product) { value($0, $1) }
+            VectorMap.binary(p, q, y, count: shape.product, self)
           } else {
             StridedMap.binary(
               StridedView(base: p, shape: shape, strides: a.explicitStrides),
-              StridedView(base: q, shape: shape, strides: b.explicitStrides), into: y
-            ) { value($0, $1) }
+              StridedView(base: q, shape: shape, strides: b.explicitStrides), into: y, self)
           }
         }
       }

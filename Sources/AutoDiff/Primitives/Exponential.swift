@@ -30,7 +30,7 @@ struct Log1p: UnaryElementwise {
 /// √x.
 struct Sqrt: UnaryElementwise {
   var name: String { "sqrt" }
-  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x.squareRoot }
+  @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x.squareRoot() }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / (y * 2) }
 }
 

@@ -18,6 +18,9 @@ extension Tensor {
   }
 
   /// The entries in row-major order under a shape; by default a vector. The scalar type is `.float32`.
+  ///
+  /// Disfavoured, so that `Tensor([1, 2])`, which both initialisers would take, has the default type `.float64`.
+  @_disfavoredOverload
   public init(_ entries: [Float], shape: [Int]? = nil) {
     let shape = shape ?? [entries.count]
     Self.check(shape, entries.count)

@@ -4,7 +4,7 @@
 /// inside a transform such as ``gradient(of:at:)`` or ``vmap(_:)``, a value that a ``Trace`` follows. Code that computes
 /// with tensors need not know which.
 public struct Tensor: Sendable {
-  let node: Node
+  var node: Node
 
   init(node: Node) { self.node = node }
 
@@ -42,8 +42,8 @@ package class Node: @unchecked Sendable {
 ///
 /// A tensor with a single entry keeps it inside the node: an operation on numbers then costs one allocation.
 final class ArrayNode: Node, @unchecked Sendable {
-  /// The memory; nil where the node holds its single entry itself.
-  let storage: Storage?
+  /// The memory; nil where the node holds its single entry itself. A variable only so that its uniqueness can be asked.
+  final var storage: Storage?
   /// The single entry, if `storage` is nil. A Double holds every Float.
   let single: Double
   /// The place of the entry at index 0, in entries.
@@ -70,11 +70,12 @@ final class ArrayNode: Node, @unchecked Sendable {
   /// Calls `body` with the address of the entry at index 0.
   @inline(__always)
   func withAddress<T: LoopScalar, R>(_ type: T.Type, _ body: (UnsafePointer<T>) throws -> R) rethrows -> R {
-    if let storage {
-      defer { withExtendedLifetime(storage) {} }
-      return try body(UnsafePointer(storage.base.assumingMemoryBound(to: T.self)) + offset)
+    // `body` stands here once: it is inlined, and nested calls would double the code at every level.
+    try withUnsafePointer(to: T(single)) { inline in
+      let address = storage.map { UnsafePointer($0.base.assumingMemoryBound(to: T.self)) + offset } ?? inline
+      defer { withExtendedLifetime(self) {} }
+      return try body(address)
     }
-    return try withUnsafePointer(to: T(single), body)
   }
 
   /// The strides, those of row-major order included.
@@ -97,13 +98,12 @@ final class ArrayNode: Node, @unchecked Sendable {
     _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
   ) rethrows -> ArrayNode {
     let count = shape.product
-    if count == 1 {
-      var value: T = 0
-      try withUnsafeMutablePointer(to: &value, fill)
-      return ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(value))
+    var single: T = 0
+    let storage = count == 1 ? nil : Storage.allocate(byteCount: count * MemoryLayout<T>.stride)
+    try withUnsafeMutablePointer(to: &single) { inline in
+      try fill(storage?.base.assumingMemoryBound(to: T.self) ?? inline)
     }
-    let storage = Storage.allocate(byteCount: count * MemoryLayout<T>.stride)
-    try fill(storage.base.assumingMemoryBound(to: T.self))
+    guard let storage else { return ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(single)) }
     return ArrayNode(shape: shape, scalarType: T.scalarType, storage: storage, offset: 0, strides: nil)
   }
 

@@ -18,7 +18,9 @@ extension TensorTree {
   public func adding(_ other: Self) -> Self { zipTensors(other) { $0 + $1 } }
 
   /// self + factor · other.
-  public func adding(_ other: Self, scaledBy factor: Double) -> Self { zipTensors(other) { $0 + $1 * factor } }
+  public func adding(_ other: Self, scaledBy factor: Double) -> Self {
+    zipTensors(other) { bind(AddScaled(factor: factor), .two($0, $1)) }
+  }
 
   /// The difference.
   public func subtracting(_ other: Self) -> Self { zipTensors(other) { $0 - $1 } }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import AutoDiff
@@ -50,6 +51,33 @@ struct TridiagonalEigenTests {
     let e = (1..<copies * 21).map { $0 % 21 == 0 ? 1e-10 : 1.0 }
     try check(d, e, "glued")
     try check(d.map { Float($0) }, e.map { Float($0) }, "glued")
+  }
+
+  /// Families that have broken one solver or another: a few large entries beside noise, at either end or scattered, and
+  /// magnitudes over the whole range of the type.
+  @Test(arguments: 0..<40)
+  func hardCases(trial: Int) throws {
+    var generator = SplitMix(state: UInt64(1000 + trial))
+    let n = 20 + Int(abs(generator.next()) * 130)
+    let (p, q) = (30 * generator.next(), 30 * generator.next())
+    let noise = pow(10, -18 * abs(generator.next()))
+    var d = (0..<n).map { generator.next() * pow(10, p * Double($0) / Double(n)) }
+    var e = (0..<n - 1).map { generator.next() * pow(10, q * Double($0) / Double(n)) }
+    for i in 0..<n {
+      let isNoise =
+        switch trial % 4 {
+        case 0: false
+        case 1: i > 2
+        case 2: i < n - 3
+        default: generator.next() > 0
+        }
+      if isNoise {
+        d[i] = noise * generator.next()
+        if i < n - 1 { e[i] = noise * generator.next() }
+      }
+    }
+    try check(d, e, "hard case \(trial)")
+    try check(d.map { Float($0) }, e.map { Float($0) }, "hard case \(trial)")
   }
 
   @Test func refusesWhatIsNotFinite() {

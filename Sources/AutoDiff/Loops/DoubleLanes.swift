@@ -1,0 +1,91 @@
+#if arch(x86_64) && AUTODIFF_FMA
+  internal import _Builtin_intrinsics.intel
+#endif
+
+#if AUTODIFF_LANES_512
+  typealias DoubleVector = SIMD8<Double>
+#elseif AUTODIFF_LANES_256
+  typealias DoubleVector = SIMD4<Double>
+#else
+  typealias DoubleVector = SIMD2<Double>
+#endif
+
+/// The host's vector of `Double`.
+struct DoubleLanes: LaneVector {
+  typealias Element = Double
+
+  let v: DoubleVector
+
+  @inline(__always) init(v: DoubleVector) { self.v = v }
+  static var count: Int { @inline(__always) get { DoubleVector.scalarCount } }
+  static var isDouble: Bool { @inline(__always) get { true } }
+  @inline(__always) init(repeating value: Double) { v = .init(repeating: value) }
+  @inline(__always) init(_ address: UnsafePointer<Double>) {
+    v = UnsafeRawPointer(address).loadUnaligned(as: DoubleVector.self)
+  }
+  @inline(__always) func store(_ address: UnsafeMutablePointer<Double>) {
+    UnsafeMutableRawPointer(address).storeBytes(of: v, as: DoubleVector.self)
+  }
+  @inline(__always) init(bits: Bits) { v = unsafeBitCast(bits.v, to: DoubleVector.self) }
+  var bits: Bits { @inline(__always) get { .init(v: unsafeBitCast(v, to: DoubleVector.MaskStorage.self)) } }
+  var first: Double { @inline(__always) get { v[0] } }
+
+  @inline(__always) static func + (a: Self, b: Self) -> Self { .init(v: a.v + b.v) }
+  @inline(__always) static func - (a: Self, b: Self) -> Self { .init(v: a.v - b.v) }
+  @inline(__always) static func * (a: Self, b: Self) -> Self { .init(v: a.v * b.v) }
+  @inline(__always) static func / (a: Self, b: Self) -> Self { .init(v: a.v / b.v) }
+  // The operator of `SIMD` computes 0 - a, which is wrong for 0.
+  @inline(__always) static prefix func - (a: Self) -> Self { .init(bits: a.bits ^ Self(repeating: -0.0).bits) }
+  @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
+    // `addingProduct` of `SIMD` computes entry by entry, and the optimiser does not always find the vector again.
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      .init(v: _mm512_fmadd_pd(a.v, b.v, v))
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      .init(v: _mm256_fmadd_pd(a.v, b.v, v))
+    #elseif AUTODIFF_FMA
+      .init(v: v.addingProduct(a.v, b.v))
+    #else
+      .init(v: v + a.v * b.v)
+    #endif
+  }
+  @inline(__always) func squareRoot() -> Self { .init(v: v.squareRoot()) }
+  @inline(__always) func rounded(_ rule: FloatingPointRoundingRule) -> Self { .init(v: v.rounded(rule)) }
+  @inline(__always) func sum() -> Double { total(v) }
+
+  @inline(__always) static func isLess(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .< b.v) }
+  @inline(__always) static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .<= b.v) }
+  @inline(__always) static func isEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .== b.v) }
+  @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
+    .init(v: b.v.replacing(with: a.v, where: mask.v))
+  }
+
+  struct Mask: LaneMask {
+    let v: SIMDMask<DoubleVector.MaskStorage>
+    @inline(__always) init(v: SIMDMask<DoubleVector.MaskStorage>) { self.v = v }
+    @inline(__always) static func & (a: Self, b: Self) -> Self { .init(v: a.v .& b.v) }
+    @inline(__always) static func | (a: Self, b: Self) -> Self { .init(v: a.v .| b.v) }
+    @inline(__always) static prefix func ! (a: Self) -> Self { .init(v: .!a.v) }
+    var isAnyTrue: Bool { @inline(__always) get { any(v) } }
+  }
+
+  struct Bits: LaneBits {
+    let v: DoubleVector.MaskStorage
+    @inline(__always) init(v: DoubleVector.MaskStorage) { self.v = v }
+    @inline(__always) init(repeating value: Int) { v = .init(repeating: Int64(truncatingIfNeeded: value)) }
+    @inline(__always) static func &+ (a: Self, b: Self) -> Self { .init(v: a.v &+ b.v) }
+    @inline(__always) static func &- (a: Self, b: Self) -> Self { .init(v: a.v &- b.v) }
+    @inline(__always) static func & (a: Self, b: Self) -> Self { .init(v: a.v & b.v) }
+    @inline(__always) static func | (a: Self, b: Self) -> Self { .init(v: a.v | b.v) }
+    @inline(__always) static func ^ (a: Self, b: Self) -> Self { .init(v: a.v ^ b.v) }
+    @inline(__always) static func &<< (a: Self, shift: Int) -> Self {
+      .init(v: a.v &<< .init(repeating: Int64(truncatingIfNeeded: shift)))
+    }
+    @inline(__always) static func &>> (a: Self, shift: Int) -> Self {
+      .init(v: a.v &>> .init(repeating: Int64(truncatingIfNeeded: shift)))
+    }
+  }
+}
+
+@inline(__always) private func total(_ v: SIMD2<Double>) -> Double { v.x + v.y }
+@inline(__always) private func total(_ v: SIMD4<Double>) -> Double { total(v.lowHalf + v.highHalf) }
+@inline(__always) private func total(_ v: SIMD8<Double>) -> Double { total(v.lowHalf + v.highHalf) }

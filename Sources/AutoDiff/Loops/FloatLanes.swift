@@ -1,0 +1,91 @@
+#if arch(x86_64) && AUTODIFF_FMA
+  internal import _Builtin_intrinsics.intel
+#endif
+
+#if AUTODIFF_LANES_512
+  typealias FloatVector = SIMD16<Float>
+#elseif AUTODIFF_LANES_256
+  typealias FloatVector = SIMD8<Float>
+#else
+  typealias FloatVector = SIMD4<Float>
+#endif
+
+/// The host's vector of `Float`.
+struct FloatLanes: LaneVector {
+  typealias Element = Float
+
+  let v: FloatVector
+
+  @inline(__always) init(v: FloatVector) { self.v = v }
+  static var count: Int { @inline(__always) get { FloatVector.scalarCount } }
+  static var isDouble: Bool { @inline(__always) get { false } }
+  @inline(__always) init(repeating value: Float) { v = .init(repeating: value) }
+  @inline(__always) init(_ address: UnsafePointer<Float>) {
+    v = UnsafeRawPointer(address).loadUnaligned(as: FloatVector.self)
+  }
+  @inline(__always) func store(_ address: UnsafeMutablePointer<Float>) {
+    UnsafeMutableRawPointer(address).storeBytes(of: v, as: FloatVector.self)
+  }
+  @inline(__always) init(bits: Bits) { v = unsafeBitCast(bits.v, to: FloatVector.self) }
+  var bits: Bits { @inline(__always) get { .init(v: unsafeBitCast(v, to: FloatVector.MaskStorage.self)) } }
+  var first: Float { @inline(__always) get { v[0] } }
+
+  @inline(__always) static func + (a: Self, b: Self) -> Self { .init(v: a.v + b.v) }
+  @inline(__always) static func - (a: Self, b: Self) -> Self { .init(v: a.v - b.v) }
+  @inline(__always) static func * (a: Self, b: Self) -> Self { .init(v: a.v * b.v) }
+  @inline(__always) static func / (a: Self, b: Self) -> Self { .init(v: a.v / b.v) }
+  // The operator of `SIMD` computes 0 - a, which is wrong for 0.
+  @inline(__always) static prefix func - (a: Self) -> Self { .init(bits: a.bits ^ Self(repeating: -0.0).bits) }
+  @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
+    // `addingProduct` of `SIMD` computes entry by entry, and the optimiser does not always find the vector again.
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      .init(v: _mm512_fmadd_ps(a.v, b.v, v))
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      .init(v: _mm256_fmadd_ps(a.v, b.v, v))
+    #elseif AUTODIFF_FMA
+      .init(v: v.addingProduct(a.v, b.v))
+    #else
+      .init(v: v + a.v * b.v)
+    #endif
+  }
+  @inline(__always) func squareRoot() -> Self { .init(v: v.squareRoot()) }
+  @inline(__always) func rounded(_ rule: FloatingPointRoundingRule) -> Self { .init(v: v.rounded(rule)) }
+  @inline(__always) func sum() -> Float { total(v) }
+
+  @inline(__always) static func isLess(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .< b.v) }
+  @inline(__always) static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .<= b.v) }
+  @inline(__always) static func isEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .== b.v) }
+  @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
+    .init(v: b.v.replacing(with: a.v, where: mask.v))
+  }
+
+  struct Mask: LaneMask {
+    let v: SIMDMask<FloatVector.MaskStorage>
+    @inline(__always) init(v: SIMDMask<FloatVector.MaskStorage>) { self.v = v }
+    @inline(__always) static func & (a: Self, b: Self) -> Self { .init(v: a.v .& b.v) }
+    @inline(__always) static func | (a: Self, b: Self) -> Self { .init(v: a.v .| b.v) }
+    @inline(__always) static prefix func ! (a: Self) -> Self { .init(v: .!a.v) }
+    var isAnyTrue: Bool { @inline(__always) get { any(v) } }
+  }
+
+  struct Bits: LaneBits {
+    let v: FloatVector.MaskStorage
+    @inline(__always) init(v: FloatVector.MaskStorage) { self.v = v }
+    @inline(__always) init(repeating value: Int) { v = .init(repeating: Int32(truncatingIfNeeded: value)) }
+    @inline(__always) static func &+ (a: Self, b: Self) -> Self { .init(v: a.v &+ b.v) }
+    @inline(__always) static func &- (a: Self, b: Self) -> Self { .init(v: a.v &- b.v) }
+    @inline(__always) static func & (a: Self, b: Self) -> Self { .init(v: a.v & b.v) }
+    @inline(__always) static func | (a: Self, b: Self) -> Self { .init(v: a.v | b.v) }
+    @inline(__always) static func ^ (a: Self, b: Self) -> Self { .init(v: a.v ^ b.v) }
+    @inline(__always) static func &<< (a: Self, shift: Int) -> Self {
+      .init(v: a.v &<< .init(repeating: Int32(truncatingIfNeeded: shift)))
+    }
+    @inline(__always) static func &>> (a: Self, shift: Int) -> Self {
+      .init(v: a.v &>> .init(repeating: Int32(truncatingIfNeeded: shift)))
+    }
+  }
+}
+
+@inline(__always) private func total(_ v: SIMD4<Float>) -> Float { (v.x + v.z) + (v.y + v.w) }
+@inline(__always) private func total(_ v: SIMD8<Float>) -> Float { total(v.lowHalf + v.highHalf) }
+@inline(__always) private func total(_ v: SIMD16<Float>) -> Float { total(v.lowHalf + v.highHalf) }

@@ -1,0 +1,66 @@
+/// Rows that are shorter than a few vectors, one in every lane: entry `j` of all of them is one vector.
+struct ShortRows<T: LoopScalar> {
+  /// The first of the rows.
+  let start: Int
+  /// How many there are; at most as many as a vector has entries.
+  let count: Int
+  private let entries: UnsafeMutablePointer<T>
+  private let columns: Int
+
+  /// How many rows are turned at a time.
+  private static var block: Int { 64 }
+
+  /// Whether it is worth turning rows into lanes and back.
+  static func areSuitable(_ rows: Int, _ columns: Int) -> Bool {
+    rows >= T.Lanes.count && columns > 0 && columns < 8 * T.Lanes.count
+  }
+
+  /// Calls `body` with all rows, on several threads where there are many, and writes what it leaves to `y`.
+  @inline(__always)
+  static func forEach(
+    _ x: UnsafePointer<T>, _ rows: Int, _ columns: Int, into y: UnsafeMutablePointer<T>? = nil,
+    _ body: (ShortRows) -> Void
+  ) {
+    let rowsPerTask = max(block, 4096 / columns / block * block)
+    ThreadTeam.run((rows + rowsPerTask - 1) / rowsPerTask) { task in
+      withScratch(T.self, columns * block) { entries in
+        entries.update(repeating: 0, count: columns * block)
+        let end = min(rows, (task + 1) * rowsPerTask)
+        for first in stride(from: task * rowsPerTask, to: end, by: block) {
+          let count = min(block, end - first)
+          let place = first * columns
+          Transpose.copy(x + place, stride: columns, to: entries, stride: block, rows: columns, columns: count)
+          for i in stride(from: 0, to: count, by: T.Lanes.count) {
+            let n = min(T.Lanes.count, count - i)
+            body(ShortRows(start: first + i, count: n, entries: entries + i, columns: columns))
+          }
+          if let y {
+            Transpose.copy(entries, stride: block, to: y + place, stride: columns, rows: count, columns: columns)
+          }
+        }
+      }
+    }
+  }
+
+  /// The largest entry of every row.
+  @inline(__always)
+  func maximum() -> T.Lanes {
+    var result = T.Lanes(entries)
+    for j in 1..<columns { result = T.Lanes.maximum(result, T.Lanes(entries + j * Self.block)) }
+    return result
+  }
+
+  /// The sum of f(entry) over every row.
+  @inline(__always)
+  func sum(_ f: (T.Lanes) -> T.Lanes = { $0 }) -> T.Lanes {
+    var result = f(T.Lanes(entries))
+    for j in 1..<columns { result = result + f(T.Lanes(entries + j * Self.block)) }
+    return result
+  }
+
+  /// Replaces every entry by f(entry).
+  @inline(__always)
+  func replaceEntries(_ f: (T.Lanes) -> T.Lanes) {
+    for j in 0..<columns { f(T.Lanes(entries + j * Self.block)).store(entries + j * Self.block) }
+  }
+}

@@ -1,0 +1,106 @@
+extension VectorFunctions {
+  /// eˣ.
+  @inline(__always)
+  static func exp<V: LaneVector>(_ x: V) -> V {
+    let one = V(constant: 1)
+    let inner = V.isLessOrEqual(x.magnitude, V(double: 708, float: 87))
+    if !(!inner).isAnyTrue {
+      let (n, r, _) = exponentAndRemainder(x)
+      return V(bits: expOfRemainder(r).bits &+ (n &<< exponentShift(V.self)))
+    }
+    // Two factors, because 2ⁿ may be out of range where the product is not.
+    let (n, r, _) = exponentAndRemainder(
+      x.limited(from: V.isDouble ? -1000 : -130).limited(to: V.isDouble ? 1000 : 130))
+    let half = n &>> 1
+    let (first, second) = (half &<< exponentShift(V.self), (n &- half) &<< exponentShift(V.self))
+    return expOfRemainder(r) * V(bits: first &+ one.bits) * V(bits: second &+ one.bits)
+  }
+
+  /// eˣ − 1, exact near 0.
+  @inline(__always)
+  static func expm1<V: LaneVector>(_ x: V) -> V {
+    let bounded = x.limited(from: -60).limited(to: V.isDouble ? 709.9 : 89)
+    let (n, r, tail) = exponentAndRemainder(bounded)
+    // Half of 2ⁿ, which is finite where n is one too large.
+    let scale = V(bits: (n &<< exponentShift(V.self)) &+ V(constant: 0.5).bits)
+    let y = scaledExpm1(scale, V(constant: 0.5), r, tail) * V(constant: 2)
+    return V.select(V.isLess(x.magnitude, V(constant: V.isDouble ? 0x1p-54 : 0x1p-25)), x, y)
+  }
+
+  /// The hyperbolic tangent.
+  @inline(__always)
+  static func tanh<V: LaneVector>(_ x: V) -> V {
+    // tanh |x| = w / (1 - w) with w = (1 - e^(-2|x|)) / 2.
+    let a = x.magnitude.limited(to: V.isDouble ? 20 : 10)
+    let w = halfOfOneMinusExp(a)
+    let y = w / (V(constant: 1) - w)
+    return V(bits: y.bits | x.signBit)
+  }
+
+  /// 1 / (1 + e⁻ˣ), exact in both tails.
+  @inline(__always)
+  static func sigmoid<V: LaneVector>(_ x: V) -> V {
+    let one = V(constant: 1)
+    let e = exp(-x.magnitude)
+    return V.select(V.isLess(x, V(constant: 0)), e, one) / (one + e)
+  }
+
+  /// (1 − e^(-2a)) / 2 for a from 0 to 20.
+  @inline(__always)
+  private static func halfOfOneMinusExp<V: LaneVector>(_ a: V) -> V {
+    let (n, r, _) = exponentAndRemainder(a * V(constant: -2))
+    let (square, series) = expSeries(r)
+    let scale = V(bits: (n &<< exponentShift(V.self)) &+ V(constant: -0.5).bits)
+    return (V(constant: 0.5) + scale).adding(scale, times: r.adding(square, times: series))
+  }
+
+  /// How far the exponent is from the lowest bit.
+  @inline(__always)
+  static func exponentShift<V: LaneVector>(_: V.Type) -> Int { V.isDouble ? 52 : 23 }
+
+  /// x = n log 2 + r + tail with |r| ≤ log(2) / 2; n is the low bits of a pattern whose high bits do not matter.
+  @inline(__always)
+  static func exponentAndRemainder<V: LaneVector>(_ x: V) -> (n: V.Bits, r: V, tail: V) {
+    // Adding a number whose last place is 1 rounds to an integer, and leaves it in the low bits.
+    let integers = V(double: 0x1.8p52, float: 0x1.8p23)
+    let shifted = integers.adding(x, times: V(constant: 1.4426950408889634))
+    let n = shifted - integers
+    // The first part of log 2 is so short that its product with n is exact.
+    let high = x.adding(n, times: V(double: -0x1.62e42feep-1, float: -0x1.62e4p-1))
+    let low = V(double: -1.9082149292705877e-10, float: -1.428606820309417e-06)
+    let r = high.adding(n, times: low)
+    let tail = (high - r).adding(n, times: low)
+    return (shifted.bits, r, tail)
+  }
+
+  /// eʳ for |r| ≤ log(2) / 2.
+  @inline(__always)
+  static func expOfRemainder<V: LaneVector>(_ r: V) -> V {
+    let (square, series) = expSeries(r)
+    return V(constant: 1) + r.adding(square, times: series)
+  }
+
+  /// scale · e^(r + tail) − offset, for a scale that is a power of two.
+  @inline(__always)
+  static func scaledExpm1<V: LaneVector>(_ scale: V, _ offset: V, _ r: V, _ tail: V) -> V {
+    let (square, series) = expSeries(r)
+    // scale - offset + scale r is exact where the difference matters.
+    return (scale - offset).adding(scale, times: r).adding(scale, times: tail.adding(square, times: series))
+  }
+
+  /// r² and the q of eʳ = 1 + r + r² q.
+  @inline(__always)
+  static func expSeries<V: LaneVector>(_ r: V) -> (square: V, series: V) {
+    let z = r * r
+    if V.isDouble {
+      let even = V(constant: 2.762560172833128e-07).times(z, plus: 2.4801506466848822e-05)
+        .times(z, plus: 0.001388888893047219).times(z, plus: 0.04166666666658049).times(z, plus: 0.5000000000000004)
+      let odd = V(constant: 2.5053304121985507e-08).times(z, plus: 2.755740789012646e-06)
+        .times(z, plus: 0.00019841269720059638).times(z, plus: 0.008333333333388333).times(z, plus: 0.16666666666666594)
+      return (z, even.adding(odd, times: r))
+    }
+    let even = V(constant: 0.0013828479).times(z, plus: 0.04166782).times(z, plus: 0.49999997)
+    let odd = V(constant: 0.008366863).times(z, plus: 0.16666542)
+    return (z, even.adding(odd, times: r))
+  }
+}

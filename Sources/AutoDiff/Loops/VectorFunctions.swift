@@ -1,0 +1,2 @@
+/// Elementary functions of whole vectors.
+enum VectorFunctions {}

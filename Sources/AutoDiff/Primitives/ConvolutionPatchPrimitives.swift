@@ -1,0 +1,88 @@
+/// The entries under a window at each of its places, zeros where it leaves the image: [..., h, w, channels] →
+/// [..., h', w', rows · columns · channels]. A convolution is the product of the patches with its weights.
+struct ExtractPatches: LinearPrimitive {
+  let window: SlidingWindow
+  /// The extents of an image.
+  let image: RowsAndColumns
+  var name: String { "patches" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let shape = inputs[0].shape
+    guard shape.count >= 3, shape.suffix(3).dropLast() == [image.rows, image.columns] else {
+      stop("needs images [..., \(image.rows), \(image.columns), channels]", got: "\(shape)")
+    }
+    return shape.dropLast(3) + geometry(shape, channels: shape[shape.count - 1]).patchShape.dropFirst()
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (x, target) = (inputs[0], shape(of: inputs))
+    let geometry = geometry(x.shape, channels: x.shape[x.rank - 1])
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(target, T.self) { patches in
+        x.withEntries(T.self) { Convolution.patches(geometry, images: 0..<geometry.images, of: $0, into: patches) }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(AddPatches(window: window, image: image), .one(cotangent))
+  }
+
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+
+  fileprivate func geometry(_ shape: [Int], channels: Int) -> ConvolutionGeometry {
+    let geometry = ConvolutionGeometry(
+      images: Array(shape.dropLast(3)).product, input: image, inputChannels: channels, outputChannels: 1,
+      window: window)
+    geometry.check(name)
+    return geometry
+  }
+}
+
+/// Adds patches up to images where they came from: the adjoint of ``ExtractPatches``.
+struct AddPatches: LinearPrimitive {
+  let window: SlidingWindow
+  /// The extents of an image.
+  let image: RowsAndColumns
+  var name: String { "patchesAdjoint" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let shape = inputs[0].shape
+    let (places, size) = (window.positions(on: image), window.size.rows * window.size.columns)
+    guard shape.count >= 3, shape.suffix(3).dropLast() == [places.rows, places.columns],
+      shape[shape.count - 1] % size == 0
+    else { stop("needs patches [..., \(places.rows), \(places.columns), \(size) · channels]", got: "\(shape)") }
+    return shape.dropLast(3) + [image.rows, image.columns, shape[shape.count - 1] / size]
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (patches, target) = (inputs[0], shape(of: inputs))
+    let geometry = forward.geometry(target, channels: target[target.count - 1])
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(target, T.self) { x in
+        patches.withEntries(T.self) {
+          Convolution.patchesAdjoint(geometry, images: 0..<geometry.images, of: $0, into: x)
+        }
+      }
+    }
+    return patches.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { dispatch(forward, .one(cotangent)) }
+
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+
+  private var forward: ExtractPatches { .init(window: window, image: image) }
+}
+
+extension ConvolutionProduct {
+  /// What the weights, as a matrix [rows · columns · inputs, outputs], are multiplied with to give this convolution: the
+  /// patches [..., h', w', rows · columns · inputs] of images. Nil where it is not one such product.
+  package func patches(of images: Tensor) -> Tensor? {
+    guard result == .output, groups == 1, setRank == 0 else { return nil }
+    return bind(ExtractPatches(window: window, image: image), .one(images))
+  }
+}

@@ -1,0 +1,104 @@
+import Foundation
+
+@testable import AutoDiff
+
+extension PrimitiveCatalogue {
+  private static let twoOverRootPi = 2 / Double.pi.squareRoot()
+  private static let expOfMinus40 = 4.248354255291589e-18
+
+  static let activations: [PrimitiveRow] = [
+    PrimitiveRow(
+      Tanh.self, unary(Tanh(), -2...2) { Foundation.tanh($0) },
+      points: [
+        .at(0, 0, slope: 1, second: 0, Tanh()), .at(1e-20, 1e-20, slope: 1, second: -2e-20, Tanh()),
+        .at(.infinity, 1, slope: 0, second: 0, Tanh()), .at(-.infinity, -1, slope: 0, second: 0, Tanh()),
+        .at(800, 1, slope: 0, second: 0, Tanh()), .at(.nan, .nan, slope: .nan, Tanh()),
+      ], illShaped: illShapedSingle(Tanh())),
+    PrimitiveRow(
+      TanhSlope.self, binary(TanhSlope(), -2...2, -0.9...0.9) { $0 * (1 - $1 * $1) },
+      points: [.at([3, 1], 0, slopes: [0, -6], TanhSlope())], illShaped: illShapedPair(TanhSlope())),
+    PrimitiveRow(
+      Sigmoid.self, unary(Sigmoid(), -3...3) { 1 / (1 + Foundation.exp(-$0)) },
+      points: [
+        .at(0, 0.5, slope: 0.25, second: 0, Sigmoid()), .at(.infinity, 1, slope: 0, second: 0, Sigmoid()),
+        .at(-.infinity, 0, slope: 0, second: 0, Sigmoid()), .at(1000, 1, slope: 0, second: 0, Sigmoid()),
+        .at(-1000, 0, slope: 0, second: 0, Sigmoid()), .at(.nan, .nan, Sigmoid()),
+        .at(40, 1, slope: expOfMinus40, second: -expOfMinus40, Sigmoid()),
+        .at(-40, expOfMinus40, slope: expOfMinus40, second: expOfMinus40, Sigmoid()),
+        .at(-700, 9.859676543759770e-305, slope: 9.859676543759770e-305, Sigmoid()),
+      ], illShaped: illShapedSingle(Sigmoid())),
+    PrimitiveRow(
+      Softplus.self,
+      [1, 2.5].flatMap { a in
+        unary(Softplus(sharpness: a), note: "\(a)", -2...2) { Foundation.log(1 + Foundation.exp(a * $0)) / a }
+      },
+      points: [
+        .at(0, Foundation.log(2), slope: 0.5, second: 0.25, Softplus(sharpness: 1)),
+        .at(0, Foundation.log(2) / 4, slope: 0.5, second: 1, Softplus(sharpness: 4)),
+        .at(.infinity, .infinity, slope: 1, second: 0, Softplus(sharpness: 1)),
+        .at(-.infinity, 0, slope: 0, second: 0, Softplus(sharpness: 1)),
+        .at(1000, 1000, slope: 1, second: 0, Softplus(sharpness: 1)),
+        .at(-1000, 0, slope: 0, second: 0, Softplus(sharpness: 3)), .at(.nan, .nan, Softplus(sharpness: 1)),
+        .at(-40, expOfMinus40, slope: expOfMinus40, second: expOfMinus40, Softplus(sharpness: 1)),
+        .at(-10, expOfMinus40 / 4, slope: expOfMinus40, second: 4 * expOfMinus40, Softplus(sharpness: 4)),
+      ],
+      illShaped: illShapedSingle(Softplus(sharpness: 1)) + [
+        IllShapedCall("softplus: the sharpness must be positive, but got 0.0.") { softplus(.ones([2]), sharpness: 0) }
+      ]),
+    PrimitiveRow(
+      Erf.self, unary(Erf(), -1.5...1.5) { Foundation.erf($0) },
+      points: [
+        .at(0, 0, slope: twoOverRootPi, second: 0, Erf()),
+        .at(1e-20, twoOverRootPi * 1e-20, slope: twoOverRootPi, second: -2 * twoOverRootPi * 1e-20, Erf()),
+        .at(.infinity, 1, slope: 0, second: 0, Erf()), .at(-.infinity, -1, slope: 0, second: 0, Erf()),
+        .at(1e200, 1, slope: 0, second: 0, Erf()), .at(.nan, .nan, Erf()),
+        .at(6, 1, slope: twoOverRootPi * Foundation.exp(-36), second: -12 * twoOverRootPi * Foundation.exp(-36), Erf()),
+      ], illShaped: illShapedSingle(Erf())),
+    PrimitiveRow(
+      ErfSlope.self,
+      binary(ErfSlope(), -2...2, -1.5...1.5) { $0 * 2 / Double.pi.squareRoot() * Foundation.exp(-$1 * $1) },
+      points: [
+        .at([1, .infinity], 0, slopes: [0, 0], ErfSlope()), .at([1, -.infinity], 0, slopes: [0, 0], ErfSlope()),
+        .at([1, 0], twoOverRootPi, slopes: [twoOverRootPi, 0], ErfSlope()),
+      ], illShaped: illShapedPair(ErfSlope())),
+    PrimitiveRow(
+      Erfc.self, unary(Erfc(), -1.5...1.5) { Foundation.erfc($0) },
+      points: [
+        .at(0, 1, slope: -twoOverRootPi, second: 0, Erfc()), .at(.infinity, 0, slope: 0, second: 0, Erfc()),
+        .at(-.infinity, 2, slope: 0, second: 0, Erfc()), .at(.nan, .nan, Erfc()),
+        .at(
+          10, 2.088487583762545e-45, slope: -twoOverRootPi * Foundation.exp(-100),
+          second: 20 * twoOverRootPi * Foundation.exp(-100), Erfc()),
+      ], illShaped: illShapedSingle(Erfc())),
+    PrimitiveRow(
+      Relu.self, elementwise(Relu(), [.grid(offset: 0.25)], Oracles.unary { max($0, 0) }),
+      points: [
+        .at(0, 0, slope: 0, second: 0, Relu()), .at(.infinity, .infinity, slope: 1, second: 0, Relu()),
+        .at(-.infinity, 0, slope: 0, second: 0, Relu()), .at(.nan, .nan, Relu()),
+        .at(1e-300, 1e-300, slope: 1, second: 0, Relu()),
+      ], illShaped: illShapedSingle(Relu())),
+    PrimitiveRow(
+      Step.self, elementwise(Step(), [.grid(offset: 0.25)], Oracles.unary { $0 > 0 ? 1 : 0 }),
+      points: [
+        .at(0, 0, slope: 0, second: 0, Step()), .at(.infinity, 1, slope: 0, second: 0, Step()),
+        .at(-1e-300, 0, slope: 0, second: 0, Step()),
+      ], illShaped: illShapedSingle(Step())),
+    PrimitiveRow(
+      Gelu.self, unary(Gelu(), -2...2) { $0 * 0.5 * Foundation.erfc(-$0 / 2.0.squareRoot()) },
+      points: [
+        .at(0, 0, slope: 0.5, second: 2 / (2 * Double.pi).squareRoot(), Gelu()), .at(1e-20, 5e-21, slope: 0.5, Gelu()),
+        .at(.infinity, .infinity, slope: 1, second: 0, Gelu()), .at(-.infinity, 0, slope: 0, second: 0, Gelu()),
+        .at(1e10, 1e10, slope: 1, second: 0, Gelu()), .at(-1e10, 0, slope: 0, second: 0, Gelu()),
+        .at(1e200, 1e200, slope: 1, second: 0, Gelu()), .at(.nan, .nan, Gelu()),
+        .at(-10, -7.619853024160489e-23, Gelu()),
+      ], illShaped: illShapedSingle(Gelu())),
+    PrimitiveRow(
+      Silu.self, unary(Silu(), -3...3) { $0 / (1 + Foundation.exp(-$0)) },
+      points: [
+        .at(0, 0, slope: 0.5, second: 0.5, Silu()), .at(1e-20, 5e-21, slope: 0.5, second: 0.5, Silu()),
+        .at(.infinity, .infinity, slope: 1, second: 0, Silu()), .at(-.infinity, 0, slope: 0, second: 0, Silu()),
+        .at(1e5, 1e5, slope: 1, second: 0, Silu()), .at(-1e5, 0, slope: 0, second: 0, Silu()), .at(.nan, .nan, Silu()),
+        .at(-40, -40 * expOfMinus40, slope: -39 * expOfMinus40, second: -38 * expOfMinus40, Silu()),
+      ], illShaped: illShapedSingle(Silu())),
+  ]
+}

@@ -1,0 +1,169 @@
+import Foundation
+
+@testable import AutoDiff
+
+extension PrimitiveCatalogue {
+  /// The variants of a reduction: every kind of choice of axes, and vectors longer than a register.
+  private static func reduction(
+    _ domain: Domain, _ primitive: ([Int]) -> any Primitive, _ combine: @escaping @Sendable ([Double]) -> Double
+  ) -> [Variant] {
+    let choices: [(shape: [Int], axes: [Int])] = [
+      ([5], [0]), ([3, 2], [0]), ([3, 2], [1]), ([3, 2], [0, 1]), ([2, 3, 2], [1]), ([2, 3, 2], [0, 2]), ([1, 3], [0]),
+      ([37], [0]), ([0, 3], [1]),
+    ]
+    return choices.map {
+      Variant(
+        primitive($0.axes), note: "over \($0.axes)", [Argument($0.shape, domain)], oracle: Oracles.reduction($0.axes, combine))
+    }
+  }
+
+  private static func illShapedReduction(_ name: String, _ primitive: any Primitive) -> [IllShapedCall] {
+    [IllShapedCall("\(name): the axes must exist, but got axes [1] of [3].") { bind(primitive, [.ones([3])]) }]
+  }
+
+  static let reductions: [PrimitiveRow] = [
+    PrimitiveRow(
+      Sum.self,
+      reduction(.interval(-2...2), { Sum(axes: $0) }) { $0.reduce(0, +) } + [
+        Variant(Sum(axes: [0]), note: "over nothing", [Argument([0, 3], .dyadic)], oracle: Oracles.reduction([0]) { _ in 0 })
+      ],
+      points: [
+        SpecialPoint(
+          primitive: Sum(axes: [0]), inputs: [Tensor([.infinity, 1])], value: Tensor(.infinity), gradients: [.ones([2])]),
+        SpecialPoint(
+          primitive: Sum(axes: [0]), inputs: [Tensor([.infinity, -.infinity])], value: Tensor(.nan), gradients: [nil]),
+      ],
+      illShaped: illShapedReduction("sum", Sum(axes: [1])) + [
+        IllShapedCall("sum: an axis must lie in -1..<1, but got 1.") { Tensor.ones([3]).sum(axes: [1]) },
+        IllShapedCall("sum: axes must be distinct, but got [0, -2].") { Tensor.ones([3, 2]).sum(axes: [0, -2]) },
+        IllShapedCall("mean: needs at least one entry, but got [0].") { Tensor.ones([0]).mean() },
+      ]),
+    PrimitiveRow(
+      Extremum.self,
+      reduction(.grid(offset: 0), { Extremum(axes: $0, isMaximum: true) }) { $0.max() ?? -.infinity }
+        + reduction(.grid(offset: 0), { Extremum(axes: $0, isMaximum: false) }) { $0.min() ?? .infinity },
+      points: [
+        SpecialPoint(
+          primitive: Extremum(axes: [0], isMaximum: true), inputs: [Tensor([1, 3, 3, 2])], value: Tensor(3),
+          gradients: [Tensor([0, 0.5, 0.5, 0])]),
+        SpecialPoint(
+          primitive: Extremum(axes: [0], isMaximum: false), inputs: [Tensor([1, 1, 1, 2])], value: Tensor(1),
+          gradients: [Tensor([1, 1, 1, 0]) / 3]),
+        SpecialPoint(
+          primitive: Extremum(axes: [0], isMaximum: true), inputs: [Tensor([1, .nan, 3])], value: Tensor(.nan),
+          gradients: [nil]),
+        SpecialPoint(
+          primitive: Extremum(axes: [0], isMaximum: true), inputs: [Tensor([-.infinity, .infinity, .infinity])],
+          value: Tensor(.infinity), gradients: [Tensor([0, 0.5, 0.5])]),
+        SpecialPoint(
+          primitive: Extremum(axes: [0], isMaximum: true), inputs: [.zeros([0])], value: Tensor(-.infinity),
+          gradients: [.zeros([0])]),
+      ],
+      illShaped: illShapedReduction("max", Extremum(axes: [1], isMaximum: true))
+        + illShapedReduction("min", Extremum(axes: [1], isMaximum: false))),
+    PrimitiveRow(
+      Norm.self,
+      reduction(.interval(0.5...2), { Norm(axes: $0) }) { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() },
+      points: [
+        SpecialPoint(
+          primitive: Norm(axes: [0]), inputs: [.zeros([3])], value: Tensor(0), gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: Norm(axes: [0]), inputs: [Tensor([3e200, 4e200])], value: Tensor(5e200), gradients: [Tensor([0.6, 0.8])]),
+        SpecialPoint(
+          primitive: Norm(axes: [0]), inputs: [Tensor([3e-200, 4e-200])], value: Tensor(5e-200),
+          gradients: [Tensor([0.6, 0.8])]),
+        SpecialPoint(
+          primitive: Norm(axes: [0]), inputs: [Tensor([.infinity, 1])], value: Tensor(.infinity), gradients: [nil]),
+        SpecialPoint(
+          primitive: Norm(axes: [0]), inputs: [Tensor([.nan, 1])], value: Tensor(.nan), gradients: [nil]),
+        SpecialPoint(
+          primitive: Norm(axes: [1]), inputs: [Tensor([[0, 0], [3e-200, 4e-200], [3, -4], [1e200, 0]])],
+          value: Tensor([0, 5e-200, 5, 1e200]), gradients: [Tensor([[0, 0], [0.6, 0.8], [0.6, -0.8], [1, 0]])]),
+        .at(-3, 3, slope: -1, second: 0, Norm(axes: [])), .at(0, 0, slope: 0, Norm(axes: [])),
+      ], illShaped: illShapedReduction("norm", Norm(axes: [1]))),
+  ]
+
+  private static func rows(_ primitive: any Primitive, _ oracle: @escaping Oracle) -> [Variant] {
+    [[3], [2, 4], [2, 2, 3], [1], [37], [0, 3]].map { shape in
+      Variant(primitive, [Argument(shape, .interval(-2...2))], oracle: oracle)
+    }
+  }
+
+  private static func illShapedRow(_ name: String, _ primitive: any Primitive) -> [IllShapedCall] {
+    [IllShapedCall("\(name): needs at least one axis, but got [].") { bind(primitive, [.ones([])]) }]
+  }
+
+  private static let infinite = -Double.infinity
+
+  static let softmax: [PrimitiveRow] = [
+    PrimitiveRow(
+      Softmax.self,
+      rows(
+        Softmax(),
+        Oracles.rows { row in
+          let total = row.map { Foundation.exp($0) }.reduce(0, +)
+          return row.map { Foundation.exp($0) / total }
+        }),
+      points: [
+        SpecialPoint(
+          primitive: Softmax(), inputs: [Tensor([1000, 1000, 0])], value: Tensor([0.5, 0.5, 0]), gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: Softmax(), inputs: [Tensor([infinite, 0, 0])], value: Tensor([0, 0.5, 0.5]), gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: Softmax(), inputs: [Tensor([infinite, infinite])], value: Tensor([0.5, 0.5]),
+          gradients: [.zeros([2])]),
+        SpecialPoint(
+          primitive: Softmax(), inputs: [Tensor([.infinity, 3, .infinity])], value: Tensor([0.5, 0, 0.5]),
+          gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: Softmax(), inputs: [Tensor([-1000, -1000])], value: Tensor([0.5, 0.5]), gradients: [.zeros([2])]),
+        SpecialPoint(
+          primitive: Softmax(), inputs: [Tensor([.nan, 1])], value: Tensor([.nan, .nan]), gradients: [nil]),
+      ], illShaped: illShapedRow("softmax", Softmax())),
+    PrimitiveRow(
+      LogSoftmax.self,
+      rows(
+        LogSoftmax(),
+        Oracles.rows { row in
+          let total = row.map { Foundation.exp($0) }.reduce(0, +)
+          return row.map { $0 - Foundation.log(total) }
+        }),
+      points: [
+        SpecialPoint(
+          primitive: LogSoftmax(), inputs: [Tensor([1000, 0])], value: Tensor([0, -1000]), gradients: [Tensor([-1, 1])]),
+        SpecialPoint(
+          primitive: LogSoftmax(), inputs: [Tensor([1e300, -1e300])], value: Tensor([0, -2e300]),
+          gradients: [Tensor([-1, 1])]),
+        SpecialPoint(
+          primitive: LogSoftmax(), inputs: [Tensor([infinite, 0])], value: Tensor([infinite, 0]),
+          gradients: [Tensor([1, -1])]),
+        SpecialPoint(
+          primitive: LogSoftmax(), inputs: [Tensor([-1000, -1000])],
+          value: Tensor([-Foundation.log(2), -Foundation.log(2)]), gradients: [.zeros([2])]),
+      ], illShaped: illShapedRow("logSoftmax", LogSoftmax())),
+    PrimitiveRow(
+      LogSumExp.self,
+      rows(LogSumExp()) { inputs in
+        inputs[0].reduced([inputs[0].shape.count - 1]) { row in
+          Foundation.log(row.map { Foundation.exp($0) }.reduce(0, +))
+        }
+      },
+      points: [
+        SpecialPoint(
+          primitive: LogSumExp(), inputs: [Tensor([1000, 1000])], value: Tensor(1000 + Foundation.log(2)),
+          gradients: [Tensor([0.5, 0.5])]),
+        SpecialPoint(
+          primitive: LogSumExp(), inputs: [Tensor([-1000, -1000])], value: Tensor(-1000 + Foundation.log(2)),
+          gradients: [Tensor([0.5, 0.5])]),
+        SpecialPoint(
+          primitive: LogSumExp(), inputs: [Tensor([infinite, 3])], value: Tensor(3), gradients: [Tensor([0, 1])]),
+        SpecialPoint(
+          primitive: LogSumExp(), inputs: [Tensor([infinite, infinite])], value: Tensor(infinite),
+          gradients: [Tensor([0.5, 0.5])]),
+        SpecialPoint(
+          primitive: LogSumExp(), inputs: [Tensor([.infinity, 3])], value: Tensor(.infinity), gradients: [Tensor([1, 0])]),
+        SpecialPoint(primitive: LogSumExp(), inputs: [.zeros([0])], value: Tensor(infinite), gradients: [.zeros([0])]),
+        SpecialPoint(primitive: LogSumExp(), inputs: [Tensor([.nan, 3])], value: Tensor(.nan), gradients: [nil]),
+      ], illShaped: illShapedRow("logsumexp", LogSumExp())),
+  ]
+}

@@ -1,0 +1,179 @@
+@testable import AutoDiff
+
+extension PrimitiveCatalogue {
+  private static let anything = Domain.interval(-2...2)
+
+  private static func reshape(_ source: [Int], _ target: [Int]) -> Variant {
+    Variant(Reshape(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.reshape(target))
+  }
+  private static func permute(_ source: [Int], _ axes: [Int]) -> Variant {
+    Variant(Permute(axes: axes), note: "by \(axes)", [Argument(source, anything)], oracle: Oracles.permute(axes))
+  }
+  private static func broadcast(_ source: [Int], _ target: [Int]) -> Variant {
+    Variant(Broadcast(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.broadcast(target))
+  }
+
+  static let shape: [PrimitiveRow] = [
+    PrimitiveRow(
+      Reshape.self,
+      [
+        reshape([2, 3], [3, 2]), reshape([2, 3], [6]), reshape([4], [2, 1, 2]), reshape([1, 1], []), reshape([], [1, 1]),
+        reshape([0, 2], [4, 0]),
+      ],
+      illShaped: [
+        IllShapedCall("reshape: the number of entries must stay the same, but got [2, 3] and [4].") {
+          Tensor.ones([2, 3]).reshaped(to: [4])
+        },
+        IllShapedCall("reshape: the extent -1 must be inferable, but got [2, 3] and [-1, 4].") {
+          Tensor.ones([2, 3]).reshaped(to: [-1, 4])
+        },
+        IllShapedCall("reshape: extents must not be negative, but got -3.") {
+          Tensor.ones([2, 3]).reshaped(to: [2, -3])
+        },
+      ]),
+    PrimitiveRow(
+      Permute.self,
+      [
+        permute([2, 3], [1, 0]), permute([2, 3, 4], [2, 0, 1]), permute([2, 1, 3], [1, 2, 0]), permute([3], [0]),
+        permute([], []), permute([0, 3], [1, 0]),
+      ],
+      illShaped: [
+        IllShapedCall("permute: the axes must be a permutation of 0..<2, but got [0].") {
+          Tensor.ones([2, 3]).permuted([0])
+        },
+        IllShapedCall("permute: an axis must lie in -2..<2, but got 2.") { Tensor.ones([2, 3]).permuted([0, 2]) },
+        IllShapedCall("transposed: the rank must be at least 2, but got [3].") { Tensor.ones([3]).transposed },
+      ]),
+    PrimitiveRow(
+      Broadcast.self,
+      [
+        broadcast([3], [2, 3]), broadcast([2, 1], [2, 3]), broadcast([2, 1, 2], [3, 2, 4, 2]), broadcast([], [2, 2]),
+        broadcast([1], [1, 1]), broadcast([1, 3], [0, 3]), broadcast([2, 0], [3, 2, 0]), broadcast([1], [0]),
+      ],
+      illShaped: [
+        IllShapedCall(
+          "broadcast: every extent must be 1 or that of the target, counted from the last axis, but got [2] and [2, 3]."
+        ) { Tensor.ones([2]).broadcast(to: [2, 3]) },
+        IllShapedCall("broadcast: every extent must be 1 or that of the target") {
+          Tensor.ones([1, 2]).broadcast(to: [2])
+        },
+      ]),
+  ]
+
+  private static func slice(_ source: [Int], _ starts: [Int], _ counts: [Int], _ steps: [Int]) -> Variant {
+    Variant(
+      Slice(starts: starts, counts: counts, steps: steps), note: "\(starts) by \(steps) to \(counts)",
+      [Argument(source, anything)], oracle: Oracles.slice(starts, counts, steps))
+  }
+  private static func place(_ source: [Int], _ target: [Int], _ starts: [Int], _ steps: [Int]) -> Variant {
+    Variant(
+      Place(target: target, starts: starts, steps: steps), note: "at \(starts) by \(steps) of \(target)",
+      [Argument(source, anything)], oracle: Oracles.place(target, starts, steps))
+  }
+  private static func concatenate(_ shapes: [[Int]], _ axis: Int) -> Variant {
+    Variant(
+      Concatenate(axis: axis), note: "along \(axis)", shapes.map { Argument($0, anything) }, oracle: Oracles.concatenate(axis))
+  }
+
+  static let slicing: [PrimitiveRow] = [
+    PrimitiveRow(
+      Slice.self,
+      [
+        slice([4, 3], [1, 0], [2, 3], [1, 1]), slice([7], [1], [3], [2]), slice([7], [6], [4], [-2]),
+        slice([3, 4, 2], [2, 3, 1], [3, 2, 1], [-1, -3, 1]), slice([4, 3], [2, 1], [1, 1], [1, 1]),
+        slice([3], [0], [0], [1]), slice([0, 2], [0, 1], [0, 1], [1, 1]), slice([], [], [], []),
+      ],
+      illShaped: [
+        IllShapedCall("slice: one range per axis, but got 1 for [2, 3].") {
+          bind(Slice(starts: [0], counts: [1], steps: [1]), [.ones([2, 3])])
+        },
+        IllShapedCall("slice: the range must lie within the axis, but got 1 to 3 on axis 0 of [3].") {
+          bind(Slice(starts: [1], counts: [3], steps: [1]), [.ones([3])])
+        },
+      ]),
+    PrimitiveRow(
+      Place.self,
+      [
+        place([2, 3], [4, 5], [1, 2], [1, 1]), place([3], [7], [1], [2]), place([4], [7], [6], [-2]),
+        place([2, 2], [3, 4], [2, 3], [-2, -3]), place([0], [3], [0], [1]), place([], [], [], []),
+        place([2, 0], [3, 0], [1, 0], [1, 1]), place([1], [4], [2], [1]),
+      ],
+      illShaped: [
+        IllShapedCall("place: the input must fit into the target, but got [3] and [4].") {
+          bind(Place(target: [4], starts: [2], steps: [1]), [.ones([3])])
+        },
+        IllShapedCall("place: ranks must agree, but got [3] and [4, 4].") {
+          bind(Place(target: [4, 4], starts: [0, 0], steps: [1, 1]), [.ones([3])])
+        },
+        IllShapedCall("padded: needs a pair of widths ≥ 0 for every axis") { Tensor.ones([2, 2]).padded([(1, 1)]) },
+      ]),
+    PrimitiveRow(
+      Concatenate.self,
+      [
+        concatenate([[2, 3], [1, 3]], 0), concatenate([[2, 1], [2, 3], [2, 2]], 1), concatenate([[3], [0], [2]], 0),
+        concatenate([[1], [1]], 0), concatenate([[2, 1, 2], [2, 2, 2]], 1), concatenate([[0, 2], [0, 1]], 1),
+      ],
+      illShaped: [
+        IllShapedCall("concatenate: shapes must agree but for axis 0, but got [2, 3], [2, 4].") {
+          AutoDiff.concatenate([.ones([2, 3]), .ones([2, 4])])
+        },
+        IllShapedCall("concatenate: an axis must lie in -1..<1, but got 1.") {
+          AutoDiff.concatenate([.ones([2]), .ones([2])], axis: 1)
+        },
+        IllShapedCall("concatenate: needs at least one tensor.") { AutoDiff.concatenate([]) },
+        IllShapedCall("stack: shapes must agree, but got [2] and [3].") { stack([.ones([2]), .ones([3])]) },
+      ]),
+  ]
+
+  private static func gather(_ table: [Int], _ indices: [Int], axis: Int, batchRank: Int = 0) -> Variant {
+    Variant(
+      Gather(axis: axis, batchRank: batchRank), note: "axis \(axis), batch rank \(batchRank)",
+      [Argument(table, anything), Argument(indices, .indices(max(1, table[axis])))],
+      oracle: Oracles.gather(axis, batchRank))
+  }
+  private static func scatter(_ x: [Int], _ indices: [Int], axis: Int, extent: Int, batchRank: Int = 0) -> Variant {
+    Variant(
+      ScatterAdd(axis: axis, extent: extent, batchRank: batchRank), note: "axis \(axis), extent \(extent), batch rank \(batchRank)",
+      [Argument(x, anything), Argument(indices, .indices(extent))], oracle: Oracles.scatterAdd(axis, extent, batchRank))
+  }
+
+  static let indexing: [PrimitiveRow] = [
+    PrimitiveRow(
+      Gather.self,
+      [
+        gather([4, 3], [5], axis: 0), gather([2, 4], [2, 3], axis: 1), gather([3, 2, 2], [], axis: 1),
+        gather([2, 4, 3], [2, 3], axis: 1, batchRank: 1), gather([2, 2, 4], [2, 3], axis: 2, batchRank: 1),
+        gather([5], [0], axis: 0), gather([4], [3], axis: 0),
+      ],
+      illShaped: [
+        IllShapedCall("gather: the axis must exist in the table, but got axis 1, table [2], indices [3].") {
+          bind(Gather(axis: 1, batchRank: 0), [.ones([2]), .ones([3])])
+        },
+        IllShapedCall("gather: indices must be whole numbers in 0..<2, but got 2.0 at position 1.") {
+          Tensor.ones([2, 3]).gathered(at: [1, 2])
+        },
+        IllShapedCall("gather: indices must be whole numbers in 0..<2, but got 0.5 at position 0.") {
+          Tensor.ones([2, 3]).gathered(at: Tensor([0.5]))
+        },
+        IllShapedCall("gather: an axis must lie in -2..<2, but got -3.") {
+          Tensor.ones([2, 3]).gathered(at: [1], axis: -3)
+        },
+      ]),
+    PrimitiveRow(
+      ScatterAdd.self,
+      [
+        scatter([5, 3], [5], axis: 0, extent: 4), scatter([2, 2, 3], [2, 3], axis: 1, extent: 4),
+        scatter([3, 2], [], axis: 1, extent: 3), scatter([2, 3, 2], [2, 3], axis: 1, extent: 4, batchRank: 1),
+        scatter([2, 2, 3], [2, 3], axis: 2, extent: 2, batchRank: 1), scatter([0], [0], axis: 0, extent: 3),
+        scatter([6], [6], axis: 0, extent: 2),
+      ],
+      illShaped: [
+        IllShapedCall(
+          "scatterAdd: values must have the indices' shape at the axis, but got axis 0, values [2, 3], indices [3]."
+        ) { Tensor.ones([2, 3]).scatterAdded(at: Tensor([0, 1, 2]), extent: 4) },
+        IllShapedCall("scatterAdd: indices must be whole numbers in 0..<2, but got -1.0 at position 0.") {
+          Tensor.ones([1, 3]).scatterAdded(at: Tensor([-1]), extent: 2)
+        },
+      ]),
+  ]
+}
