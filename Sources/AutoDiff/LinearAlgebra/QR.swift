@@ -26,8 +26,7 @@ enum QR {
     let scale = try MatrixScale.divisor(a, rows: m, columns: n)
     withScratch(T.self, (n + k) * m + k) { columns in
       let (target, tau) = (columns + n * m, columns + (n + k) * m)
-      let source = MatrixView(base: a, rows: m, columns: n, rowStride: n, columnStride: 1)
-      VectorLoops.copy(source.transposed, into: columns, rowStride: m)
+      VectorLoops.transpose(a, rows: m, columns: n, into: columns)
       if scale != 1 { VectorLoops.scale(columns, by: 1 / scale, n * m) }
       let factors = HouseholderColumns(columns: columns, length: m, tau: tau)
       factors.reflect(k: k, n: n)
@@ -37,8 +36,7 @@ enum QR {
         for j in i..<n { r[i * n + j] = columns[j * m + i] * signs[i] * scale }
       }
       factors.formColumns(k: k, signs: signs, into: target)
-      let result = MatrixView(base: UnsafePointer(target), rows: k, columns: m, rowStride: m, columnStride: 1)
-      VectorLoops.copy(result.transposed, into: q, rowStride: k)
+      VectorLoops.transpose(target, rows: k, columns: m, into: q)
     }
   }
 }

@@ -171,7 +171,7 @@ struct SecularEquation<T: LoopScalar> {
       values = values + term
       slopes = slopes.adding(term, times: t)
     }
-    value += values.sumOfEntries
-    slope += slopes.sumOfEntries
+    value += values.sum()
+    slope += slopes.sum()
   }
 }

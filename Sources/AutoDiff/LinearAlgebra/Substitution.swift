@@ -88,6 +88,7 @@ extension TriangularSolve {
     }
   }
 
+  /// Copies some right-hand sides into rows of whole vectors, padded with zeros.
   @inline(__always)
   private static func load<T: LoopScalar>(
     _ b: UnsafePointer<T>, rows: Int, columns: Int, _ rowStride: Int, _ columnStride: Int,
@@ -98,15 +99,23 @@ extension TriangularSolve {
       for i in 0..<rows { FourLanes<T.Lanes>(b + i * rowStride).store(x + i * width) }
       return
     }
-    for j in 0..<columns {
-      let column = b + j * columnStride
-      for i in 0..<rows { x[i * width + j] = column[i * rowStride] }
+    if abs(rowStride) == 1 {
+      // In the order of memory, which is backwards where the rows are.
+      let first = rowStride == 1 ? 0 : rows - 1
+      Transpose.copy(
+        b + first * rowStride, stride: columnStride, to: x + first * width, stride: rowStride * width, rows: rows,
+        columns: columns)
+    } else {
+      for j in 0..<columns {
+        for i in 0..<rows { x[i * width + j] = b[i * rowStride + j * columnStride] }
+      }
     }
     for j in columns..<width {
       for i in 0..<rows { x[i * width + j] = 0 }
     }
   }
 
+  /// Copies them back.
   @inline(__always)
   private static func store<T: LoopScalar>(
     _ x: UnsafePointer<T>, into b: UnsafeMutablePointer<T>, rows: Int, columns: Int, _ rowStride: Int,
@@ -115,11 +124,15 @@ extension TriangularSolve {
     let width = FourLanes<T.Lanes>.count
     if columnStride == 1, columns == width {
       for i in 0..<rows { FourLanes<T.Lanes>(x + i * width).store(b + i * rowStride) }
-      return
-    }
-    for j in 0..<columns {
-      let column = b + j * columnStride
-      for i in 0..<rows { column[i * rowStride] = x[i * width + j] }
+    } else if abs(rowStride) == 1 {
+      let first = rowStride == 1 ? 0 : rows - 1
+      Transpose.copy(
+        x + first * width, stride: rowStride * width, to: b + first * rowStride, stride: columnStride, rows: columns,
+        columns: rows)
+    } else {
+      for j in 0..<columns {
+        for i in 0..<rows { b[i * rowStride + j * columnStride] = x[i * width + j] }
+      }
     }
   }
 }

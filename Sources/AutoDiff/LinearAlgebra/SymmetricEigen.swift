@@ -128,24 +128,19 @@ enum SymmetricEigen {
   private static func transpose<T: LoopScalar>(
     _ rows: UnsafePointer<T>, _ order: UnsafePointer<Int>, n: Int, into columns: UnsafeMutablePointer<T>
   ) {
-    let tile = 32
-    ThreadTeam.run((n + tile - 1) / tile) { band in
-      let range = band * tile..<min(n, (band + 1) * tile)
-      withScratch(T.self, tile) { signs in
-        for j in range {
-          let row = rows + order[j] * n
-          var largest: T = 0
-          for i in 0..<n { largest = max(largest, abs(row[i])) }
-          let first = (0..<n).first { abs(row[$0]) == largest } ?? 0
-          signs[j - range.lowerBound] = row[first] < 0 ? -1 : 1
+    let band = 32
+    ThreadTeam.run((n + band - 1) / band) { task in
+      let first = band * task
+      let count = min(band, n - first)
+      withScratch(T.self, count * n) { sorted in
+        for j in 0..<count {
+          let row = sorted + j * n
+          row.update(from: rows + order[first + j] * n, count: n)
+          let largest = VectorLoops.largestMagnitude(row, n)
+          let isNegative = (0..<n).first { abs(row[$0]) == largest }.map { row[$0] < 0 } ?? false
+          if isNegative { VectorLoops.scale(row, by: -1, n) }
         }
-        for block in Swift.stride(from: 0, to: n, by: tile) {
-          for j in range {
-            let row = rows + order[j] * n
-            let sign = signs[j - range.lowerBound]
-            for i in block..<min(n, block + tile) { columns[i * n + j] = row[i] * sign }
-          }
-        }
+        Transpose.copy(sorted, stride: n, to: columns + first, stride: n, rows: n, columns: count)
       }
     }
   }

@@ -33,7 +33,7 @@ struct TridiagonalReduction<T: LoopScalar> {
     let end: Int
     /// The vectors w, one row for each reflection, and another row to write to.
     let w: UnsafeMutablePointer<T>
-    /// The vector of the present reflection, with zeros to the left.
+    /// A copy of the vector of the present reflection.
     let v: UnsafeMutablePointer<T>
     /// For each earlier reflection of the panel −w·v, −v·v', and minus the entries of v and w in the next row.
     let factors: UnsafeMutablePointer<T>
@@ -78,8 +78,9 @@ struct TridiagonalReduction<T: LoopScalar> {
 
     let left = (i + 1) / FourLanes<T.Lanes>.count * FourLanes<T.Lanes>.count
     let v = panel.v
-    (v + left).update(repeating: 0, count: i + 1 - left)
-    (v + i + 1).update(from: row + i + 1, count: stride - i - 1)
+    // Vectors have zeros to the left, so that all loops may begin there.
+    (row + left).update(repeating: 0, count: i + 1 - left)
+    (v + left).update(from: row + left, count: stride - left)
     let pieces = panel.product.pieces(from: i + 1)
     let pieceCount = tau[i] == 0 ? 0 : pieces.count
     // The products of v with the panel are tasks beside those with the matrix.
@@ -130,7 +131,7 @@ struct TridiagonalReduction<T: LoopScalar> {
       y.store(w + c)
       total.add(y, times: Four(panel.v + c))
     }
-    let product = ((total.a + total.b) + (total.c + total.d)).sumOfEntries
+    let product = ((total.a + total.b) + (total.c + total.d)).sum()
     VectorLoops.scale(w + left, by: tau[i], stride - left)
     VectorLoops.add(panel.v + left, times: -tau[i] * tau[i] * product / 2, to: w + left, stride - left)
     (w + left).update(repeating: 0, count: i + 1 - left)

@@ -89,10 +89,10 @@ struct UpperHalfProduct<T: LoopScalar> {
         add(c, V(row0 + c), V(row1 + c), V(row2 + c), V(row3 + c))
         c += V.count
       }
-      y[r] += s0.sumOfEntries + row0[r] * v[r]
-      if count > 1 { y[r + 1] += s1.sumOfEntries + row1[r + 1] * v[r + 1] }
-      if count > 2 { y[r + 2] += s2.sumOfEntries + row2[r + 2] * v[r + 2] }
-      if count > 3 { y[r + 3] += s3.sumOfEntries + row3[r + 3] * v[r + 3] }
+      y[r] += s0.sum() + row0[r] * v[r]
+      if count > 1 { y[r + 1] += s1.sum() + row1[r + 1] * v[r + 1] }
+      if count > 2 { y[r + 2] += s2.sum() + row2[r + 2] * v[r + 2] }
+      if count > 3 { y[r + 3] += s3.sum() + row3[r + 3] * v[r + 3] }
     }
   }
 }

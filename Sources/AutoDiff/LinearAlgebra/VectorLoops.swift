@@ -15,7 +15,7 @@ enum VectorLoops {
       one = one.adding(T.Lanes(x + i), times: T.Lanes(y + i))
       i += T.Lanes.count
     }
-    var sum = one.sumOfEntries
+    var sum = one.sum()
     while i < count {
       sum += x[i] * y[i]
       i += 1
@@ -36,6 +36,29 @@ enum VectorLoops {
     while i < count {
       x[i] *= factor
       i += 1
+    }
+  }
+
+  /// max |xᵢ|, or 0 where there are no entries. The entries must be numbers.
+  @inline(__always)
+  static func largestMagnitude<T: LoopScalar>(_ x: UnsafePointer<T>, _ count: Int) -> T {
+    typealias V = T.Lanes
+    var largest = V(repeating: 0)
+    var i = 0
+    while i + V.count <= count {
+      let magnitude = V(x + i).magnitude
+      largest = V.select(V.isLess(largest, magnitude), magnitude, largest)
+      i += V.count
+    }
+    return withUnsafeTemporaryAllocation(of: T.self, capacity: V.count) { entries in
+      largest.store(entries.baseAddress!)
+      var result: T = 0
+      for entry in entries { result = max(result, entry) }
+      while i < count {
+        result = max(result, abs(x[i]))
+        i += 1
+      }
+      return result
     }
   }
 
@@ -75,33 +98,16 @@ enum VectorLoops {
     }
   }
 
-  /// Copies a matrix of any strides, in tiles, by all threads.
-  static func copy<T: LoopScalar>(_ source: MatrixView<T>, into target: UnsafeMutablePointer<T>, rowStride: Int) {
-    let tile = 64
-    let tilesPerRow = (source.columns + tile - 1) / tile
-    ThreadTeam.run((source.rows + tile - 1) / tile) { band in
-      let rows = band * tile..<min(source.rows, (band + 1) * tile)
-      for block in 0..<tilesPerRow {
-        let columns = block * tile..<min(source.columns, (block + 1) * tile)
-        for i in rows {
-          let (from, to) = (source.base + i * source.rowStride, target + i * rowStride)
-          for j in columns { to[j] = from[j * source.columnStride] }
-        }
-      }
-    }
-  }
-}
-
-extension LaneVector where Element: BinaryFloatingPoint {
-  /// The sum of the entries, first to last.
-  @inline(__always)
-  var sumOfEntries: Element {
-    withUnsafeTemporaryAllocation(of: Element.self, capacity: Self.count) { entries in
-      let base = entries.baseAddress!
-      store(base)
-      var sum = base[0]
-      for i in 1..<Self.count { sum += base[i] }
-      return sum
+  /// Copies a row-major matrix so that its columns become rows, by all threads.
+  static func transpose<T: LoopScalar>(
+    _ source: UnsafePointer<T>, rows: Int, columns: Int, into target: UnsafeMutablePointer<T>
+  ) {
+    let band = 64
+    ThreadTeam.run((rows + band - 1) / band) { task in
+      let first = task * band
+      Transpose.copy(
+        source + first * columns, stride: columns, to: target + first, stride: rows, rows: columns,
+        columns: min(band, rows - first))
     }
   }
 }

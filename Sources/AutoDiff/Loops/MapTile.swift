@@ -30,12 +30,40 @@ struct MapTile<T: LoopScalar> {
   /// Room for one vector per operand.
   var slots: UnsafeMutablePointer<T>
 
+  /// y = f(a) in the whole tile.
   @inline(__always)
-  func outputRow(_ row: Int) -> UnsafeMutablePointer<T> { y + row * yRowStride }
+  func unary(_ f: (T.Lanes) -> T.Lanes) {
+    for row in 0..<rows {
+      let y = y + row * yRowStride
+      let a = self.row(row, of: a, slot: 0)
+      forEachVector { i, n in f(a.lanes(i, n)).store(y + i, upTo: n) }
+    }
+  }
+
+  /// y = f(a, b) in the whole tile.
+  @inline(__always)
+  func binary(_ f: (T.Lanes, T.Lanes) -> T.Lanes) {
+    for row in 0..<rows {
+      let y = y + row * yRowStride
+      let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
+      forEachVector { i, n in f(a.lanes(i, n), b.lanes(i, n)).store(y + i, upTo: n) }
+    }
+  }
+
+  /// y = f(a, b, c) in the whole tile.
+  @inline(__always)
+  func ternary(_ f: (T.Lanes, T.Lanes, T.Lanes) -> T.Lanes) {
+    for row in 0..<rows {
+      let y = y + row * yRowStride
+      let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
+      let c = self.row(row, of: c, slot: 2)
+      forEachVector { i, n in f(a.lanes(i, n), b.lanes(i, n), c.lanes(i, n)).store(y + i, upTo: n) }
+    }
+  }
 
   /// An operand's row. One that repeats an entry is replaced by one vector full of it, so that one loop serves all cases.
   @inline(__always)
-  func row(_ row: Int, of operand: Operand, slot: Int) -> Row {
+  private func row(_ row: Int, of operand: Operand, slot: Int) -> Row {
     let base = operand.base + row * operand.rowStride
     if operand.step == 1 { return Row(base: base, step: 1) }
     let vector = slots + slot * T.Lanes.count
@@ -45,13 +73,13 @@ struct MapTile<T: LoopScalar> {
 
   /// Calls `body` for the columns in groups of one vector; the last group may be smaller.
   @inline(__always)
-  func forEachLanes(_ body: (_ start: Int, _ count: Int) -> Void) {
+  private func forEachVector(_ body: (_ start: Int, _ count: Int) -> Void) {
     var start = 0
-    while start + T.Lanes.count <= columns {
+    while start &+ T.Lanes.count <= columns {
       body(start, T.Lanes.count)
-      start += T.Lanes.count
+      start &+= T.Lanes.count
     }
-    if start < columns { body(start, columns - start) }
+    if start < columns { body(start, columns &- start) }
   }
 }
 
@@ -60,20 +88,42 @@ extension MapTile {
   private static var entriesPerTile: Int { 1 << 14 }
 
   /// Calls `body` with tiles that cover the output, on several threads where it is large.
-  @inline(never)
+  @inline(__always)
   static func forEach(
     _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, into y: UnsafeMutablePointer<T>,
     _ body: (MapTile) -> Void
   ) {
+    withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
+      let count = a.count
+      if count <= 2 * entriesPerTile, let tile = single(a, b, c, count, y, slots.baseAddress!) { return body(tile) }
+      // By address, because the optimiser would make a copy of everything below for every function that it can see.
+      withoutActuallyEscaping(body) { body in
+        withUnsafePointer(to: body) { cover(a, b, c, operands: operands, into: y, $0) }
+      }
+    }
+  }
+
+  /// One tile for everything, where every operand is contiguous or one repeated entry.
+  @inline(never)
+  private static func single(
+    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, _ count: Int, _ y: UnsafeMutablePointer<T>,
+    _ slots: UnsafeMutablePointer<T>
+  ) -> MapTile? {
+    guard let a = Operand.whole(a), let b = Operand.whole(b), let c = Operand.whole(c) else { return nil }
+    return MapTile(y: y, columns: count, a: a, b: b, c: c, slots: slots)
+  }
+
+  private typealias Body = UnsafePointer<(MapTile) -> Void>
+
+  @inline(never)
+  private static func cover(
+    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, into y: UnsafeMutablePointer<T>,
+    _ body: Body
+  ) {
     let count = a.count
     if count == 0 { return }
-    if let aStep = a.flatStride, let bStep = b.flatStride, let cStep = c.flatStride,
-      0...1 ~= aStep && 0...1 ~= bStep && 0...1 ~= cStep
-    {
-      let a = Operand(base: a.base, step: aStep)
-      let b = Operand(base: b.base, step: bStep)
-      let c = Operand(base: c.base, step: cStep)
-      return forEachFlat(count, a, b, c, into: y, body)
+    if let a = Operand.whole(a), let b = Operand.whole(b), let c = Operand.whole(c) {
+      return coverFlat(count, a, b, c, into: y, body)
     }
     var nest = LoopNest(a.shape, a.strides, b.strides, c.strides)
     nest.mergeAxes()
@@ -81,34 +131,31 @@ extension MapTile {
     nest.padToMatrix()
     nest.forEachTile(entries: entriesPerTile, rows: isTransposed ? 64 : 1) { part in
       withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
-        forEach(in: part, a.base, b.base, c.base, operands: operands, into: y, slots.baseAddress!, body)
+        cover(part, a.base, b.base, c.base, operands: operands, into: y, slots.baseAddress!, body)
       }
     }
   }
 
-  private static func forEachFlat(
-    _ count: Int, _ a: Operand, _ b: Operand, _ c: Operand, into y: UnsafeMutablePointer<T>, _ body: (MapTile) -> Void
+  private static func coverFlat(
+    _ count: Int, _ a: Operand, _ b: Operand, _ c: Operand, into y: UnsafeMutablePointer<T>, _ body: Body
   ) {
-    func part(_ start: Int, _ count: Int) {
-      withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
-        func shifted(_ x: Operand) -> Operand { Operand(base: x.base + start * x.step, step: x.step) }
-        body(
-          MapTile(
-            y: y + start, columns: count, a: shifted(a), b: shifted(b), c: shifted(c), slots: slots.baseAddress!))
-      }
-    }
-    if count <= 2 * entriesPerTile { return part(0, count) }
     ThreadTeam.run((count + entriesPerTile - 1) / entriesPerTile) { task in
       let start = task * entriesPerTile
-      part(start, min(entriesPerTile, count - start))
+      func part(_ x: Operand) -> Operand { Operand(base: x.base + start * x.step, step: x.step) }
+      withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
+        body.pointee(
+          MapTile(
+            y: y + start, columns: min(entriesPerTile, count - start), a: part(a), b: part(b), c: part(c),
+            slots: slots.baseAddress!))
+      }
     }
   }
 
   /// The tiles of one part of the loop. Operands that are neither contiguous nor constant along the columns are copied,
   /// piece by piece.
-  private static func forEach(
-    in part: LoopNest, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafePointer<T>, operands: Int,
-    into y: UnsafeMutablePointer<T>, _ slots: UnsafeMutablePointer<T>, _ body: (MapTile) -> Void
+  private static func cover(
+    _ part: LoopNest, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafePointer<T>, operands: Int,
+    into y: UnsafeMutablePointer<T>, _ slots: UnsafeMutablePointer<T>, _ body: Body
   ) {
     let outer = part.axes.count - 2
     let (rows, columns) = (part.axes[outer], part.axes[outer + 1])
@@ -143,7 +190,7 @@ extension MapTile {
               defer { free += rowCount * columnCount }
               return Operand(base: UnsafePointer(free), rowStride: columnCount, step: 1)
             }
-            body(
+            body.pointee(
               MapTile(
                 y: y + offset[0], yRowStride: rows.strides[0], rows: isFlat ? 1 : rowCount,
                 columns: isFlat ? rowCount * columnCount : columnCount, a: operand(1, a), b: operand(2, b),
@@ -152,5 +199,13 @@ extension MapTile {
         }
       }
     }
+  }
+}
+
+extension MapTile.Operand {
+  /// A whole view as one row, if it is contiguous or one repeated entry.
+  static func whole(_ view: StridedView<T>) -> Self? {
+    guard let step = view.flatStride, step == 0 || step == 1 else { return nil }
+    return Self(base: view.base, step: step)
   }
 }

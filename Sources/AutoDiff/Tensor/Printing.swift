@@ -58,7 +58,9 @@ extension Tensor: CustomStringConvertible {
     var exponent = 0
     while mantissa.magnitude >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
     while mantissa.magnitude < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
-    return "\((mantissa * 1e4).rounded() / 1e4)e\(exponent)"
+    mantissa = (mantissa * 1e4).rounded() / 1e4
+    if mantissa.magnitude >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+    return "\(mantissa)e\(exponent)"
   }
 }
 

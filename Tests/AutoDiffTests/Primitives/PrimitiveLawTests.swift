@@ -17,7 +17,9 @@ import Testing
   func singlePrecisionAgreesWithDouble(_ variant: Variant) { variant.checkSinglePrecision() }
 
   @Test(arguments: PrimitiveCatalogue.variants, [1, 2, 3])
-  func forwardDerivativeIsTheCentralDifference(_ variant: Variant, order: Int) { variant.checkDifferences(order: order) }
+  func forwardDerivativeIsTheCentralDifference(_ variant: Variant, order: Int) {
+    variant.checkDifferences(order: order)
+  }
 
   @Test(arguments: PrimitiveCatalogue.variants, [1, 2, 3])
   func reverseIsTheAdjointOfForward(_ variant: Variant, order: Int) { variant.checkAdjoint(order: order) }

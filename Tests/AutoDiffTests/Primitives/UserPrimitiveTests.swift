@@ -10,7 +10,8 @@ import Testing
       Variant(CumulativeSum(), [Argument([5], .interval(-2...2))], oracle: cumulativeSum),
       Variant(CumulativeSum(), [Argument([2, 3], .interval(-2...2))], oracle: cumulativeSum),
       Variant(CumulativeSum(), [Argument([0], .interval(-2...2))], oracle: cumulativeSum),
-      Variant(Polynomial(), [Argument([4], .interval(-2...2)), Argument([2, 3], .interval(-1...1))], oracle: polynomial),
+      Variant(
+        Polynomial(), [Argument([4], .interval(-2...2)), Argument([2, 3], .interval(-1...1))], oracle: polynomial),
       Variant(Polynomial(), [Argument([1], .interval(-2...2)), Argument([], .interval(-1...1))], oracle: polynomial),
     ]
 

@@ -115,7 +115,8 @@ extension Variant {
     var patterns: [[Place]] = [[]]
     for _ in arguments { patterns = patterns.flatMap { pattern in Place.allCases.map { pattern + [$0] } } }
     let (outerSize, innerSize) = (2, 3)
-    for pattern in patterns where pattern.contains(where: { $0 != .inner }) && pattern.contains(where: { $0 != .outer }) {
+    for pattern in patterns where pattern.contains(where: { $0 != .inner }) && pattern.contains(where: { $0 != .outer })
+    {
       var generator = RandomGenerator(seed: seed)
       let inputs = zip(arguments, pattern).map { argument, place in
         switch place {

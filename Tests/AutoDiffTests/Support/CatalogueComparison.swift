@@ -38,9 +38,11 @@ extension PrimitiveCatalogue {
         .at([.nan, 1], .nan, slopes: [nil, nil], Minimum()), .at([1, .nan], .nan, slopes: [nil, nil], Minimum()),
       ], illShaped: illShapedPair(Minimum())),
     PrimitiveRow(
-      Clamp.self, elementwise(Clamp(min: -0.8, max: 0.7), [.grid(offset: 0)], Oracles.unary { min(max($0, -0.8), 0.7) }),
+      Clamp.self,
+      elementwise(Clamp(min: -0.8, max: 0.7), [.grid(offset: 0)], Oracles.unary { min(max($0, -0.8), 0.7) }),
       points: [
-        .at(1, 1, slope: 1, second: 0, Clamp(min: -1, max: 1)), .at(-1, -1, slope: 1, second: 0, Clamp(min: -1, max: 1)),
+        .at(1, 1, slope: 1, second: 0, Clamp(min: -1, max: 1)),
+        .at(-1, -1, slope: 1, second: 0, Clamp(min: -1, max: 1)),
         .at(.infinity, 1, slope: 0, second: 0, Clamp(min: -1, max: 1)), .at(.nan, .nan, Clamp(min: -1, max: 1)),
       ], illShaped: illShapedSingle(Clamp(min: -1, max: 1))),
     PrimitiveRow(

@@ -59,7 +59,8 @@ extension PrimitiveCatalogue {
       PowerOfTensors.self, binary(PowerOfTensors(), 0.6...2, -2...2) { Foundation.pow($0, $1) },
       points: [
         .at([0, 0], 1, slopes: [0, 0], PowerOfTensors()), .at([0, 2], 0, slopes: [0, 0], PowerOfTensors()),
-        .at([0, 1], 0, slopes: [1, 0], PowerOfTensors()), .at([2, 0], 1, slopes: [0, Foundation.log(2)], PowerOfTensors()),
+        .at([0, 1], 0, slopes: [1, 0], PowerOfTensors()),
+        .at([2, 0], 1, slopes: [0, Foundation.log(2)], PowerOfTensors()),
         .at([-2, 3], -8, slopes: [12, nil], PowerOfTensors()), .at([3, 2], 9, slopes: [6, nil], PowerOfTensors()),
       ], illShaped: illShapedPair(PowerOfTensors())),
   ]

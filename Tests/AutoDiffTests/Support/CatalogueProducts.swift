@@ -39,9 +39,11 @@ extension PrimitiveCatalogue {
         contraction("no batch", [0, 2, 3], [0, 3, 2], batch: ([0], [0]), summed: ([2], [1])),
       ],
       illShaped: [
-        IllShapedCall("contraction: paired axes must have equal extents, but got axes [1] of [2, 3] and [0] of [4, 5].") {
+        IllShapedCall("contraction: paired axes must have equal extents, but got axes [1] of [2, 3] and [0] of [4, 5].")
+        {
           bind(
-            Contraction(leftBatch: [], rightBatch: [], leftSummed: [1], rightSummed: [0]), [.ones([2, 3]), .ones([4, 5])])
+            Contraction(leftBatch: [], rightBatch: [], leftSummed: [1], rightSummed: [0]),
+            [.ones([2, 3]), .ones([4, 5])])
         },
         IllShapedCall("matmul: inner extents must agree, but got [2, 3] and [4, 5].") {
           matmul(.ones([2, 3]), .ones([4, 5]))

@@ -13,7 +13,8 @@ extension PrimitiveCatalogue {
     ]
     return choices.map {
       Variant(
-        primitive($0.axes), note: "over \($0.axes)", [Argument($0.shape, domain)], oracle: Oracles.reduction($0.axes, combine))
+        primitive($0.axes), note: "over \($0.axes)", [Argument($0.shape, domain)],
+        oracle: Oracles.reduction($0.axes, combine))
     }
   }
 
@@ -25,11 +26,13 @@ extension PrimitiveCatalogue {
     PrimitiveRow(
       Sum.self,
       reduction(.interval(-2...2), { Sum(axes: $0) }) { $0.reduce(0, +) } + [
-        Variant(Sum(axes: [0]), note: "over nothing", [Argument([0, 3], .dyadic)], oracle: Oracles.reduction([0]) { _ in 0 })
+        Variant(
+          Sum(axes: [0]), note: "over nothing", [Argument([0, 3], .dyadic)], oracle: Oracles.reduction([0]) { _ in 0 })
       ],
       points: [
         SpecialPoint(
-          primitive: Sum(axes: [0]), inputs: [Tensor([.infinity, 1])], value: Tensor(.infinity), gradients: [.ones([2])]),
+          primitive: Sum(axes: [0]), inputs: [Tensor([.infinity, 1])], value: Tensor(.infinity), gradients: [.ones([2])]
+        ),
         SpecialPoint(
           primitive: Sum(axes: [0]), inputs: [Tensor([.infinity, -.infinity])], value: Tensor(.nan), gradients: [nil]),
       ],
@@ -68,7 +71,8 @@ extension PrimitiveCatalogue {
         SpecialPoint(
           primitive: Norm(axes: [0]), inputs: [.zeros([3])], value: Tensor(0), gradients: [.zeros([3])]),
         SpecialPoint(
-          primitive: Norm(axes: [0]), inputs: [Tensor([3e200, 4e200])], value: Tensor(5e200), gradients: [Tensor([0.6, 0.8])]),
+          primitive: Norm(axes: [0]), inputs: [Tensor([3e200, 4e200])], value: Tensor(5e200),
+          gradients: [Tensor([0.6, 0.8])]),
         SpecialPoint(
           primitive: Norm(axes: [0]), inputs: [Tensor([3e-200, 4e-200])], value: Tensor(5e-200),
           gradients: [Tensor([0.6, 0.8])]),
@@ -106,9 +110,11 @@ extension PrimitiveCatalogue {
         }),
       points: [
         SpecialPoint(
-          primitive: Softmax(), inputs: [Tensor([1000, 1000, 0])], value: Tensor([0.5, 0.5, 0]), gradients: [.zeros([3])]),
+          primitive: Softmax(), inputs: [Tensor([1000, 1000, 0])], value: Tensor([0.5, 0.5, 0]),
+          gradients: [.zeros([3])]),
         SpecialPoint(
-          primitive: Softmax(), inputs: [Tensor([infinite, 0, 0])], value: Tensor([0, 0.5, 0.5]), gradients: [.zeros([3])]),
+          primitive: Softmax(), inputs: [Tensor([infinite, 0, 0])], value: Tensor([0, 0.5, 0.5]),
+          gradients: [.zeros([3])]),
         SpecialPoint(
           primitive: Softmax(), inputs: [Tensor([infinite, infinite])], value: Tensor([0.5, 0.5]),
           gradients: [.zeros([2])]),
@@ -161,7 +167,8 @@ extension PrimitiveCatalogue {
           primitive: LogSumExp(), inputs: [Tensor([infinite, infinite])], value: Tensor(infinite),
           gradients: [Tensor([0.5, 0.5])]),
         SpecialPoint(
-          primitive: LogSumExp(), inputs: [Tensor([.infinity, 3])], value: Tensor(.infinity), gradients: [Tensor([1, 0])]),
+          primitive: LogSumExp(), inputs: [Tensor([.infinity, 3])], value: Tensor(.infinity),
+          gradients: [Tensor([1, 0])]),
         SpecialPoint(primitive: LogSumExp(), inputs: [.zeros([0])], value: Tensor(infinite), gradients: [.zeros([0])]),
         SpecialPoint(primitive: LogSumExp(), inputs: [Tensor([.nan, 3])], value: Tensor(.nan), gradients: [nil]),
       ], illShaped: illShapedRow("logsumexp", LogSumExp())),

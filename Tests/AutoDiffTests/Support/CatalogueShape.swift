@@ -4,20 +4,23 @@ extension PrimitiveCatalogue {
   private static let anything = Domain.interval(-2...2)
 
   private static func reshape(_ source: [Int], _ target: [Int]) -> Variant {
-    Variant(Reshape(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.reshape(target))
+    Variant(
+      Reshape(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.reshape(target))
   }
   private static func permute(_ source: [Int], _ axes: [Int]) -> Variant {
     Variant(Permute(axes: axes), note: "by \(axes)", [Argument(source, anything)], oracle: Oracles.permute(axes))
   }
   private static func broadcast(_ source: [Int], _ target: [Int]) -> Variant {
-    Variant(Broadcast(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.broadcast(target))
+    Variant(
+      Broadcast(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.broadcast(target))
   }
 
   static let shape: [PrimitiveRow] = [
     PrimitiveRow(
       Reshape.self,
       [
-        reshape([2, 3], [3, 2]), reshape([2, 3], [6]), reshape([4], [2, 1, 2]), reshape([1, 1], []), reshape([], [1, 1]),
+        reshape([2, 3], [3, 2]), reshape([2, 3], [6]), reshape([4], [2, 1, 2]), reshape([1, 1], []),
+        reshape([], [1, 1]),
         reshape([0, 2], [4, 0]),
       ],
       illShaped: [
@@ -72,7 +75,8 @@ extension PrimitiveCatalogue {
   }
   private static func concatenate(_ shapes: [[Int]], _ axis: Int) -> Variant {
     Variant(
-      Concatenate(axis: axis), note: "along \(axis)", shapes.map { Argument($0, anything) }, oracle: Oracles.concatenate(axis))
+      Concatenate(axis: axis), note: "along \(axis)", shapes.map { Argument($0, anything) },
+      oracle: Oracles.concatenate(axis))
   }
 
   static let slicing: [PrimitiveRow] = [
@@ -133,7 +137,8 @@ extension PrimitiveCatalogue {
   }
   private static func scatter(_ x: [Int], _ indices: [Int], axis: Int, extent: Int, batchRank: Int = 0) -> Variant {
     Variant(
-      ScatterAdd(axis: axis, extent: extent, batchRank: batchRank), note: "axis \(axis), extent \(extent), batch rank \(batchRank)",
+      ScatterAdd(axis: axis, extent: extent, batchRank: batchRank),
+      note: "axis \(axis), extent \(extent), batch rank \(batchRank)",
       [Argument(x, anything), Argument(indices, .indices(extent))], oracle: Oracles.scatterAdd(axis, extent, batchRank))
   }
 

@@ -75,7 +75,8 @@ func expectEntrywise(
     let limit = 32 * coarser.epsilon * max(x[place].magnitude, y[place].magnitude)
     guard (x[place] - y[place]).magnitude <= limit else {
       Issue.record(
-        "\(x[place]) and \(y[place]) at \(multiIndex(place, in: a.shape)), \(context())", sourceLocation: sourceLocation)
+        "\(x[place]) and \(y[place]) at \(multiIndex(place, in: a.shape)), \(context())", sourceLocation: sourceLocation
+      )
       return false
     }
   }

@@ -49,7 +49,9 @@ struct LawFunction {
   }
 
   /// jvp = central difference, of fourth order: (8 (f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))) / 12h.
-  func checkAgainstDifferences(using generator: inout RandomGenerator, sourceLocation: SourceLocation = #_sourceLocation) {
+  func checkAgainstDifferences(
+    using generator: inout RandomGenerator, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
     let directions = directions(using: &generator)
     let (values, tangents) = jvp(of: call, at: point, along: directions)
     let step = 0x1p-10
@@ -67,7 +69,8 @@ struct LawFunction {
       }
       let magnitude = values[output].scalars.map(\.magnitude).max() ?? 0
       expectClose(
-        tangents[output].as(.float64), difference.tensor, .finiteDifference, atLeast: 1e-3 * max(1, magnitude), seed: seed,
+        tangents[output].as(.float64), difference.tensor, .finiteDifference, atLeast: 1e-3 * max(1, magnitude),
+        seed: seed,
         "jvp and central difference of \(label), output \(output)", sourceLocation: sourceLocation)
     }
   }
@@ -88,7 +91,8 @@ struct LawFunction {
       left.sum, right.sum, .analytic, atLeast: max(left.size, right.size), seed: seed, "adjoint identity of \(label)",
       sourceLocation: sourceLocation)
     for k in point.indices {
-      #expect(gradients[k].shape == point[k].shape, "cotangent of argument \(k) of \(label)", sourceLocation: sourceLocation)
+      #expect(
+        gradients[k].shape == point[k].shape, "cotangent of argument \(k) of \(label)", sourceLocation: sourceLocation)
       #expect(gradients[k].scalarType == point[k].scalarType, sourceLocation: sourceLocation)
       if !moves[k] {
         #expect(gradients[k].allSatisfy { $0 == 0 }, "argument \(k) of \(label)", sourceLocation: sourceLocation)

@@ -98,7 +98,8 @@ import Testing
         for _ in 0..<200_000 { y = y * 1.00001 }
         return y
       }, at: Tensor(1))
-    expectClose(g.scalar, Foundation.pow(1.00001, 200_000), Tolerance(name: "many roundings", float64: 1e-9, float32: 1))
+    expectClose(
+      g.scalar, Foundation.pow(1.00001, 200_000), Tolerance(name: "many roundings", float64: 1e-9, float32: 1))
   }
 
   // MARK: Errors
@@ -109,7 +110,8 @@ import Testing
     }
     #expect(
       result.message.contains(
-        "gradient: the function's value must be a single number, but got shape [2]. Sum or average it, or use jacobian."))
+        "gradient: the function's value must be a single number, but got shape [2]. Sum or average it, or use jacobian."
+      ))
   }
 
   @Test func aCotangentMustFit() async {

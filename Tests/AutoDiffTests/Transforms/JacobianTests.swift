@@ -31,7 +31,8 @@ import Testing
   @Test(arguments: [DifferentiationMode.forward, .reverse])
   func ofATree(mode: DifferentiationMode) {
     let x = ["a": Tensor([1.0, 2, 3]), "b": Tensor(4), "c": .zeros([0]), "unused": Tensor([1.0, 1])]
-    let result = jacobian(of: { (x: [String: Tensor]) in x["a"]!.sum() * x["b"]! * Tensor([1.0, 2]) }, at: x, mode: mode)
+    let result = jacobian(
+      of: { (x: [String: Tensor]) in x["a"]!.sum() * x["b"]! * Tensor([1.0, 2]) }, at: x, mode: mode)
     #expect(result["a"]! == Tensor([[4.0, 4, 4], [8, 8, 8]]))
     #expect(result["b"]! == Tensor([6.0, 12]))
     #expect(result["c"]!.shape == [2, 0])

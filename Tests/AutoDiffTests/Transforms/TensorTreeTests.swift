@@ -23,7 +23,7 @@ private struct Line: TensorTree, Equatable {
     #expect(["z": a, "a": b, "m": c].leaves == [b, c, a])
     #expect([2: a, 1: b].leaves == [b, a])
     #expect(Optional(b).leaves == [b])
-    #expect(Tensor?.none.leaves.isEmpty)
+    #expect(Tensor?.none.leaves == [])
     #expect(Pair(a, [b, c]).leaves == [a, b, c])
     #expect(Line(slope: a, intercept: b).leaves == [a, b])
     #expect(Line(slope: a).leaves == [a])
@@ -35,7 +35,8 @@ private struct Line: TensorTree, Equatable {
     let tree = ["x": [Tensor(1), Tensor(2)], "y": [Tensor(3)]]
     #expect(tree.mapTensors { $0 * 2 } == ["x": [Tensor(2), Tensor(4)], "y": [Tensor(6)]])
     #expect(tree == ["x": [Tensor(1), Tensor(2)], "y": [Tensor(3)]], "a value, not a reference")
-    #expect(tree.replacingLeaves(with: [Tensor(7), Tensor(8), Tensor(9)]) == ["x": [Tensor(7), Tensor(8)], "y": [Tensor(9)]])
+    #expect(
+      tree.replacingLeaves(with: [Tensor(7), Tensor(8), Tensor(9)]) == ["x": [Tensor(7), Tensor(8)], "y": [Tensor(9)]])
     #expect(Line(slope: Tensor(1), name: "mine").mapTensors { $0 + 1 } == Line(slope: Tensor(2), name: "mine"))
   }
 
@@ -49,7 +50,8 @@ private struct Line: TensorTree, Equatable {
     #expect(h["second"]![0].slope == .zeros([1]) && h["second"]![0].intercept == nil)
     let optional: Tensor? = Tensor(4)
     #expect(gradient(of: { (x: Tensor?) in x! * x! }, at: optional) == Tensor(8))
-    #expect(gradient(of: { (x: Tensor?) in x ?? Tensor(1) }, at: nil) == nil)
+    let none = gradient(of: { (x: Tensor?) in x ?? Tensor(1) }, at: Tensor?.none)
+    #expect(none == nil)
   }
 
   @Test func everyTransformTakesTrees() {

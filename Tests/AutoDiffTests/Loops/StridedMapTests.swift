@@ -1,0 +1,68 @@
+import Testing
+
+@testable import AutoDiff
+
+@Suite struct StridedMapTests {
+  @Test(arguments: 0..<150) func anyStrides(seed: Int) {
+    check(Double.self, seed: UInt64(seed))
+    check(Float.self, seed: UInt64(seed))
+  }
+
+  private func check<T: LoopScalar>(_: T.Type, seed: UInt64) {
+    var generator = StridedNoise(seed)
+    let shape = randomStridedShape(using: &generator)
+    let a = StridedArray<T>.random(shape: shape, using: &generator)
+    let b = StridedArray<T>.random(shape: shape, using: &generator)
+    let c = StridedArray<T>.random(shape: shape, using: &generator)
+    check(a, b, c, "seed \(seed)")
+  }
+
+  @Test(arguments: largeStridedCases.indices, largeStridedCases.indices) func largeOperands(first: Int, second: Int) {
+    if largeStridedCases[first].shape != largeStridedCases[second].shape { return }
+    var generator = StridedNoise(2)
+    let (shape, strides) = largeStridedCases[first]
+    let a = StridedArray<Float>(shape: shape, strides: strides, using: &generator)
+    let b = StridedArray<Float>(shape: shape, strides: largeStridedCases[second].strides, using: &generator)
+    check(a, b, a, "\(shape), \(strides), \(b.view.strides)")
+  }
+
+  private func check<T: LoopScalar>(
+    _ a: StridedArray<T>, _ b: StridedArray<T>, _ c: StridedArray<T>, _ comment: Comment
+  ) {
+    let count = a.view.count
+    let (x, y, z) = (a.entries, b.entries, c.entries)
+    let one = withGuardedOutput(count) { output in
+      StridedMap.unary(a.view, into: output) { $0 * $0 - $0 }
+    }
+    #expect(one.isIntact && one.entries == x.map { $0 * $0 - $0 }, comment)
+    let two = withGuardedOutput(count) { output in
+      StridedMap.binary(a.view, b.view, into: output) { $0 * $1 - $0 }
+    }
+    #expect(two.isIntact && two.entries == zip(x, y).map { $0 * $1 - $0 }, comment)
+    let three = withGuardedOutput(count) { output in
+      StridedMap.ternary(a.view, b.view, c.view, into: output) { ($0 - $1) * $2 }
+    }
+    #expect(three.isIntact && three.entries == x.indices.map { (x[$0] - y[$0]) * z[$0] }, comment)
+  }
+
+  @Test(arguments: [[7], [70_001], [96, 1024], [30, 70, 11]]) func outputMayReplaceContiguousOperand(shape: [Int]) {
+    checkInPlace(Double.self, shape)
+    checkInPlace(Float.self, shape)
+  }
+
+  // Generic, because vectors must not cross the border between modules.
+  private func checkInPlace<T: LoopScalar>(_: T.Type, _ shape: [Int]) {
+    var generator = StridedNoise(3)
+    let strides = StridedView<T>.rowMajorStrides(shape)
+    let a = StridedArray<T>(shape: shape, strides: strides, using: &generator)
+    let row = [Int](repeating: 0, count: shape.count - 1) + [1]
+    let b = StridedArray<T>(shape: shape, strides: row, using: &generator)
+    let (x, y) = (a.entries, b.entries)
+    let output = UnsafeMutablePointer(mutating: a.view.base)
+    StridedMap.binary(a.view, b.view, into: output) { $0 - $1 }
+    let differences = zip(x, y).map { $0 - $1 }
+    #expect(a.entries == differences)
+    StridedMap.binary(b.view, a.view, into: output) { $0 * $1 }
+    #expect(a.entries == zip(y, differences).map { $0 * $1 })
+  }
+}
