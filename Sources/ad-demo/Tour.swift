@@ -51,9 +51,9 @@ enum Tour: Command {
     print("  64 → 128 → 128 → 10 with tanh, \(grouped(first.entryCount)) parameters in neural-tangent scaling, float64")
 
     let trained = train(network, from: first, on: training, heldOut, using: &generator)
-    checkGradient(of: network, at: trained, on: training, using: &generator)
-
     let images = all[0..<min(kernelImageCount, all.count)]
+    try checkGradient(of: network, at: trained, on: images)
+
     let before = try kernel(of: network, at: first, on: images.images)
     let after = try kernel(of: network, at: trained, on: images.images)
     heading("Tangent kernel K(x, x′) = ⟨∇f(x), ∇f(x′)⟩ of the first \(images.count) images, mean over the 10 outputs")
@@ -62,7 +62,7 @@ enum Tour: Command {
     print("  Training has moved the kernel by \(percentage(change)) of its norm.")
 
     try reportCurvature(of: network, at: trained, on: training, using: &generator)
-    reportThirdOrder(of: network, at: trained, on: images.images[0..<tripleImageCount])
+    try reportThirdOrder(of: network, at: trained, on: images.images[0..<tripleImageCount])
 
     try after.write(to: folder)
     let labels = Array(digits.labels.prefix(images.count))
@@ -106,23 +106,17 @@ enum Tour: Command {
     return trained
   }
 
-  private static func checkGradient(
-    of network: Sequential, at p: Parameters, on training: LabelledImages, using generator: inout RandomGenerator
-  ) {
-    func loss(_ p: Parameters) -> Tensor { training.loss(of: network, at: p) }
-    let slope = gradient(of: loss, at: p)
-    var worst = 0.0
-    let directionCount = 8
-    for _ in 0..<directionCount {
-      let v = p.mapTensors { Tensor.normal($0.shape, using: &generator) }
-      let direction = v.scaled(by: 1 / v.euclideanNorm.scalar)
-      let expected = differenceQuotient(of: loss, at: p, along: direction).scalar
-      // A random direction is nearly orthogonal to the gradient, whose length over √p is therefore the scale.
-      let scale = slope.euclideanNorm.scalar / Double(p.entryCount).squareRoot()
-      worst = max(worst, abs(slope.inner(direction).scalar - expected) / scale)
+  private static func checkGradient(of network: Sequential, at p: Parameters, on data: LabelledImages) throws {
+    let report = checkDerivatives(of: { data.loss(of: network, at: $0) }, at: p)
+    heading("Gradient and Hessian of the loss of \(data.count) images against finite differences")
+    try report.requirePassed()
+    let orders = [report.firstRemainderOrder, report.secondRemainderOrder].map {
+      $0.map { numeral($0, digits: 3) } ?? "none"
     }
-    heading("Its gradient against finite differences of the loss")
-    print("  largest relative deviation along \(directionCount) random directions: \(numeral(worst, digits: 2))")
+    print(
+      "  \(report.comparisons) comparisons agree to \(numeral(report.tolerance, digits: 1)); differences resolve \(numeral(report.resolution, digits: 2))"
+    )
+    print("  Taylor remainders shrink with the orders \(orders[0]) and \(orders[1]), and should with 2 and 3.")
   }
 
   private static func kernel(of network: Sequential, at p: Parameters, on images: Tensor) throws -> KernelSummary {
@@ -143,7 +137,7 @@ enum Tour: Command {
     print("  after \(top.productCount) products, when \(top.reason)")
   }
 
-  private static func reportThirdOrder(of network: Sequential, at p: Parameters, on images: Tensor) {
+  private static func reportThirdOrder(of network: Sequential, at p: Parameters, on images: Tensor) throws {
     // One number for each image: how much it looks like a 3 rather than an 8.
     func margin(_ x: Tensor, _ p: Parameters) -> Tensor {
       let scores = network(x, p)
@@ -159,9 +153,9 @@ enum Tour: Command {
       }, axis: -1)
     let largest = third.scalars.map(\.magnitude).max() ?? 0
     heading("Third-order kernel: the derivative of K along every ∇f(x″), f being the score of 3 minus that of 8")
+    try requireClose(third, differences, tolerance: 1e-6)
     print("  \(third.shape) on the first \(images.shape[0]) images, largest entry \(numeral(largest))")
-    print(
-      "  relative deviation from finite differences of K: \(numeral(third.difference(from: differences).relative, digits: 2))"
-    )
+    let deviation = third.difference(from: differences).relative
+    print("  relative deviation from finite differences of K: \(numeral(deviation, digits: 2))")
   }
 }

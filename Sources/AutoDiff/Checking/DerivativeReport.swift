@@ -48,7 +48,7 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
     public let input: Place?
     /// What differentiation gives.
     public let computed: Double
-    /// What it should be.
+    /// What it should be; not-a-number if that cannot be said.
     public let expected: Double
     /// What the two values are.
     public let quantity: String
@@ -60,7 +60,9 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
       if let input { text += ", input \(input)" }
       if let output { text += ", output \(output)" }
       if law == .finite { return text + ": \(quantity) is \(computed)" }
-      text += ": \(quantity) is \(computed) but should be \(expected)"
+      text += ": \(quantity) is \(computed)"
+      if expected.isNaN { return text }
+      text += " but should be \(expected)"
       let difference = (computed - expected).magnitude / max(computed.magnitude, expected.magnitude)
       if difference.isFinite, law != .remainder { text += String(format: " (relative difference %.2g)", difference) }
       return text

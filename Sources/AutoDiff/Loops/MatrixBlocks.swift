@@ -11,8 +11,8 @@ enum MatrixBlocks {
   static let mostRows = 264
   /// The most columns of a block.
   static let mostColumns = 256
-  /// The number of blocks that is aimed at, enough to balance the threads, where a block has work for some microseconds.
-  static let desiredBlocks = 16
+  /// The number of blocks for each thread that is aimed at to balance them, where a block has work for some microseconds.
+  static let blocksPerThread = 4
   static let leastWork = 1 << 18
   /// The most entries of the operands that are packed beforehand.
   static let mostSharedEntries = 8 << 20
@@ -40,7 +40,8 @@ enum MatrixBlocks {
   ) {
     // Columns are divided first, because a block of all rows needs no operand packed beforehand but a.
     let (m, n) = (a.paddedRows, b.paddedRows)
-    let blocks = min(desiredBlocks, max(1, m * n * steps.extent / leastWork))
+    let threads = ThreadTeam.threadCount
+    let blocks = min(threads == 1 ? 1 : blocksPerThread * threads, max(1, m * n * steps.extent / leastWork))
     let rowBlocks = (m + mostRows - 1) / mostRows
     let columns = Cut(
       b.matrix.rows, most: min(mostColumns, max(b.width, n * rowBlocks / blocks)), multipleOf: b.width)

@@ -72,33 +72,60 @@ struct PanelSource<T: LoopScalar> {
             T.Lanes(from).store(to)
             T.Lanes(from + lanes).store(to + lanes)
           } else {
-            for i in stride(from: 0, to: width, by: 2) {
+            for i in stride(from: 0, to: width - 3, by: 4) {
               UnsafeMutableRawPointer(to + i).storeBytes(
-                of: UnsafeRawPointer(from + i).loadUnaligned(as: SIMD2<T>.self), as: SIMD2<T>.self)
+                of: UnsafeRawPointer(from + i).loadUnaligned(as: SIMD4<T>.self), as: SIMD4<T>.self)
             }
+            for i in width / 4 * 4..<width { to[i] = from[i] }
           }
         }
       }
     }
   }
 
-  /// A full panel of a matrix whose rows are contiguous. Reads a cache line of each row at a time: where the rows lie a
-  /// power of two apart, their lines compete for the same places of the cache and do not stay.
+  /// A full panel of a matrix whose rows are contiguous.
+  ///
+  /// Reads a cache line of each row at a time: where the rows lie a power of two apart, their lines compete for the same
+  /// places of the cache and do not stay.
   @inline(__always)
   private static func transpose(
     _ source: UnsafePointer<T>, _ rowStride: Int, _ k: Int, width: Int, into panel: UnsafeMutablePointer<T>
   ) {
-    let lanes = T.Lanes.count
-    let vectorised = k / lanes * lanes
-    for p in stride(from: 0, to: vectorised, by: lanes) {
-      for i in 0..<width {
-        let from = source + (i * rowStride + p)
-        let to = panel + (p * width + i)
-        for q in 0..<lanes { to[q * width] = from[q] }
+    let line = 64 / MemoryLayout<T>.stride
+    let steps = k / line * line
+    for p in stride(from: 0, to: steps, by: line) {
+      for i in stride(from: 0, to: width - 3, by: 4) {
+        for q in stride(from: p, to: p + line, by: 4) {
+          transposeFour(source + (i * rowStride + q), rowStride, into: panel + (q * width + i), width)
+        }
+      }
+      for i in width / 4 * 4..<width {
+        for q in p..<p + line { panel[q * width + i] = source[i * rowStride + q] }
       }
     }
-    gather(
-      source + vectorised, rowStride, 1, k - vectorised, rows: width, width: width, into: panel + vectorised * width)
+    gather(source + steps, rowStride, 1, k - steps, rows: width, width: width, into: panel + steps * width)
+  }
+
+  /// Four rows by four columns, in two rounds of exchanges as the hardware has them.
+  @inline(__always)
+  static func transposeFour(
+    _ source: UnsafePointer<T>, _ rowStride: Int, into panel: UnsafeMutablePointer<T>, _ width: Int
+  ) {
+    @inline(__always) func row(_ i: Int) -> SIMD4<T> {
+      UnsafeRawPointer(source + i * rowStride).loadUnaligned(as: SIMD4<T>.self)
+    }
+    @inline(__always) func put(_ column: SIMD4<T>, _ p: Int) {
+      UnsafeMutableRawPointer(panel + p * width).storeBytes(of: column, as: SIMD4<T>.self)
+    }
+    let (a, b, c, d) = (row(0), row(1), row(2), row(3))
+    let evenTop = SIMD4(a[0], b[0], a[2], b[2])
+    let oddTop = SIMD4(a[1], b[1], a[3], b[3])
+    let evenBottom = SIMD4(c[0], d[0], c[2], d[2])
+    let oddBottom = SIMD4(c[1], d[1], c[3], d[3])
+    put(SIMD4(evenTop[0], evenTop[1], evenBottom[0], evenBottom[1]), 0)
+    put(SIMD4(oddTop[0], oddTop[1], oddBottom[0], oddBottom[1]), 1)
+    put(SIMD4(evenTop[2], evenTop[3], evenBottom[2], evenBottom[3]), 2)
+    put(SIMD4(oddTop[2], oddTop[3], oddBottom[2], oddBottom[3]), 3)
   }
 
   /// A panel of any kind.

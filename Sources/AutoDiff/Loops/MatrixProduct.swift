@@ -32,7 +32,7 @@ enum MatrixProduct {
       MatrixVector.outerProduct(
         .init(base: a.base, stride: a.rowStride), .init(base: b.base, stride: b.columnStride), into: target, rows: m,
         columns: n)
-    } else if MatrixSmall.suits(m, k, n) {
+    } else if MatrixSmall.suits(a, b) {
       MatrixSmall.multiply(a, b, into: target)
     } else {
       MatrixBlocks.multiply(a, b, into: target)
@@ -68,7 +68,7 @@ enum MatrixProduct {
     _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1, accumulate: Bool = false
   ) {
     let (m, k) = (a.rows, a.columns)
-    if k <= 1 || m <= 1 || MatrixSmall.suits(m, k, m) {
+    if k <= 1 || m <= 1 || m * m * k <= MatrixSmall.leastWork {
       multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale, accumulate: accumulate)
     } else {
       MatrixGram.multiply(a, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate))

@@ -1,17 +1,45 @@
-/// Products so small that packing would cost as much as multiplying: the tiles read the operands where they are.
+/// Products whose operands fit into the second-level cache: the tiles read them where they are, because packing them would
+/// take a tenth of the time or, where they are tiny, most of it.
 enum MatrixSmall {
-  /// The most multiplications for which this is the faster way (measured).
-  static let mostWork = 1 << 18
+  /// The most multiplications for which this is the faster way (measured), by the order in which the operands lie.
+  private static let mostWork = (rows: 1 << 24, columns: 1 << 22, copied: 1 << 19)
+  /// The number of multiplications that is worth a task of its own.
+  static let leastWork = 1 << 18
 
-  @inline(__always) static func suits(_ m: Int, _ k: Int, _ n: Int) -> Bool { m * n * k <= mostWork && k <= 1024 }
+  static func suits<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>) -> Bool {
+    let (m, k, n) = (a.rows, a.columns, b.columns)
+    let work = m * k * n
+    if work <= leastWork { return k <= 1024 }
+    // Rows far apart compete for the same places of the cache.
+    return k <= 512
+      && (b.columnStride == 1 && b.rowStride <= 2 * n
+        ? a.columnStride == 1 && a.rowStride <= 2 * k
+          ? work <= mostWork.rows : a.rowStride == 1 && a.columnStride <= 2 * m && work <= mostWork.columns
+        : work <= mostWork.copied)
+  }
 
   /// Writes `c = [c +] scale a b`.
-  ///
+  static func multiply<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
+    let (m, k, n) = (a.rows, a.columns, b.columns)
+    let blocks = m * k * n / leastWork
+    if blocks < 2 { return multiplyBlock(a, b, into: c) }
+    let width = MicroKernel.columns(T.self)
+    let columns = Cut(n, most: max(width, n / min(blocks, 16)), multipleOf: width)
+    let rows = Cut(
+      m, most: max(MicroKernel.rows, m * columns.count / min(blocks, 16)), multipleOf: MicroKernel.rows)
+    ThreadTeam.run(rows.count * columns.count) { task in
+      let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
+      multiplyBlock(
+        a.block(rows: rows, columns: 0..<k), b.block(rows: 0..<k, columns: columns),
+        into: c.at(rows.lowerBound, columns.lowerBound))
+    }
+  }
+
   /// Tiles must not reach beyond the operands. The last ones of a row or column therefore overlap those before, which
   /// writes the same values twice; operands smaller than a tile are copied into zeros, as is b where its rows are not
   /// contiguous.
   @inline(__always)
-  static func multiply<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
+  private static func multiplyBlock<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
     let lanes = T.Lanes.count
     let paddedM = max(m, 6)
@@ -61,7 +89,18 @@ enum MatrixSmall {
   private static func copy<T: LoopScalar>(
     _ source: MatrixView<T>, rows: Int, columns: Int, to memory: UnsafeMutablePointer<T>
   ) -> MatrixView<T> {
-    for i in 0..<source.rows {
+    var first = 0
+    if source.rowStride == 1 && source.columns == columns && columns % 4 == 0 {
+      while first + 4 <= source.rows {
+        for j in stride(from: 0, to: columns, by: 4) {
+          PanelSource.transposeFour(
+            source.base + (first + j * source.columnStride), source.columnStride, into: memory + (first * columns + j),
+            columns)
+        }
+        first += 4
+      }
+    }
+    for i in first..<source.rows {
       let from = source.base + i * source.rowStride
       let to = memory + i * columns
       for j in 0..<source.columns { to[j] = from[j * source.columnStride] }

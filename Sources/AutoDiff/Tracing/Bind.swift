@@ -17,6 +17,7 @@ func bind<P: Primitive>(_ primitive: P, _ inputs: Operands) -> Tensor {
   }
   // Checked here, where the shapes are those that the caller sees; further down they may carry hidden axes.
   _ = primitive.shape(of: inputs)
+  if case .one(let a) = inputs { return unsafeDowncast(a.node, to: TracedNode.self).trace.process(primitive, inputs) }
   return dispatch(primitive, inputs)
 }
 

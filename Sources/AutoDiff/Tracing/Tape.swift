@@ -21,7 +21,8 @@ package final class Tape: Trace, @unchecked Sendable {
 
   /// Starts to follow a value; its cotangent will be kept.
   package func watch(_ tensor: Tensor) -> Tensor {
-    append(Entry(operation: nil, inputs: .many([]), parents: .many([]), output: tensor))
+    entries.append(Entry(operation: nil, inputs: .many([]), parents: .many([]), output: tensor))
+    return Tensor(node: TapeNode(self, tensor, Int32(truncatingIfNeeded: entries.count - 1)))
   }
 
   /// The place of a tensor on this tape, or nil for a constant.
@@ -46,18 +47,17 @@ package final class Tape: Trace, @unchecked Sendable {
       parents = .many(all.map { node($0, TapeNode.self)?.index ?? -1 })
     }
     let output = dispatch(primitive, primals)
-    return append(Entry(operation: primitive, inputs: primals, parents: parents, output: output))
+    if !isOpen { stopAtClosedTape(primitive.name) }
+    let index = Int32(truncatingIfNeeded: entries.count)
+    entries.append(Entry(operation: primitive, inputs: primals, parents: parents, output: output))
+    return Tensor(node: TapeNode(self, output, index))
   }
 
-  private func append(_ entry: Entry) -> Tensor {
-    guard isOpen else {
-      stop(
-        entry.operation?.name ?? "Tape", "a value was used after the transform that followed it had ended",
-        hint: "Return it from the differentiated closure instead of storing it outside.")
-    }
-    let index = Int32(truncatingIfNeeded: entries.count)
-    entries.append(entry)
-    return Tensor(node: TapeNode(self, entry.output, index))
+  @inline(never)
+  private func stopAtClosedTape(_ name: String) -> Never {
+    stop(
+      name, "a value was used after the transform that followed it had ended",
+      hint: "Return it from the differentiated closure instead of storing it outside.")
   }
 
   /// Ends the recording.

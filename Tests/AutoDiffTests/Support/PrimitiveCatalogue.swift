@@ -146,6 +146,11 @@ struct PrimitiveRow: Sendable, CustomTestStringConvertible {
     (typeName, self.variants, self.points, self.illShaped) = ("\(type)", variants, points, illShaped)
   }
 
+  /// The row of a type that tests cannot name.
+  init(typeName: String, _ variants: [Variant], illShaped: [IllShapedCall]) {
+    (self.typeName, self.variants, self.illShaped) = (typeName, variants, illShaped)
+  }
+
   var testDescription: String { typeName }
 }
 
@@ -153,7 +158,7 @@ struct PrimitiveRow: Sendable, CustomTestStringConvertible {
 enum PrimitiveCatalogue {
   static let rows: [PrimitiveRow] =
     arithmetic + comparison + exponential + trigonometric + activations + shape + slicing + indexing + reductions
-    + softmax + products + conversions
+    + softmax + products + convolution + conversions + customFunctions
 
   static let variants: [Variant] = rows.flatMap(\.variants)
   static let points: [SpecialPoint] = rows.flatMap(\.points)

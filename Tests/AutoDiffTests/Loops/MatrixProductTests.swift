@@ -1,0 +1,271 @@
+import Foundation
+import Testing
+
+@testable import AutoDiff
+
+/// A small generator of test data: SplitMix64, uniform on (-1, 1).
+private struct Numbers {
+  var state: UInt64
+  init(seed: Int) { state = UInt64(truncatingIfNeeded: seed) &* 0x9E37_79B9_7F4A_7C15 }
+
+  mutating func next() -> Double {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return Double((z ^ (z >> 31)) >> 11) / 0x1p52 - 1
+  }
+}
+
+/// How a test operand lies in memory.
+enum MatrixLayout: CaseIterable {
+  case rows, columns, paddedRows, paddedColumns, scattered, oneRow, oneColumn, oneEntry, reversed
+
+  func strides(_ rows: Int, _ columns: Int) -> (row: Int, column: Int) {
+    switch self {
+    case .rows: (columns, 1)
+    case .columns: (1, rows)
+    case .paddedRows: (columns + 3, 1)
+    case .paddedColumns: (1, rows + 5)
+    case .scattered: (2 * columns + 1, 2)
+    case .oneRow: (0, 1)
+    case .oneColumn: (1, 0)
+    case .oneEntry: (0, 0)
+    case .reversed: (-columns, -1)
+    }
+  }
+}
+
+/// A matrix in memory that ends where the matrix ends.
+private final class TestMatrix<T: LoopScalar> {
+  let memory: UnsafeMutablePointer<T>
+  let count: Int
+  let view: MatrixView<T>
+
+  init(_ rows: Int, _ columns: Int, _ layout: MatrixLayout = .rows, seed: Int) {
+    let (row, column) = layout.strides(rows, columns)
+    let last = rows == 0 || columns == 0 ? 0 : (rows - 1) * row + (columns - 1) * column
+    var numbers = Numbers(seed: seed)
+    count = abs(last) + 1
+    memory = .allocate(capacity: count)
+    for index in 0..<count { memory[index] = T(numbers.next()) }
+    view = MatrixView(base: memory - min(0, last), rows: rows, columns: columns, rowStride: row, columnStride: column)
+  }
+
+  deinit { memory.deallocate() }
+}
+
+/// Everything `multiply` wrote and all that surrounds it, against the triple loop.
+private func expectProduct<T: LoopScalar>(
+  _ a: MatrixView<T>, _ b: MatrixView<T>, scale: T = 1, accumulate: Bool = false,
+  _ multiply: (UnsafeMutablePointer<T>, _ rowStride: Int) -> Void, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let (m, k, n) = (a.rows, a.columns, b.columns)
+  let rowStride = n + 2
+  // Symmetric where the matrix is square, for the sake of `gram`.
+  let before = (0..<m * rowStride + 1).map { T(($0 / rowStride + $0 % rowStride) % 7) }
+  var c = before
+  c.withUnsafeMutableBufferPointer { multiply($0.baseAddress!, rowStride) }
+  var worst = 0.0
+  var place = (0, 0)
+  for i in 0..<m {
+    for j in 0..<rowStride {
+      let old = Double(before[i * rowStride + j])
+      var error = c[i * rowStride + j] == before[i * rowStride + j] ? 0 : Double.infinity
+      if j < n {
+        var sum = 0.0
+        var size = 0.0
+        for p in 0..<k {
+          let product =
+            Double(a.base[i * a.rowStride + p * a.columnStride]) * Double(b.base[p * b.rowStride + j * b.columnStride])
+          sum += product
+          size += abs(product)
+        }
+        let expected = (accumulate ? old : 0) + Double(scale) * sum
+        let bound = Double(T.ulpOfOne) * (Double(k) + 4) * (abs(old) + abs(Double(scale)) * size) + 1e-300
+        error = abs(Double(c[i * rowStride + j]) - expected) / bound
+      }
+      if !(error <= worst) { (worst, place) = (error, (i, j)) }
+    }
+  }
+  #expect(
+    worst <= 1 && c.last == before.last,
+    """
+    \(T.self) [\(m), \(k)] [\(k), \(n)], strides (\(a.rowStride), \(a.columnStride)) and \
+    (\(b.rowStride), \(b.columnStride)), at \(place)
+    """, sourceLocation: sourceLocation)
+}
+
+private let sizes = [
+  (1, 1, 1), (2, 3, 4), (12, 5, 16), (13, 7, 17), (6, 1, 8), (7, 2, 33), (24, 30, 32), (1, 40, 30), (30, 40, 1),
+  (1, 90, 1), (5, 1, 5), (20, 25, 19), (40, 20, 3), (3, 20, 40), (3, 100, 2), (1, 1, 9), (9, 1, 1),
+]
+
+@Suite struct MatrixProductTests {
+  @Test(arguments: MatrixLayout.allCases, MatrixLayout.allCases)
+  func everyLayout(left: MatrixLayout, right: MatrixLayout) {
+    func run<T: LoopScalar>(_: T.Type) {
+      for (m, k, n) in sizes {
+        let a = TestMatrix<T>(m, k, left, seed: 1)
+        let b = TestMatrix<T>(k, n, right, seed: 2)
+        for (scale, accumulate) in [(1, false), (-0.5, true)] as [(T, Bool)] {
+          expectProduct(a.view, b.view, scale: scale, accumulate: accumulate) {
+            MatrixProduct.multiply(a.view, b.view, into: $0, rowStride: $1, scale: scale, accumulate: accumulate)
+          }
+        }
+      }
+    }
+    run(Double.self)
+    run(Float.self)
+  }
+
+  @Test(arguments: [
+    (65, 66, 67), (130, 90, 70), (300, 20, 40), (20, 40, 300), (31, 513, 45), (150, 10, 150), (1, 40_000, 1),
+    (3, 40_000, 1),
+    (1, 40_000, 3), (700, 30, 1), (90, 300, 10),
+  ])
+  func largerSizes(m: Int, k: Int, n: Int) {
+    func run<T: LoopScalar>(_: T.Type) {
+      for (left, right) in [(.rows, .rows), (.columns, .rows), (.rows, .columns), (.columns, .columns)]
+        as [(MatrixLayout, MatrixLayout)]
+      {
+        let a = TestMatrix<T>(m, k, left, seed: 3)
+        let b = TestMatrix<T>(k, n, right, seed: 4)
+        expectProduct(a.view, b.view, scale: 2, accumulate: left == .columns) {
+          MatrixProduct.multiply(a.view, b.view, into: $0, rowStride: $1, scale: 2, accumulate: left == .columns)
+        }
+      }
+    }
+    run(Double.self)
+    run(Float.self)
+  }
+
+  /// Large products against a vector: C x = A (B x) can be checked in a time that grows with the operands only.
+  @Test(arguments: [(520, 530, 540), (240, 250, 270), (1100, 300, 280), (250, 270, 1030), (2100, 70, 2100)])
+  func largeProductsTimesVector(m: Int, k: Int, n: Int) {
+    let a = TestMatrix<Double>(m, k, seed: 13)
+    let b = TestMatrix<Double>(k, n, seed: 14)
+    var c = [Double](repeating: 0, count: m * n)
+    MatrixProduct.multiply(a.view, b.view, into: &c, rowStride: n)
+    var numbers = Numbers(seed: 15)
+    let x = (0..<n).map { _ in numbers.next() }
+    var y = [Double](repeating: 0, count: k)
+    for p in 0..<k {
+      for j in 0..<n { y[p] += b.memory[p * n + j] * x[j] }
+    }
+    for i in 0..<m {
+      var expected = 0.0
+      var found = 0.0
+      for p in 0..<k { expected += a.memory[i * k + p] * y[p] }
+      for j in 0..<n { found += c[i * n + j] * x[j] }
+      #expect(abs(found - expected) < 1e-13 * Double(n * k), "row \(i)")
+    }
+  }
+
+  @Test func emptyExtents() {
+    for (m, k, n) in [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0), (1, 0, 1)] {
+      let a = TestMatrix<Double>(m, k, seed: 1)
+      let b = TestMatrix<Double>(k, n, seed: 2)
+      for accumulate in [false, true] {
+        expectProduct(a.view, b.view, accumulate: accumulate) {
+          MatrixProduct.multiply(a.view, b.view, into: $0, rowStride: $1, accumulate: accumulate)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [
+    (300, 520, 310), (600, 70, 70), (70, 600, 600), (150, 160, 170), (1, 70_000, 5), (2000, 100, 1), (900, 1, 200),
+  ])
+  func sameBitsOnAnyNumberOfThreads(m: Int, k: Int, n: Int) {
+    func run<T: LoopScalar>(_: T.Type, _ right: MatrixLayout) {
+      let a = TestMatrix<T>(m, k, seed: 5)
+      let b = TestMatrix<T>(k, n, right, seed: 6)
+      let results = [1, 2, 3, 4].map { threads in
+        var c = [T](repeating: 0.25, count: m * n)
+        withThreadLimit(threads) {
+          MatrixProduct.multiply(a.view, b.view, into: &c, rowStride: n, scale: 0.3, accumulate: true)
+        }
+        return c
+      }
+      #expect(results.allSatisfy { $0 == results[0] })
+    }
+    for right in [MatrixLayout.rows, .columns] {
+      run(Double.self, right)
+      run(Float.self, right)
+    }
+  }
+
+  /// One exceptional entry reaches its row or column of the result, and nothing else.
+  @Test(arguments: [(3, 4, 5), (13, 30, 18), (100, 90, 70), (40, 50, 1), (1, 50, 40), (9, 1, 9)])
+  func exceptionalValuesPropagate(m: Int, k: Int, n: Int) {
+    for value in [Double.nan, .infinity] {
+      let a = TestMatrix<Double>(m, k, seed: 7)
+      let b = TestMatrix<Double>(k, n, seed: 8)
+      a.memory[(m - 1) * k + k / 2] = value
+      b.memory[k / 2 * n + n - 1] = 0
+      var c = [Double](repeating: 0, count: m * n)
+      MatrixProduct.multiply(a.view, b.view, into: &c, rowStride: n)
+      for i in 0..<m {
+        for j in 0..<n { #expect(c[i * n + j].isFinite == (i < m - 1)) }
+      }
+      // Infinity times zero.
+      #expect(c[m * n - 1].isNaN)
+    }
+  }
+
+  @Test(arguments: [(0, 2, 2, 2), (7, 3, 2, 5), (100, 1, 1, 1), (9, 8, 8, 8), (30, 20, 15, 33), (3, 170, 160, 165)])
+  func batches(count: Int, m: Int, k: Int, n: Int) {
+    func run<T: LoopScalar>(_: T.Type) {
+      let a = TestMatrix<T>(count * m, k, seed: 9)
+      let b = TestMatrix<T>(k, n, .columns, seed: 10)
+      var views = (a.view, b.view)
+      views.0.rows = m
+      var c = [T](repeating: 0, count: count * m * n)
+      MatrixProduct.multiplyBatch(
+        count, views.0, offset: { $0 * m * k }, views.1, offset: { _ in 0 }, into: &c)
+      for index in 0..<count {
+        var left = views.0
+        left.base += index * m * k
+        var expected = [T](repeating: 0, count: m * n)
+        MatrixProduct.multiply(left, views.1, into: &expected, rowStride: n)
+        #expect(Array(c[index * m * n..<(index + 1) * m * n]) == expected)
+      }
+    }
+    run(Double.self)
+    run(Float.self)
+  }
+}
+
+@Suite struct MatrixGramTests {
+  @Test(arguments: [(0, 3), (1, 5), (4, 1), (6, 0), (20, 30), (70, 300), (300, 20)], [MatrixLayout.rows, .columns])
+  func gramIsTheProductWithTheTranspose(shape: (Int, Int), layout: MatrixLayout) {
+    let (m, k) = shape
+    func run<T: LoopScalar>(_: T.Type) {
+      let a = TestMatrix<T>(m, k, layout, seed: 11)
+      for (scale, accumulate) in [(1, false), (3, true)] as [(T, Bool)] {
+        expectProduct(a.view, a.view.transposed, scale: scale, accumulate: accumulate) {
+          MatrixProduct.gram(a.view, into: $0, rowStride: $1, scale: scale, accumulate: accumulate)
+        }
+      }
+    }
+    run(Double.self)
+    run(Float.self)
+  }
+
+  @Test func gramIsSymmetricAndTheSameOnAnyNumberOfThreads() {
+    let (m, k) = (330, 270)
+    let a = TestMatrix<Double>(m, k, seed: 12)
+    let results = [1, 2, 3, 4].map { threads in
+      var c = [Double](repeating: 0, count: m * m)
+      withThreadLimit(threads) { MatrixProduct.gram(a.view, into: &c, rowStride: m, scale: 0.7) }
+      return c
+    }
+    #expect(results.allSatisfy { $0 == results[0] })
+    for i in 0..<m {
+      for j in 0..<i where results[0][i * m + j] != results[0][j * m + i] {
+        Issue.record("not symmetric at \(i), \(j)")
+      }
+    }
+  }
+}

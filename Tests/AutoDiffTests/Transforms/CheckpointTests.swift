@@ -1,0 +1,120 @@
+import Testing
+
+@testable import AutoDiff
+
+/// A checkpointed function is the function, under every transform.
+@Suite struct CheckpointTests {
+  private static let w: Tensor = {
+    var generator = RandomGenerator(seed: 51)
+    return Tensor.normal([4, 4], using: &generator)
+  }()
+
+  private static func block(_ x: Tensor) -> Tensor { tanh(matmul(w, x)) * x }
+
+  private static func plain(_ x: Tensor) -> Tensor { block(block(x)).sum() }
+  private static func checkpointed(_ x: Tensor) -> Tensor { checkpoint(block)(checkpoint(block)(x)).sum() }
+
+  private let x = Tensor([0.5, -1, 0.25, 2])
+  private let v = Tensor([1, 0.5, -1, 0.25])
+
+  @Test func valueAndGradient() {
+    #expect(Self.checkpointed(x) == Self.plain(x))
+    let (value, slope) = valueWithGradient(of: Self.checkpointed, at: x)
+    #expect(value == Self.plain(x))
+    expectClose(slope, gradient(of: Self.plain, at: x), .exact)
+  }
+
+  @Test func forwardAndSecondOrder() {
+    expectClose(
+      jvp(of: Self.checkpointed, at: x, along: v).tangent, jvp(of: Self.plain, at: x, along: v).tangent, .exact)
+    expectClose(hvp(of: Self.checkpointed, at: x, along: v), hvp(of: Self.plain, at: x, along: v), .analytic)
+    expectClose(hessian(of: Self.checkpointed, at: x), hessian(of: Self.plain, at: x), .analytic)
+    let twice = { (f: @escaping (Tensor) -> Tensor) in
+      gradient(of: { dot(gradient(of: f, at: $0), v) }, at: x)
+    }
+    expectClose(twice(Self.checkpointed), twice(Self.plain), .analytic)
+    let third = { (f: @escaping (Tensor) -> Tensor) in gradient(of: { hvp(of: f, at: $0, along: v).sum() }, at: x) }
+    expectClose(third(Self.checkpointed), third(Self.plain), .analytic)
+  }
+
+  @Test func batching() {
+    let xs = stack([x, v, x * v])
+    expectClose(vmap(Self.checkpointed)(xs), vmap(Self.plain)(xs), .exact)
+    expectClose(
+      vmap { (x: Tensor) in gradient(of: Self.checkpointed, at: x) }(xs),
+      vmap { (x: Tensor) in gradient(of: Self.plain, at: x) }(xs), .exact)
+    expectClose(
+      gradient(of: { vmap(Self.checkpointed)($0).sum() }, at: xs), gradient(of: { vmap(Self.plain)($0).sum() }, at: xs),
+      .exact)
+    let inside = { (f: @escaping (Tensor) -> Tensor) in gradient(of: { vmap(f)($0).sum() }, at: xs) }
+    expectClose(inside { checkpoint(Self.block)($0).sum() }, inside { Self.block($0).sum() }, .exact)
+  }
+
+  /// What the closure captures is differentiated like its input.
+  @Test func capturedValues() {
+    let f = { (w: Tensor, wrap: Bool) -> Tensor in
+      let layer = { (x: Tensor) in tanh(matmul(w, x)) }
+      return (wrap ? checkpoint(layer)(x) : layer(x)).sum()
+    }
+    // The input is a constant here: the weights alone are followed.
+    expectClose(gradient(of: { f($0, true) }, at: Self.w), gradient(of: { f($0, false) }, at: Self.w), .exact)
+    let both = { (p: [Tensor], wrap: Bool) -> Tensor in
+      let layer = { (x: Tensor) in tanh(matmul(p[0], x)) * p[1].sum() }
+      return (wrap ? checkpoint(layer)(p[1]) : layer(p[1])).sum()
+    }
+    expectClose(
+      gradient(of: { both($0, true) }, at: [Self.w, x]), gradient(of: { both($0, false) }, at: [Self.w, x]), .exact)
+    expectClose(
+      hvp(of: { both($0, true) }, at: [Self.w, x], along: [Self.w, v]),
+      hvp(of: { both($0, false) }, at: [Self.w, x], along: [Self.w, v]), .analytic)
+  }
+
+  @Test func nestedCheckpointsAndTrees() {
+    let inner = { (x: Tensor) in sin(x) * x }
+    let outer = { (x: [Tensor]) in [checkpoint(inner)(x[0]) + x[1], x[1] * 2, x[0]] }
+    let f = { (x: [Tensor], wrap: Bool) -> Tensor in
+      let y = wrap ? checkpoint(outer)(x) : [inner(x[0]) + x[1], x[1] * 2, x[0]]
+      return (y[0] * y[1] + y[2]).sum()
+    }
+    expectClose(gradient(of: { f($0, true) }, at: [x, v]), gradient(of: { f($0, false) }, at: [x, v]), .exact)
+  }
+
+  @Test func pullbackMayBeUsedAgain() {
+    let pullback = vjp(of: { checkpoint(Self.block)($0) }, at: x).pullback
+    let plain = vjp(of: Self.block, at: x).pullback
+    for cotangent in [v, x, v] { expectClose(pullback(cotangent), plain(cotangent), .exact) }
+    let map = linearize({ checkpoint(Self.block)($0) }, at: x).derivative
+    expectClose(map(v), jvp(of: Self.block, at: x, along: v).tangent, .exact)
+    expectClose(
+      jacobian(of: { checkpoint(Self.block)($0) }, at: x), jacobian(of: Self.block, at: x), .analytic)
+  }
+
+  /// The function runs once forward and once more backward, not at every derivative.
+  @Test func runsTwice() {
+    final class Counter: @unchecked Sendable { var runs = 0 }
+    let counter = Counter()
+    let f = { (x: Tensor) -> Tensor in
+      counter.runs += 1
+      return sin(x) * x
+    }
+    _ = gradient(of: { checkpoint(f)($0).sum() }, at: x)
+    #expect(counter.runs == 2)
+    counter.runs = 0
+    _ = checkpoint(f)(x)
+    #expect(counter.runs == 1)
+  }
+
+  /// Between the passes the intermediate values are gone.
+  @Test func forgetsIntermediateValues() {
+    weak var intermediate: Node?
+    let f = { (x: Tensor) -> Tensor in
+      let y = exp(x)
+      intermediate = (y.node as? TracedNode)?.primal.node
+      return y * x
+    }
+    let (_, pullback) = vjp(of: { checkpoint(f)($0) }, at: x)
+    #expect(intermediate == nil)
+    _ = pullback(v)
+    #expect(intermediate == nil)
+  }
+}
