@@ -12,7 +12,7 @@ public func withDerivative(
   of f: @escaping @Sendable ([Tensor]) -> Tensor, name: String = "withDerivative",
   jvp: @escaping @Sendable (_ inputs: [Tensor], _ tangents: [Tensor], _ output: Tensor) -> Tensor,
   vjp: @escaping @Sendable (_ inputs: [Tensor], _ output: Tensor, _ cotangent: Tensor) -> [Tensor]
-) -> ([Tensor]) -> Tensor {
+) -> @Sendable ([Tensor]) -> Tensor {
   let primitive = CustomFunction(name: name, rules: CustomRules(value: f, jvp: jvp, vjp: vjp))
   return { bind(primitive, $0) }
 }

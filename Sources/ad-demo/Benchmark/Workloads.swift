@@ -160,7 +160,43 @@ enum Workloads {
     }
   }
 
-  private static let convolutions: [Workload] = []
+  private static let convolutions: [Workload] = {
+    func inputs(_ type: ScalarType) -> (x: Tensor, w: Tensor, u: Tensor) {
+      (
+        fill(80, [32, 32, 32, 16], type), fill(81, [3, 3, 16, 32], type, scale: 1.0 / 12),
+        fill(82, [32, 32, 32, 32], type)
+      )
+    }
+    let flops = 2 * Double(32 * 32 * 32 * 9 * 16 * 32)
+    return [
+      Workload(id: "W9.forward", variant: "NHWC", flops: flops) { type in
+        let (x, w, _) = inputs(type)
+        return ({ [convolution(x, w, padding: .same)] }, norm)
+      },
+      Workload(id: "W9.grad", variant: "NHWC", flops: 3 * flops) { type in
+        let (x, w, u) = inputs(type)
+        return (
+          {
+            let (value, gradient) = valueWithGradient(of: { (p: [Tensor]) in dot(convolution(p[0], p[1], padding: .same), u) }, at: [x, w])
+            return [value] + gradient
+          }, { $0[0].scalar + norm([$0[1]]) + norm([$0[2]]) }
+        )
+      },
+    ]
+  }()
 
-  private static let factorisations: [Workload] = []
+  private static let factorisations = [500, 1000, 2000].flatMap { n in
+    [
+      Workload(id: "W10.eigh.\(n)") { type in
+        let g = fill(90, [n, n], .float64)
+        let a = ((g + g.transposed) / (2 * Double(n).squareRoot())).as(type)
+        return (
+          {
+            let (values, vectors) = try symmetricEigen(a)
+            return [values, vectors]
+          }, { $0[0].scalars.max()! }
+        )
+      },
+    ]
+  }
 }

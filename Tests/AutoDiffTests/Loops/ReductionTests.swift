@@ -4,12 +4,12 @@ import Testing
 
 @Suite struct ReductionTests {
   /// The entries of x in groups, one for each entry of the result.
-  private func groups<T>(_ entries: [T], _ shape: [Int], _ axes: [Int]) -> [[T]] {
+  private func groups(_ entries: [Double], _ shape: [Int], _ axes: [Int]) -> [[Double]] {
     let kept = shape.indices.filter { !axes.contains($0) }
     let keptStrides = StridedView<Double>.rowMajorStrides(kept.map { shape[$0] })
     var strides = shape.map { _ in 0 }
     for (axis, stride) in zip(kept, keptStrides) { strides[axis] = stride }
-    var groups = [[T]](repeating: [], count: kept.map { shape[$0] }.reduce(1, *))
+    var groups = [[Double]](repeating: [], count: kept.map { shape[$0] }.reduce(1, *))
     for (i, place) in StridedArray<Double>.offsets(shape, strides).enumerated() { groups[place].append(entries[i]) }
     return groups
   }
@@ -17,35 +17,34 @@ import Testing
   private func check<T: LoopScalar>(
     _ a: StridedArray<T>, _ b: StridedArray<T>, _ axes: [Int], _ comment: Comment
   ) {
-    let x = groups(a.entries, a.view.shape, axes)
-    let y = groups(b.entries, a.view.shape, axes)
-    func isClose(_ result: (entries: [T], isIntact: Bool), _ exact: [Double], _ sizes: [Double]) -> Bool {
-      result.isIntact
-        && result.entries.indices.allSatisfy {
-          abs(Double(result.entries[$0]) - exact[$0]) <= 8 * Double(T.ulpOfOne) * sizes[$0]
-        }
+    let x = groups(doubles(a.entries), a.view.shape, axes)
+    let y = groups(doubles(b.entries), a.view.shape, axes)
+    func isClose(_ result: (entries: [T], isIntact: Bool), _ terms: [[Double]]) -> Bool {
+      let entries = doubles(result.entries)
+      let tolerance = 8 * Double(T.ulpOfOne)
+      for (entry, terms) in zip(entries, terms) {
+        let (sum, size) = exactSum(terms)
+        if !(abs(entry - sum) <= tolerance * size) { return false }
+      }
+      return result.isIntact
     }
     let sums = withGuardedOutput(x.count) { Reduction.sum(a.view, axes: axes, into: $0) }
-    let exactSums = x.map { exactSum($0.map { Double($0) }) }
-    #expect(isClose(sums, exactSums, x.map { $0.reduce(0.0) { $0 + abs(Double($1)) } }), "sum \(comment)")
+    #expect(isClose(sums, x), "sum \(comment)")
     let squares = withGuardedOutput(x.count) { Reduction.sumOfSquares(a.view, axes: axes, into: $0) }
-    let exactSquares = x.map { exactSum($0.map { Double($0) * Double($0) }) }
-    #expect(isClose(squares, exactSquares, exactSquares), "sumOfSquares \(comment)")
+    #expect(isClose(squares, x.map { $0.map { $0 * $0 } }), "sumOfSquares \(comment)")
     let dots = withGuardedOutput(x.count) { Reduction.dot(a.view, b.view, axes: axes, into: $0) }
-    let products = zip(x, y).map { zip($0, $1).map { Double($0) * Double($1) } }
-    let sizes = products.map { $0.reduce(0.0) { $0 + abs($1) } }
-    #expect(isClose(dots, products.map(exactSum), sizes), "dot \(comment)")
+    #expect(isClose(dots, zip(x, y).map { zip($0, $1).map { $0 * $1 } }), "dot \(comment)")
     let largest = withGuardedOutput(x.count) { Reduction.maximum(a.view, axes: axes, into: $0) }
-    #expect(largest.isIntact && largest.entries == x.map { $0.max() ?? -.infinity }, "maximum \(comment)")
+    #expect(largest.isIntact && doubles(largest.entries) == x.map { $0.max() ?? -.infinity }, "maximum \(comment)")
     let smallest = withGuardedOutput(x.count) { Reduction.minimum(a.view, axes: axes, into: $0) }
-    #expect(smallest.isIntact && smallest.entries == x.map { $0.min() ?? .infinity }, "minimum \(comment)")
+    #expect(smallest.isIntact && doubles(smallest.entries) == x.map { $0.min() ?? .infinity }, "minimum \(comment)")
   }
 
   private func randomAxes(_ rank: Int, using generator: inout StridedNoise) -> [Int] {
     (0..<rank).filter { _ in Bool.random(using: &generator) }
   }
 
-  @Test(arguments: 0..<150) func anyStrides(seed: Int) {
+  @Test(arguments: 0..<100) func anyStrides(seed: Int) {
     checkRandom(Double.self, seed)
     checkRandom(Float.self, seed)
   }
@@ -65,8 +64,7 @@ import Testing
     let a = StridedArray<Float>(shape: shape, strides: strides, using: &generator)
     let rowMajor = StridedView<Float>.rowMajorStrides(shape)
     let b = StridedArray<Float>(shape: shape, strides: rowMajor, using: &generator)
-    for choice in 0..<1 << shape.count {
-      let axes = shape.indices.filter { choice >> $0 & 1 == 1 }
+    for axes in [[0], [shape.count - 1], [shape.count / 2], Array(shape.indices)] where shape.count > 1 || axes == [0] {
       check(a, b, axes, "\(shape), \(strides), axes \(axes)")
     }
   }
@@ -79,7 +77,7 @@ import Testing
     let b = StridedArray<Float>(shape: shape, strides: rowMajor, using: &generator)
     for choice in 0..<1 << shape.count {
       let axes = shape.indices.filter { choice >> $0 & 1 == 1 }
-      let count = groups(a.entries, shape, axes).count
+      let count = shape.indices.reduce(1) { axes.contains($1) ? $0 : $0 * shape[$1] }
       let parallel = withGuardedOutput(count) { Reduction.dot(a.view, b.view, axes: axes, into: $0) }
       let serial = withThreadLimit(1) {
         withGuardedOutput(count) { Reduction.dot(a.view, b.view, axes: axes, into: $0) }
@@ -88,11 +86,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [[1], [9], [40], [4000], [70_001], [3, 5, 7], [300, 7], [7, 300], [70, 1030], [23_001, 3]])
+  @Test(arguments: [[1], [9], [40], [4000], [70_001], [3, 5, 7], [300, 7], [7, 300], [70, 1030]])
   func specialValuesPropagate(shape: [Int]) {
     let rowMajor = StridedView<Double>.rowMajorStrides(shape)
     for (special, axes) in [Double.nan, .infinity, -.infinity].flatMap({ special in
-      (0..<1 << shape.count).map { choice in (special, shape.indices.filter { choice >> $0 & 1 == 1 }) }
+      (1..<1 << shape.count).map { choice in (special, shape.indices.filter { choice >> $0 & 1 == 1 }) }
     }) {
       var generator = StridedNoise(9)
       let a = StridedArray<Double>(shape: shape, strides: rowMajor, using: &generator)
@@ -102,15 +100,17 @@ import Testing
       let squares = withGuardedOutput(x.count) { Reduction.sumOfSquares(a.view, axes: axes, into: $0) }.entries
       let largest = withGuardedOutput(x.count) { Reduction.maximum(a.view, axes: axes, into: $0) }.entries
       let smallest = withGuardedOutput(x.count) { Reduction.minimum(a.view, axes: axes, into: $0) }.entries
-      for (i, group) in x.enumerated() {
-        let total = group.reduce(0, +)
-        #expect(total.isFinite ? sums[i].isFinite : isIdentical([sums[i]], [total]))
-        let square = group.reduce(0) { $0 + $1 * $1 }
-        #expect(square.isFinite ? squares[i].isFinite : isIdentical([squares[i]], [square]))
-        let hasNaN = group.contains { $0.isNaN }
-        #expect(isIdentical([largest[i]], [hasNaN ? .nan : group.max()!]))
-        #expect(isIdentical([smallest[i]], [hasNaN ? .nan : group.min()!]))
+      /// Finite where the exact result is, else the same.
+      func agrees(_ result: Double, _ exact: Double) -> Bool {
+        exact.isFinite ? result.isFinite : isIdentical([result], [exact])
       }
+      let areRight = x.indices.allSatisfy { i in
+        let isNaN = x[i].contains { $0.isNaN }
+        return agrees(sums[i], x[i].reduce(0, +)) && agrees(squares[i], x[i].reduce(0) { $0 + $1 * $1 })
+          && isIdentical([largest[i]], [isNaN ? .nan : x[i].max()!])
+          && isIdentical([smallest[i]], [isNaN ? .nan : x[i].min()!])
+      }
+      #expect(areRight, "\(special) in \(shape), axes \(axes)")
     }
   }
 

@@ -12,7 +12,7 @@ import Testing
       let row = x[start..<start + columns]
       let top = row.contains { $0.isNaN } ? .nan : row.max()!
       let weights = row.map { $0 == top ? 1 : exp($0 - top) }
-      let total = exactSum(weights)
+      let total = exactSum(weights).sum
       soft += weights.map { $0 / total }
       logs += row.map { $0 == top ? -log(total) : $0 - top - log(total) }
       sums.append(top.isInfinite ? top : top + log(total))

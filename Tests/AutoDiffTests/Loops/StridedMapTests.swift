@@ -3,7 +3,7 @@ import Testing
 @testable import AutoDiff
 
 @Suite struct StridedMapTests {
-  @Test(arguments: 0..<150) func anyStrides(seed: Int) {
+  @Test(arguments: 0..<100) func anyStrides(seed: Int) {
     check(Double.self, seed: UInt64(seed))
     check(Float.self, seed: UInt64(seed))
   }

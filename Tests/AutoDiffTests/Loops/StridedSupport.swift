@@ -29,7 +29,8 @@ final class StridedArray<T: LoopScalar> {
     }
     memory = .allocate(capacity: highest - lowest + 1)
     memory.initialize(repeating: 0)
-    for i in memory.indices { memory[i] = T(Double.random(in: -1...1, using: &generator)) }
+    let numbers = (0..<min(memory.count, 1009)).map { _ in T(Double.random(in: -1...1, using: &generator)) }
+    for i in memory.indices { memory[i] = numbers[(i + i / 1009) % numbers.count] }
     view = StridedView(base: UnsafePointer(memory.baseAddress!) - lowest, shape: shape, strides: strides)
   }
 
@@ -44,7 +45,10 @@ final class StridedArray<T: LoopScalar> {
   static func offsets(_ shape: [Int], _ strides: [Int]) -> [Int] {
     var offsets = [0]
     for (extent, stride) in zip(shape, strides) {
-      offsets = offsets.flatMap { offset in (0..<extent).map { offset + $0 * stride } }
+      var longer: [Int] = []
+      longer.reserveCapacity(offsets.count * extent)
+      for offset in offsets { for i in 0..<extent { longer.append(offset + i * stride) } }
+      offsets = longer
     }
     return offsets
   }
@@ -110,14 +114,20 @@ func isIdentical<T: LoopScalar>(_ a: [T], _ b: [T]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0 == $1 && $0.sign == $1.sign || $0.isNaN && $1.isNaN }
 }
 
-/// The sum with the rounding errors of all additions added in the end (Neumaier's summation).
-func exactSum(_ x: [Double]) -> Double {
-  var sum = 0.0
-  var error = 0.0
+/// The sum with the rounding errors of all additions added in the end (Neumaier's summation), and the sum of the
+/// magnitudes.
+func exactSum(_ x: [Double]) -> (sum: Double, size: Double) {
+  var (sum, error, size) = (0.0, 0.0, 0.0)
   for entry in x {
     let next = sum + entry
-    error += abs(sum) > abs(entry) ? (sum - next) + entry : (entry - next) + sum
+    error += sum.magnitude > entry.magnitude ? (sum - next) + entry : (entry - next) + sum
     sum = next
+    size += entry.magnitude
   }
-  return sum + error
+  return (sum + error, size)
+}
+
+/// The same numbers as `Double`, whichever type they have; a generic conversion would be slow.
+func doubles<T: LoopScalar>(_ x: [T]) -> [Double] {
+  (x as? [Double]) ?? (x as! [Float]).map { Double($0) }
 }

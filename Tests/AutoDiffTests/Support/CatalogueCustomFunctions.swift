@@ -15,7 +15,7 @@ extension PrimitiveCatalogue {
           Naive([]) { _ in zip(inputs[0].entries, inputs[1].entries).map { $0 * $1 * $1 }.reduce(0, +) }
         },
         Variant(
-          recordedPrimitive(of: exponential, at: [.ones([2, 2])]), note: "of one input",
+          recordedPrimitive(of: customExponential, at: [.ones([2, 2])]), note: "of one input",
           [Argument([2, 2], .interval(-2...2))], oracle: Oracles.unary { Foundation.exp($0) }),
       ],
       illShaped: [
@@ -41,7 +41,7 @@ extension PrimitiveCatalogue {
     },
     vjp: { inputs, _, cotangent in [cotangent * square(inputs[1]), cotangent * inputs[0] * inputs[1] * 2] })
 
-  private static let exponential = withDerivative(
+  private static let customExponential = withDerivative(
     of: { exp($0[0]) }, name: "exponential", jvp: { _, tangents, output in tangents[0] * output },
     vjp: { _, output, cotangent in [cotangent * output] })
 
