@@ -55,7 +55,12 @@ final class Collector {
 
   /// The factors of a contribution to a parameter that was contracted with something else.
   private func outerFactor(_ contribution: Contribution, _ outputs: Batch?) -> OuterFactor? {
-    guard let contraction = contribution.entry.operation as? Contraction, contraction.leftBatch.isEmpty else { return nil }
+    if let convolution = contribution.entry.operation as? ConvolutionProduct {
+      return outerFactor(contribution, of: convolution, outputs)
+    }
+    guard let contraction = contribution.entry.operation as? Contraction, contraction.leftBatch.isEmpty else {
+      return nil
+    }
     let inputs = contribution.entry.inputs
     let isRight = contribution.argument == 1
     let (parameter, other) = isRight ? (inputs[1], inputs[0]) : (inputs[0], inputs[1])
@@ -70,14 +75,29 @@ final class Collector {
     let n = batch.size
     let positions = otherFree.map { other.shape[$0] }.reduce(1, *)
     let cotangent = reveal(contribution.cotangent, outputs)
-    let right =
-      isRight
-      ? cotangent
-      : cotangent.permuted([0, 1] + (Array(myFree.count..<myFree.count + otherFree.count) + Array(0..<myFree.count)).map { $0 + 2 })
+    // [n, outputs, free axes of the left factor, those of the right]: the other factor's come first.
+    let freeAxes = Array(myFree.count..<myFree.count + otherFree.count) + Array(0..<myFree.count)
+    let right = isRight ? cotangent : cotangent.permuted([0, 1] + freeAxes.map { $0 + 2 })
     return OuterFactor(
       left: left.reshaped(to: [n, positions, mySummed.map { parameter.shape[$0] }.reduce(1, *)]),
       right: right.reshaped(to: [n, outputCount, positions, myFree.map { parameter.shape[$0] }.reduce(1, *)]),
       leftAxes: mySummed.sorted(), rightAxes: myFree, shape: parameter.shape)
+  }
+
+  /// The factors of a contribution to the weights of a convolution: the patches of an example's images, one for every
+  /// place of the window, and the cotangents there.
+  private func outerFactor(
+    _ contribution: Contribution, of convolution: ConvolutionProduct, _ outputs: Batch?
+  ) -> OuterFactor? {
+    let inputs = contribution.entry.inputs
+    guard contribution.argument == 1, let patches = convolution.patches(of: batch.reveal(inputs[0])) else { return nil }
+    let shape = inputs[1].shape
+    let cotangent = reveal(contribution.cotangent, outputs)
+    let positions = contribution.entry.output.shape.dropLast().reduce(1, *)
+    return OuterFactor(
+      left: patches.reshaped(to: [batch.size, positions, shape.dropLast().reduce(1, *)]),
+      right: cotangent.reshaped(to: [batch.size, outputCount, positions, shape[3]]),
+      leftAxes: [0, 1, 2], rightAxes: [3], shape: shape)
   }
 
   /// The gradients of the leaves, after those of values computed from parameters have been pulled back to them.

@@ -1,0 +1,167 @@
+/// A primitive that factors every matrix of a stack [..., m, n] and may find that one has no factors.
+///
+/// A rule of evaluation cannot throw, and a transform that runs it could do nothing with an error. So `evaluate` marks the
+/// result of such a matrix with not-a-number throughout, and ``factors(of:)``, through which the public functions call,
+/// looks for the mark and throws the reason. It looks at the numbers under all traces, so it throws inside a gradient
+/// and also inside vmap, where one bad example is enough.
+protocol MatrixFactorisation: Primitive {
+  /// The shape of what belongs to one matrix; stops where it has no such factors.
+  func resultShape(rows: Int, columns: Int) -> [Int]
+
+  /// Factors one matrix.
+  func factor<T: LoopScalar>(
+    _ a: UnsafePointer<T>, rows: Int, columns: Int, into result: UnsafeMutablePointer<T>
+  ) throws(LinearAlgebraError)
+}
+
+extension MatrixFactorisation {
+  /// From so many matrices on, threads share the matrices instead of the work in each.
+  private var matricesForThreads: Int { 8 }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let shape = inputs[0].shape
+    guard shape.count >= 2 else { stop("needs a matrix [m, n] or a stack of them", got: "\(shape)") }
+    return shape.dropLast(2) + resultShape(rows: shape[shape.count - 2], columns: shape[shape.count - 1])
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    inputs[0].scalarType == .float64 ? evaluate(inputs[0], Double.self) : evaluate(inputs[0], Float.self)
+  }
+
+  private func evaluate<T: LoopScalar>(_ a: Tensor, _: T.Type) -> Tensor {
+    let shape = shape(of: .one(a))
+    let matrices = Array(a.shape.dropLast(2)).product
+    let (rows, columns) = (a.shape[a.rank - 2], a.shape[a.rank - 1])
+    let resultCount = resultShape(rows: rows, columns: columns).product
+    return .make(shape, T.self) { results in
+      a.withEntries(T.self) { a in
+        func factor(_ k: Int) {
+          let result = results + k * resultCount
+          do {
+            try self.factor(a + k * rows * columns, rows: rows, columns: columns, into: result)
+          } catch {
+            result.update(repeating: .nan, count: resultCount)
+          }
+        }
+        if matrices >= matricesForThreads {
+          ThreadTeam.run(matrices, factor)
+        } else {
+          for k in 0..<matrices { factor(k) }
+        }
+      }
+    }
+  }
+
+  /// Examples are matrices of the stack.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+
+  /// The factors of every matrix. Throws the reason why the first bad one has none.
+  func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
+    let result = bind(self, .one(a))
+    try a.scalarType == .float64
+      ? check(result.untraced, of: a.untraced, Double.self) : check(result.untraced, of: a.untraced, Float.self)
+    return result
+  }
+
+  private func check<T: LoopScalar>(_ result: Tensor, of a: Tensor, _: T.Type) throws(LinearAlgebraError) {
+    let (rows, columns) = (a.shape[a.rank - 2], a.shape[a.rank - 1])
+    let resultCount = resultShape(rows: rows, columns: columns).product
+    guard result.count > 0 else { return }
+    let bad = result.withEntries(T.self) { entries in
+      stride(from: 0, to: result.count, by: resultCount).first { entries[$0].isNaN }
+    }
+    guard let bad else { return }
+    // The matrix is factored once more, for the reason.
+    let failure: LinearAlgebraError? = a.withEntries(T.self) { entries in
+      withScratch(T.self, resultCount) { scratch in
+        do throws(LinearAlgebraError) {
+          let matrix = entries + bad / resultCount * rows * columns
+          try factor(matrix, rows: rows, columns: columns, into: scratch)
+          return nil
+        } catch {
+          return error
+        }
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// The extent of a matrix that must be square.
+  func squareExtent(_ rows: Int, _ columns: Int) -> Int {
+    guard rows == columns else { stop("the matrix must be square", got: "[\(rows), \(columns)]") }
+    return rows
+  }
+}
+
+// MARK: - Parts of matrices
+
+/// Which half of a matrix, the diagonal included.
+public enum Triangle: Hashable, Sendable {
+  /// On and below the diagonal.
+  case lower
+  /// On and above the diagonal.
+  case upper
+
+  /// The other half: that of the transposed matrix.
+  public var flipped: Triangle { self == .lower ? .upper : .lower }
+
+  /// 1 in the half, `diagonal` on the diagonal, 0 elsewhere.
+  func mask(_ n: Int, diagonal: Double = 1, as scalarType: ScalarType) -> Tensor {
+    func make<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make([n, n], T.self) { entries in
+        for i in 0..<n {
+          let row = entries + i * n
+          row.update(repeating: self == .lower ? 1 : 0, count: i)
+          row[i] = T(diagonal)
+          (row + i + 1).update(repeating: self == .lower ? 0 : 1, count: n - i - 1)
+        }
+      }
+    }
+    return scalarType == .float64 ? make(Double.self) : make(Float.self)
+  }
+}
+
+extension Tensor {
+  /// The numbers under all traces. Axes that ``vmap(_:axis:outputAxis:)`` hides come in front.
+  var untraced: Tensor {
+    var tensor = self
+    while tensor.node.level > 0 { tensor = unsafeDowncast(tensor.node, to: TracedNode.self).primal }
+    return tensor
+  }
+
+  /// (A + Aᵀ) / 2 for every matrix of a stack.
+  var symmetricPart: Tensor { (self + transposed) * 0.5 }
+
+  /// The diagonal of every square matrix of a stack: [..., n, n] → [..., n].
+  var matrixDiagonal: Tensor {
+    let n = shape[rank - 1]
+    let rows = reshaped(to: shape.dropLast(2) + [n * n])
+    let slice = Slice(
+      starts: rows.shape.map { _ in 0 }, counts: shape.dropLast(1), steps: shape.dropLast(2).map { _ in 1 } + [n + 1])
+    return bind(slice, .one(rows))
+  }
+}
+
+/// The symmetric part (A + Aᵀ) / 2 of a matrix in memory.
+enum SymmetricPart {
+  /// Writes its lower half, by all threads. Exact where the matrix is symmetric.
+  ///
+  /// - Shapes: `a` and `target` n × n, row-major and contiguous; the upper half of `target` is left alone.
+  static func writeLowerHalf<T: LoopScalar>(
+    of a: UnsafePointer<T>, n: Int, into target: UnsafeMutablePointer<T>
+  ) {
+    let tile = 32
+    ThreadTeam.run((n + tile - 1) / tile) { band in
+      let rows = band * tile..<min(n, (band + 1) * tile)
+      for first in stride(from: 0, to: rows.upperBound, by: tile) {
+        for i in rows {
+          for j in first..<max(first, min(first + tile, i + 1)) {
+            let (below, above) = (a[i * n + j], a[j * n + i])
+            // An infinity must not become not-a-number on the way.
+            target[i * n + j] = below == above ? below : below + (above - below) / 2
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+/// Where the largest entry under each window lies: `row * columns + column` in its image, [..., h, w, channels] →
+/// [..., h', w', channels]. The first of equal entries counts. Constant almost everywhere, so its derivative is 0.
+struct MaximumPositions: Primitive {
+  let places: PooledPlaces
+  var name: String { "maxPool" }
+
+  func shape(of inputs: Operands) -> [Int] { places.outputShape(name, inputs[0].shape) }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (x, shape) = (inputs[0], shape(of: inputs))
+    let geometry = places.geometry(name, x.shape)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { positions in
+        let count = shape.product
+        x.withEntries(T.self) { x in
+          withScratch(Int32.self, count) { indices in
+            // The values are written where the positions go; they are read again by index.
+            Pooling.maximum(geometry, x, into: positions, index: indices)
+            for k in 0..<count { positions[k] = T(indices[k]) }
+          }
+        }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? { nil }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? { nil }
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+}
+
+/// The entries of images at one position for each place of a window and each channel: linear in the images.
+///
+/// Inputs: the images [..., h, w, channels], and the positions [..., h', w', channels] of ``MaximumPositions``.
+struct GatherPooled: Primitive {
+  let places: PooledPlaces
+  var name: String { "maxPoolGather" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    let shape = places.outputShape(name, inputs[0].shape)
+    guard inputs[1].shape == shape else { stop("needs positions \(shape)", got: "\(inputs[1].shape)") }
+    return shape
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (x, shape) = (inputs[0], shape(of: inputs))
+    let geometry = places.geometry(name, x.shape)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        x.withEntries(T.self) { x in
+          places.withIndices(name, inputs[1], T.self) { Pooling.gather(geometry, x, index: $0, into: y) }
+        }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { dispatch(self, .two($0, inputs[1])) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    argument == 0 ? dispatch(ScatterPooled(places: places), .two(cotangent, inputs[1])) : nil
+  }
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(self, inputs.aligned(isBatched, size: size))
+  }
+}
+
+/// Adds values to zeros at one position for each place of a window and each channel: the adjoint of ``GatherPooled``.
+struct ScatterPooled: Primitive {
+  let places: PooledPlaces
+  var name: String { "maxPoolScatter" }
+
+  func shape(of inputs: Operands) -> [Int] {
+    guard inputs[1].shape == inputs[0].shape else {
+      stop("needs one position for each value", got: "\(inputs[1].shape) and \(inputs[0].shape)")
+    }
+    return places.inputShape(name, inputs[0].shape)
+  }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (y, shape) = (inputs[0], shape(of: inputs))
+    let geometry = places.geometry(name, shape)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { x in
+        y.withEntries(T.self) { y in
+          places.withIndices(name, inputs[1], T.self) { Pooling.maximumGradient(geometry, y, index: $0, into: x) }
+        }
+      }
+    }
+    return y.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { dispatch(self, .two($0, inputs[1])) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    argument == 0 ? dispatch(GatherPooled(places: places), .two(cotangent, inputs[1])) : nil
+  }
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(self, inputs.aligned(isBatched, size: size))
+  }
+}
+
+/// The mean of the entries under each window: [..., h, w, channels] → [..., h', w', channels].
+struct AveragePool: LinearPrimitive {
+  let places: PooledPlaces
+  let divisor: PoolingDivisor
+  var name: String { "averagePool" }
+
+  func shape(of inputs: Operands) -> [Int] { places.outputShape(name, inputs[0].shape) }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (x, shape) = (inputs[0], shape(of: inputs))
+    let geometry = places.geometry(name, x.shape)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        x.withEntries(T.self) { Pooling.average(geometry, dividedBy: divisor.loopDivisor, $0, into: y) }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(SpreadAverages(places: places, divisor: divisor), .one(cotangent))
+  }
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+}
+
+/// Spreads each value evenly over the entries under its window: the adjoint of ``AveragePool``.
+struct SpreadAverages: LinearPrimitive {
+  let places: PooledPlaces
+  let divisor: PoolingDivisor
+  var name: String { "averagePoolAdjoint" }
+
+  func shape(of inputs: Operands) -> [Int] { places.inputShape(name, inputs[0].shape) }
+
+  func evaluate(_ inputs: Operands) -> Tensor {
+    let (y, shape) = (inputs[0], shape(of: inputs))
+    let geometry = places.geometry(name, shape)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { x in
+        y.withEntries(T.self) { Pooling.averageGradient(geometry, dividedBy: divisor.loopDivisor, $0, into: x) }
+      }
+    }
+    return y.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(AveragePool(places: places, divisor: divisor), .one(cotangent))
+  }
+  /// Examples are images.
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+}
