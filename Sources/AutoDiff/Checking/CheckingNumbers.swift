@@ -58,6 +58,9 @@ final class NumberCheck: Trace, @unchecked Sendable {
 
   init(rejecting rejected: RejectedNumbers) { self.rejected = rejected }
 
+  /// Written out, because the compiler warns of the one that it would synthesise.
+  override package init() { rejected = .notANumber }
+
   /// Starts to follow a value.
   func follow(_ tensor: Tensor) -> Tensor {
     Tensor(node: TracedNode(trace: self, primal: tensor, shape: tensor.shape))

@@ -156,12 +156,11 @@ struct RankOneMerge<T: LoopScalar> {
       {
         let here = T.Lanes(poles + j)
         var product = T.Lanes(repeating: -1)
-        for i in 0..<j {
+        func multiply(_ i: Int) {
           product = product * (T.Lanes(weights + i * width + j) / (here - T.Lanes(repeating: poles[i])))
         }
-        for i in min(k, j + lanes)..<max(k, j + lanes) where i < k {
-          product = product * (T.Lanes(weights + i * width + j) / (here - T.Lanes(repeating: poles[i])))
-        }
+        for i in 0..<j { multiply(i) }
+        for i in stride(from: j + lanes, to: k, by: 1) { multiply(i) }
         product.store(vector + j)
         for i in j..<min(k, j + lanes) {
           for column in j..<min(k, j + lanes) {

@@ -11,10 +11,13 @@ struct SecularEquation<T: LoopScalar> {
   /// ρ > 0.
   let rho: T
 
-  private struct Value {
+  private struct Sums {
     /// The sum of the poles up to number i, and of those behind it, with derivatives.
     var left: T = 0, leftSlope: T = 0, right: T = 0, rightSlope: T = 0
   }
+
+  /// Bisection alone would end before.
+  static var iterationLimit: Int { 200 }
 
   /// Root number i, counted from 0 at the smallest.
   ///
@@ -23,95 +26,106 @@ struct SecularEquation<T: LoopScalar> {
   /// - Returns: λ, or nil when the iteration does not converge.
   @inline(__always)
   func root(_ i: Int, distances: UnsafeMutablePointer<T>) -> T? {
-    let isLast = i == count - 1
-    let (lower, upper) = isLast ? (max(0, i - 1), i) : (i, i + 1)
-    let inverse = 1 / rho
     if count == 1 {
       distances[0] = -rho * weights[0]
       return poles[0] + rho * weights[0]
     }
-    // The interval of the root, halved once; its nearer end becomes the origin.
-    var origin = poles[i]
-    shift(by: origin, into: distances)
-    let gap: T
-    if isLast {
-      var total: T = 0
-      for j in 0..<count { total += weights[j] }
-      gap = rho * total
-    } else {
-      gap = distances[i + 1]
-    }
-    let middle = evaluate(distances, at: gap / 2, split: i)
-    let atMiddle = inverse + (middle.left + middle.right)
-    // What the other poles contribute at the middle, for a first guess with the two neighbours exact.
-    let others =
-      atMiddle - weights[lower] / (distances[lower] - gap / 2) - weights[upper] / (distances[upper] - gap / 2)
-    var (low, high): (T, T) = atMiddle > 0 ? (0, gap / 2) : (gap / 2, gap)
-    if !isLast, atMiddle <= 0 {
-      origin = poles[i + 1]
-      shift(by: origin, into: distances)
-      (low, high) = (-gap / 2, 0)
-    }
-    var x = solve(
-      others, (distances[lower], weights[lower]), (distances[upper], weights[upper]), beyondPoles: isLast)
-    if !(x > low && x < high) { x = low + (high - low) / 2 }
-
+    var search = bracket(i, distances)
     var previous = T.infinity
-    var usesFixedWeight = !isLast
-    for iteration in 0..<200 {
-      let value = evaluate(distances, at: x, split: isLast ? i - 1 : i)
-      let f = inverse + (value.left + value.right)
-      let slope = value.leftSlope + value.rightSlope
-      let noise = T.ulpOfOne * (4 * (abs(value.left) + abs(value.right)) + inverse + abs(x) * slope)
-      if f < 0 { low = max(low, x) } else { high = min(high, x) }
-      let (d1, d2) = (distances[lower] - x, distances[upper] - x)
-      if abs(f) <= noise { return finish(x, origin, distances) }
-      if abs(f) > abs(previous) / 10 { usesFixedWeight.toggle() }
+    var keepsWeight = !search.isLast
+    for iteration in 0..<Self.iterationLimit {
+      let x = search.x
+      let sums = evaluate(distances, at: x, split: search.lower)
+      let f = 1 / rho + (sums.left + sums.right)
+      let slope = sums.leftSlope + sums.rightSlope
+      if f < 0 { search.low = max(search.low, x) } else { search.high = min(search.high, x) }
+      let noise = T.ulpOfOne * (4 * (abs(sums.left) + abs(sums.right)) + 1 / rho + abs(x) * slope)
+      if abs(f) <= noise { return finish(x, search.origin, distances) }
+      // Whichever interpolation has gained less than a digit gives way to the other one.
+      if abs(f) > abs(previous) / 10 { keepsWeight.toggle() }
       previous = f
-      // Interpolation by c + s₁/(d₁ − x) + s₂/(d₂ − x): value and slope agree, and either each sum keeps its own slope
-      // or the weight of the nearer pole is exact.
-      var (s1, s2): (T, T) = (d1 * d1 * value.leftSlope, d2 * d2 * value.rightSlope)
-      if usesFixedWeight, !isLast {
-        if distances[lower] == 0 {
-          s1 = weights[lower]
-          s2 = d2 * d2 * (value.rightSlope + (value.leftSlope - s1 / (d1 * d1)))
-        } else {
-          s2 = weights[upper]
-          s1 = d1 * d1 * (value.leftSlope + (value.rightSlope - s2 / (d2 * d2)))
-        }
+
+      var next = x + step(f, sums, distances, search, keepsWeight: keepsWeight && !search.isLast)
+      if !(next > search.low && next < search.high) || iteration > 40 && iteration % 2 == 0 { next = search.middle }
+      let isAtEnd = next == search.low || next == search.high
+      if abs(next - x) <= T.ulpOfOne * abs(next) || isAtEnd {
+        return finish(next == 0 ? x : next, search.origin, distances)
       }
-      let c = f - s1 / d1 - s2 / d2
-      let a = c * (d1 + d2) + s1 + s2
-      let b = d1 * d2 * f
-      var step = Self.quadraticRoot(c, a, b, larger: isLast)
-      // The step must lead uphill where f is negative.
-      if !(step * f < 0) { step = -f / slope }
-      var next = x + step
-      if !(next > low && next < high) || iteration > 40 && iteration % 2 == 0 {
-        next = low + (high - low) / 2
-      }
-      if abs(next - x) <= T.ulpOfOne * abs(next) || next == low || next == high {
-        return finish(next == 0 ? x : next, origin, distances)
-      }
-      x = next
+      search.x = next
     }
     return nil
   }
 
-  @inline(__always)
-  private func finish(_ x: T, _ origin: T, _ distances: UnsafeMutablePointer<T>) -> T {
-    shiftInPlace(distances, by: x)
-    return origin + x
+  /// Where a root is looked for. All but `origin` is counted from `origin`, the pole nearest to the root.
+  private struct Search {
+    var origin: T
+    var low: T
+    var high: T
+    var x: T
+    /// The poles on both sides, or, for the last root, the two below.
+    let lower: Int
+    let upper: Int
+    let isLast: Bool
+
+    var middle: T { low + (high - low) / 2 }
   }
 
-  /// The root of c + s₁/(p₁ − x) + s₂/(p₂ − x) between the poles or beyond both.
+  /// Halves the interval of root i, moves the origin to its nearer end, and guesses.
   @inline(__always)
-  private func solve(
-    _ c: T, _ first: (pole: T, weight: T), _ second: (pole: T, weight: T), beyondPoles: Bool
+  private func bracket(_ i: Int, _ distances: UnsafeMutablePointer<T>) -> Search {
+    let isLast = i == count - 1
+    let (lower, upper) = isLast ? (i - 1, i) : (i, i + 1)
+    shift(by: poles[i], into: distances)
+    let gap = isLast ? rho * (0..<count).reduce(T(0)) { $0 + weights[$1] } : distances[i + 1]
+    let sums = evaluate(distances, at: gap / 2, split: i)
+    let f = 1 / rho + (sums.left + sums.right)
+    // The other poles count as they do in the middle, the two neighbours exactly.
+    let others = f - weights[lower] / (distances[lower] - gap / 2) - weights[upper] / (distances[upper] - gap / 2)
+    var search = Search(origin: poles[i], low: 0, high: gap / 2, x: 0, lower: lower, upper: upper, isLast: isLast)
+    if f <= 0, isLast { (search.low, search.high) = (gap / 2, gap) }
+    if f <= 0, !isLast {
+      search.origin = poles[i + 1]
+      (search.low, search.high) = (-gap / 2, 0)
+      shift(by: search.origin, into: distances)
+    }
+    let (p1, p2) = (distances[lower], distances[upper])
+    let guess = Self.quadraticRoot(
+      others, others * (p1 + p2) + weights[lower] + weights[upper],
+      others * p1 * p2 + weights[lower] * p2 + weights[upper] * p1, larger: isLast)
+    search.x = guess > search.low && guess < search.high ? guess : search.middle
+    return search
+  }
+
+  /// The way to the root of c + s₁/(p₁ − x) + s₂/(p₂ − x), which has the value and the slope of f.
+  ///
+  /// - Parameter keepsWeight: Whether the weight of the nearer pole is its true one; else each of the two sums keeps its
+  ///   own slope.
+  @inline(__always)
+  private func step(
+    _ f: T, _ sums: Sums, _ distances: UnsafePointer<T>, _ search: Search, keepsWeight: Bool
   ) -> T {
-    Self.quadraticRoot(
-      c, c * (first.pole + second.pole) + first.weight + second.weight,
-      c * first.pole * second.pole + first.weight * second.pole + second.weight * first.pole, larger: beyondPoles)
+    let (d1, d2) = (distances[search.lower] - search.x, distances[search.upper] - search.x)
+    var (s1, s2): (T, T) = (d1 * d1 * sums.leftSlope, d2 * d2 * sums.rightSlope)
+    if keepsWeight, distances[search.lower] == 0 {
+      s1 = weights[search.lower]
+      s2 = d2 * d2 * (sums.rightSlope + (sums.leftSlope - s1 / (d1 * d1)))
+    } else if keepsWeight {
+      s2 = weights[search.upper]
+      s1 = d1 * d1 * (sums.leftSlope + (sums.rightSlope - s2 / (d2 * d2)))
+    }
+    let c = f - s1 / d1 - s2 / d2
+    let step = Self.quadraticRoot(c, c * (d1 + d2) + s1 + s2, d1 * d2 * f, larger: search.isLast)
+    // f increases, so the step must lead up where it is negative.
+    return step * f < 0 ? step : -f / (sums.leftSlope + sums.rightSlope)
+  }
+
+  @inline(__always)
+  private func finish(_ x: T, _ origin: T, _ distances: UnsafeMutablePointer<T>) -> T {
+    let position = T.Lanes(repeating: x)
+    for j in stride(from: 0, to: count, by: T.Lanes.count) {
+      (T.Lanes(distances + j) - position).store(distances + j)
+    }
+    return origin + x
   }
 
   /// A root of c x² − a x + b = 0 without cancellation.
@@ -128,18 +142,12 @@ struct SecularEquation<T: LoopScalar> {
     for j in stride(from: 0, to: count, by: T.Lanes.count) { (T.Lanes(poles + j) - o).store(distances + j) }
   }
 
-  @inline(__always)
-  private func shiftInPlace(_ distances: UnsafeMutablePointer<T>, by x: T) {
-    let o = T.Lanes(repeating: x)
-    for j in stride(from: 0, to: count, by: T.Lanes.count) { (T.Lanes(distances + j) - o).store(distances + j) }
-  }
-
   /// The two sums and their slopes at x; pole `split` is the last one of the left sum.
   @inline(__always)
-  private func evaluate(_ distances: UnsafePointer<T>, at x: T, split: Int) -> Value {
+  private func evaluate(_ distances: UnsafePointer<T>, at x: T, split: Int) -> Sums {
     let lanes = T.Lanes.count
     let position = T.Lanes(repeating: x)
-    var value = Value()
+    var value = Sums()
     let whole = (split + 1) / lanes * lanes
     sum(distances, position, 0, whole, &value.left, &value.leftSlope)
     let next = min(count, whole + lanes)

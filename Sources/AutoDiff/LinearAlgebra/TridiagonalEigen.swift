@@ -128,7 +128,9 @@ enum TridiagonalEigen {
           if pairs >= 4 { ThreadTeam.run(pairs, merge) } else { for pair in 0..<pairs { merge(pair) } }
           return (0..<pairs).first { failed[$0] }
         }
-        if let failed { return .notConverged(eigenvalue: blocks[2 * failed].lowerBound, iterations: 200) }
+        if let failed {
+          return .notConverged(eigenvalue: blocks[2 * failed].lowerBound, iterations: SecularEquation<T>.iterationLimit)
+        }
         blocks = (0..<pairs).map { blocks[2 * $0].lowerBound..<blocks[2 * $0 + 1].upperBound }
       }
       return nil

@@ -93,12 +93,13 @@ extension MapTile {
     _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, into y: UnsafeMutablePointer<T>,
     _ body: (MapTile) -> Void
   ) {
+    let count = a.count
+    if count == 0 { return }
     withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
-      let count = a.count
       if count <= 2 * entriesPerTile, let tile = single(a, b, c, count, y, slots.baseAddress!) { return body(tile) }
       // By address, because the optimiser would make a copy of everything below for every function that it can see.
       withoutActuallyEscaping(body) { body in
-        withUnsafePointer(to: body) { cover(a, b, c, operands: operands, into: y, $0) }
+        withUnsafePointer(to: body) { cover(a, b, c, operands: operands, count, into: y, $0) }
       }
     }
   }
@@ -117,11 +118,9 @@ extension MapTile {
 
   @inline(never)
   private static func cover(
-    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, into y: UnsafeMutablePointer<T>,
-    _ body: Body
+    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, _ count: Int,
+    into y: UnsafeMutablePointer<T>, _ body: Body
   ) {
-    let count = a.count
-    if count == 0 { return }
     if let a = Operand.whole(a), let b = Operand.whole(b), let c = Operand.whole(c) {
       return coverFlat(count, a, b, c, into: y, body)
     }

@@ -4,7 +4,11 @@ enum MatrixGram {
   ///
   /// Both orders of the factors give the same bits, so the mirror image is what would have been computed.
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, into c: ProductTarget<T>) {
-    MatrixBlocks.multiply(a, a.transposed, into: c, .lowerHalf)
+    if MatrixLongSum.suits(a.rows, a.columns, a.rows) {
+      MatrixLongSum.multiply(a, a.transposed, into: c, .lowerHalf)
+    } else {
+      MatrixBlocks.multiply(a, a.transposed, into: c, .lowerHalf)
+    }
     mirror(c, a.rows)
   }
 

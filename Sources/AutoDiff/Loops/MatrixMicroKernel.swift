@@ -87,10 +87,8 @@ enum MicroKernel {
         for _ in 0..<k {
           let b0 = T.Lanes(b)
           let b1 = T.Lanes(b + lanes)
-          left.addOuterProduct(a, aRow, b0)
-          right.addOuterProduct(a, aRow, b1)
-          bottomLeft.addOuterProduct(a + 6 * aRow, aRow, b0)
-          bottomRight.addOuterProduct(a + 6 * aRow, aRow, b1)
+          SixRows.addOuterProduct(a, aRow, b0, b1, to: &left, &right)
+          SixRows.addOuterProduct(a + 6 * aRow, aRow, b0, b1, to: &bottomLeft, &bottomRight)
           a += aColumn
           b += bRow
         }
@@ -98,8 +96,7 @@ enum MicroKernel {
         bottomRight.write(into: target.at(6, lanes))
       } else {
         for _ in 0..<k {
-          left.addOuterProduct(a, aRow, T.Lanes(b))
-          right.addOuterProduct(a, aRow, T.Lanes(b + lanes))
+          SixRows.addOuterProduct(a, aRow, T.Lanes(b), T.Lanes(b + lanes), to: &left, &right)
           a += aColumn
           b += bRow
         }
@@ -150,6 +147,31 @@ private struct SixRows<V: LaneVector> where V.Element: LoopScalar, V.Element.Lan
     r3 = r3.adding(V(repeating: a[3 * rowStride]), times: b)
     r4 = r4.adding(V(repeating: a[4 * rowStride]), times: b)
     r5 = r5.adding(V(repeating: a[5 * rowStride]), times: b)
+  }
+
+  /// The same for two vectors side by side. Row by row, so that few broadcast entries are held in registers at a time.
+  @inline(__always)
+  static func addOuterProduct(
+    _ a: UnsafePointer<V.Element>, _ rowStride: Int, _ b0: V, _ b1: V, to left: inout Self, _ right: inout Self
+  ) {
+    var x = V(repeating: a[0])
+    left.r0 = left.r0.adding(x, times: b0)
+    right.r0 = right.r0.adding(x, times: b1)
+    x = V(repeating: a[rowStride])
+    left.r1 = left.r1.adding(x, times: b0)
+    right.r1 = right.r1.adding(x, times: b1)
+    x = V(repeating: a[2 * rowStride])
+    left.r2 = left.r2.adding(x, times: b0)
+    right.r2 = right.r2.adding(x, times: b1)
+    x = V(repeating: a[3 * rowStride])
+    left.r3 = left.r3.adding(x, times: b0)
+    right.r3 = right.r3.adding(x, times: b1)
+    x = V(repeating: a[4 * rowStride])
+    left.r4 = left.r4.adding(x, times: b0)
+    right.r4 = right.r4.adding(x, times: b1)
+    x = V(repeating: a[5 * rowStride])
+    left.r5 = left.r5.adding(x, times: b0)
+    right.r5 = right.r5.adding(x, times: b1)
   }
 
   @inline(__always) func write(into target: ProductTarget<V.Element>) {

@@ -33,23 +33,25 @@ struct PanelSource<T: LoopScalar> {
   private static func pack(_ part: MatrixView<T>, width: Int, into panels: UnsafeMutablePointer<T>) {
     let k = part.columns
     let full = part.rows / width
+    let rest = part.rows % width
+    let panel = panels + full * width * k
+    let last = part.base + full * width * part.rowStride
+    if rest > 0 { panel.update(repeating: 0, count: width * k) }
     if part.rowStride == 1 {
       copyRows(part, width: width, panelCount: full, into: panels)
-    } else {
-      for panel in 0..<full {
-        let from = part.base + panel * width * part.rowStride
-        let to = panels + panel * width * k
-        if part.columnStride == 1 {
-          transpose(from, part.rowStride, k, width: width, into: to)
-        } else {
-          gather(from, part.rowStride, part.columnStride, k, rows: width, width: width, into: to)
-        }
+      for p in 0..<k { copy(last + p * part.columnStride, rest, into: panel + p * width) }
+    } else if part.columnStride == 1 {
+      for index in 0..<full {
+        let source = part.base + index * width * part.rowStride
+        transpose(source, part.rowStride, k, rows: width, width: width, into: panels + index * width * k)
       }
-    }
-    if full * width < part.rows {
-      gather(
-        part.base + full * width * part.rowStride, part.rowStride, part.columnStride, k, rows: part.rows - full * width,
-        width: width, into: panels + full * width * k)
+      transpose(last, part.rowStride, k, rows: rest, width: width, into: panel)
+    } else {
+      for i in 0..<part.rows {
+        let source = part.base + i * part.rowStride
+        let to = panels + (i / width * width * k + i % width)
+        for p in 0..<k { to[p * width] = source[p * part.columnStride] }
+      }
     }
   }
 
@@ -72,38 +74,47 @@ struct PanelSource<T: LoopScalar> {
             T.Lanes(from).store(to)
             T.Lanes(from + lanes).store(to + lanes)
           } else {
-            for i in stride(from: 0, to: width - 3, by: 4) {
-              UnsafeMutableRawPointer(to + i).storeBytes(
-                of: UnsafeRawPointer(from + i).loadUnaligned(as: SIMD4<T>.self), as: SIMD4<T>.self)
-            }
-            for i in width / 4 * 4..<width { to[i] = from[i] }
+            copy(from, width, into: to)
           }
         }
       }
     }
   }
 
-  /// A full panel of a matrix whose rows are contiguous.
+  @inline(__always)
+  private static func copy(_ source: UnsafePointer<T>, _ count: Int, into target: UnsafeMutablePointer<T>) {
+    let vectorised = count / 4 * 4
+    for i in stride(from: 0, to: vectorised, by: 4) {
+      UnsafeMutableRawPointer(target + i).storeBytes(
+        of: UnsafeRawPointer(source + i).loadUnaligned(as: SIMD4<T>.self), as: SIMD4<T>.self)
+    }
+    for i in vectorised..<count { target[i] = source[i] }
+  }
+
+  /// A panel of a matrix whose rows are contiguous.
   ///
   /// Reads a cache line of each row at a time: where the rows lie a power of two apart, their lines compete for the same
   /// places of the cache and do not stay.
   @inline(__always)
   private static func transpose(
-    _ source: UnsafePointer<T>, _ rowStride: Int, _ k: Int, width: Int, into panel: UnsafeMutablePointer<T>
+    _ source: UnsafePointer<T>, _ rowStride: Int, _ k: Int, rows: Int, width: Int, into panel: UnsafeMutablePointer<T>
   ) {
     let line = 64 / MemoryLayout<T>.stride
-    let steps = k / line * line
-    for p in stride(from: 0, to: steps, by: line) {
-      for i in stride(from: 0, to: width - 3, by: 4) {
+    let vectorisedSteps = k / line * line
+    let vectorisedRows = rows / 4 * 4
+    for p in stride(from: 0, to: vectorisedSteps, by: line) {
+      for i in stride(from: 0, to: vectorisedRows, by: 4) {
         for q in stride(from: p, to: p + line, by: 4) {
           transposeFour(source + (i * rowStride + q), rowStride, into: panel + (q * width + i), width)
         }
       }
-      for i in width / 4 * 4..<width {
+      for i in vectorisedRows..<rows {
         for q in p..<p + line { panel[q * width + i] = source[i * rowStride + q] }
       }
     }
-    gather(source + steps, rowStride, 1, k - steps, rows: width, width: width, into: panel + steps * width)
+    for p in vectorisedSteps..<k {
+      for i in 0..<rows { panel[p * width + i] = source[i * rowStride + p] }
+    }
   }
 
   /// Four rows by four columns, in two rounds of exchanges as the hardware has them.
@@ -126,17 +137,5 @@ struct PanelSource<T: LoopScalar> {
     put(SIMD4(oddTop[0], oddTop[1], oddBottom[0], oddBottom[1]), 1)
     put(SIMD4(evenTop[2], evenTop[3], evenBottom[2], evenBottom[3]), 2)
     put(SIMD4(oddTop[2], oddTop[3], oddBottom[2], oddBottom[3]), 3)
-  }
-
-  /// A panel of any kind.
-  @inline(__always)
-  private static func gather(
-    _ source: UnsafePointer<T>, _ rowStride: Int, _ columnStride: Int, _ k: Int, rows: Int, width: Int,
-    into panel: UnsafeMutablePointer<T>
-  ) {
-    for p in 0..<k {
-      for i in 0..<rows { panel[p * width + i] = source[i * rowStride + p * columnStride] }
-      for i in rows..<width { panel[p * width + i] = 0 }
-    }
   }
 }

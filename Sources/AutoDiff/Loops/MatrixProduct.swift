@@ -3,10 +3,10 @@
 /// Every entry is the plain sum over the inner index, in pieces whose length depends on that extent only: the same bits
 /// on any number of threads, and not-a-number and infinities as in the plain sum.
 enum MatrixProduct {
-  /// From this number of multiplications on, the products of a batch are computed one after the other, each by all
+  /// From this number of multiplications on, the products of a short batch are computed one after the other, each by all
   /// threads.
-  private static let workForAllThreads = 1 << 22
-  /// The number of multiplications for which a task of a batch is worth while.
+  private static let workForAllThreads = 1 << 21
+  /// The number of multiplications that is worth a task of a batch.
   private static let workPerTask = 1 << 16
 
   /// c = [c +] scale a b, where c is row-major with the given distance between rows.
@@ -32,8 +32,10 @@ enum MatrixProduct {
       MatrixVector.outerProduct(
         .init(base: a.base, stride: a.rowStride), .init(base: b.base, stride: b.columnStride), into: target, rows: m,
         columns: n)
-    } else if MatrixSmall.suits(a, b) {
-      MatrixSmall.multiply(a, b, into: target)
+    } else if MatrixLongSum.suits(m, k, n) {
+      MatrixLongSum.multiply(a, b, into: target, .whole)
+    } else if MatrixDirect.suits(a, b) {
+      MatrixDirect.multiply(a, b, into: target)
     } else {
       MatrixBlocks.multiply(a, b, into: target)
     }
@@ -56,7 +58,7 @@ enum MatrixProduct {
         multiply(left, right, into: c + index * m * n, rowStride: n)
       }
     }
-    if work >= workForAllThreads { return multiplyEntries(0..<count) }
+    if work >= workForAllThreads && count < 4 * ThreadTeam.threadCount { return multiplyEntries(0..<count) }
     let tasks = Cut(count, length: max(1, workPerTask / max(1, work)))
     ThreadTeam.run(tasks.count) { multiplyEntries(tasks[$0]) }
   }
@@ -68,7 +70,7 @@ enum MatrixProduct {
     _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1, accumulate: Bool = false
   ) {
     let (m, k) = (a.rows, a.columns)
-    if k <= 1 || m <= 1 || m * m * k <= MatrixSmall.leastWork {
+    if k <= 1 || m <= 1 || m * m * k <= MatrixDirect.workPerTask {
       multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale, accumulate: accumulate)
     } else {
       MatrixGram.multiply(a, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate))

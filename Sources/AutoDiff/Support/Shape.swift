@@ -18,9 +18,8 @@ extension [Int] {
   func describesRowMajorOrder(of shape: [Int]) -> Bool {
     var expected = 1
     for axis in shape.indices.reversed() {
-      if shape[axis] == 0 { return true }
       if shape[axis] != 1 {
-        if self[axis] != expected { return false }
+        if self[axis] != expected { return shape.contains(0) }
         expected *= shape[axis]
       }
     }

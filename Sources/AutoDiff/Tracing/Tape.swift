@@ -82,7 +82,11 @@ package final class Tape: Trace, @unchecked Sendable {
     deferring deferral: ((Contribution) -> Bool)? = nil
   ) -> [Tensor?] {
     close()
-    let last = seeds.map(\.place).max() ?? -1
+    var last = seeds.map(\.place).max() ?? -1
+    // A segment stands behind its outputs, which are leaves: where the result is one of them, the walk starts there.
+    while last >= 0, last + 1 < entries.count, entries[last].segment == nil, entries[last + 1].operation == nil {
+      last += 1
+    }
     var cotangents = ContiguousArray<Tensor?>(repeating: nil, count: max(last + 1, leaves))
     for seed in seeds { accumulate(&cotangents[seed.place], seed.cotangent) }
     sweep(&cotangents, from: last, to: leaves, consuming: consuming, deferral)

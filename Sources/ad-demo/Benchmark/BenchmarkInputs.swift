@@ -26,26 +26,29 @@ struct BenchmarkPerceptron {
   static let sizes = [784, 1024, 1024, 1024, 10]
 
   init(batch: Int, as scalarType: ScalarType) {
-    parameters = Self.parameters(weights: 10, biases: 20, as: scalarType) { 1 / Double($0).squareRoot() } biasScale: { 0.1 }
+    parameters = Self.parameters(
+      weights: 10, biases: 20, as: scalarType, weightScale: { 1 / Double($0).squareRoot() }, biasScale: 0.1)
     inputs = BenchmarkInputs.fill(30, [batch, 784], as: scalarType)
     targets = BenchmarkInputs.fill(31, [batch, 10], as: scalarType)
   }
 
   /// A direction in the space of the parameters.
   static func direction(scale: Double, as scalarType: ScalarType) -> [Tensor] {
-    parameters(weights: 40, biases: 44, as: scalarType) { _ in scale } biasScale: { scale }
+    parameters(weights: 40, biases: 44, as: scalarType, weightScale: { _ in scale }, biasScale: scale)
   }
 
   private static func parameters(
-    weights: UInt64, biases: UInt64, as scalarType: ScalarType, weightScale: (Int) -> Double, biasScale: () -> Double
+    weights: UInt64, biases: UInt64, as scalarType: ScalarType, weightScale: (Int) -> Double, biasScale: Double
   ) -> [Tensor] {
-    (0..<4).flatMap { l in
-      [
-        BenchmarkInputs.fill(
-          weights + UInt64(l), [sizes[l], sizes[l + 1]], scale: weightScale(sizes[l]), as: scalarType),
-        BenchmarkInputs.fill(biases + UInt64(l), [sizes[l + 1]], scale: biasScale(), as: scalarType),
-      ]
+    var result: [Tensor] = []
+    for l in 0..<4 {
+      let (inputs, outputs) = (sizes[l], sizes[l + 1])
+      let place = UInt64(l)
+      result.append(
+        BenchmarkInputs.fill(weights + place, [inputs, outputs], scale: weightScale(inputs), as: scalarType))
+      result.append(BenchmarkInputs.fill(biases + place, [outputs], scale: biasScale, as: scalarType))
     }
+    return result
   }
 
   /// The outputs for one example.

@@ -19,15 +19,20 @@ enum Workloads {
     }
   }
 
-  private static let elementwise = [(1_000_000, "1e6"), (10_000_000, "1e7")].flatMap { count, label in
-    ([("tanh", { tanh($0) }), ("exp", { exp($0) }), ("erf", { erf($0) })] as [(String, @Sendable (Tensor) -> Tensor)])
-      .map { name, function in
+  private static let elementwise: [Workload] = {
+    typealias Function = @Sendable (Tensor) -> Tensor
+    let functions: [(name: String, function: Function)] = [
+      ("tanh", { tanh($0) }), ("exp", { exp($0) }), ("erf", { erf($0) }),
+    ]
+    return [(1_000_000, "1e6"), (10_000_000, "1e7")].flatMap { count, label in
+      functions.map { name, function in
         Workload(id: "W2.\(name).\(label)", variant: "alloc", elements: count) { type in
           let x = fill(3, [count], type, scale: 2)
           return ({ [function(x)] }, { $0[0].scalars.reduce(0, +) / Double(count) })
         }
       }
-  }
+    }
+  }()
 
   private static let perceptron = [
     Workload(id: "W3.forward") { type in
@@ -75,12 +80,12 @@ enum Workloads {
   private static let tangentKernels: [Workload] = {
     func dense(_ name: String, n: Int, d: Int, width: Int, out: Int) -> [Workload] {
       let sizes = [d, width, width, width, out]
-      func network(_ x: Tensor, _ p: [Tensor]) -> Tensor {
+      @Sendable func network(_ x: Tensor, _ p: [Tensor]) -> Tensor {
         var h = x
         for l in 0..<3 { h = erf(matmul(h, p[l]) / Double(sizes[l]).squareRoot()) }
         return matmul(h, p[3]) / Double(width).squareRoot()
       }
-      func parameters(_ type: ScalarType) -> [Tensor] {
+      @Sendable func parameters(_ type: ScalarType) -> [Tensor] {
         (0..<4).map { fill(10 + UInt64($0), [sizes[$0], sizes[$0 + 1]], type) }
       }
       return [
@@ -99,7 +104,7 @@ enum Workloads {
   }()
 
   /// Σ K[i, i, a, a] + ‖K‖.
-  static func kernelCheck(_ result: [Tensor]) -> Double {
+  @Sendable static func kernelCheck(_ result: [Tensor]) -> Double {
     let k = result[0]
     let (n, outputs, values) = (k.shape[0], k.shape[2], k.scalars)
     var trace = 0.0
@@ -114,7 +119,7 @@ enum Workloads {
       let (d, m) = (16, 256)
       let x = fill(63, [n, d], type, scale: 1 / Double(d).squareRoot())
       let p = [fill(60, [m, d], type), fill(61, [m, m], type), fill(62, [m], type)]
-      func network(_ x: Tensor, _ p: [Tensor]) -> Tensor {
+      @Sendable func network(_ x: Tensor, _ p: [Tensor]) -> Tensor {
         var h = x
         for l in 0..<2 { h = tanh(matmul(p[l], h)) / Double(m).squareRoot() }
         return dot(p[2], h)
@@ -161,7 +166,7 @@ enum Workloads {
   }
 
   private static let convolutions: [Workload] = {
-    func inputs(_ type: ScalarType) -> (x: Tensor, w: Tensor, u: Tensor) {
+    @Sendable func inputs(_ type: ScalarType) -> (x: Tensor, w: Tensor, u: Tensor) {
       (
         fill(80, [32, 32, 32, 16], type), fill(81, [3, 3, 16, 32], type, scale: 1.0 / 12),
         fill(82, [32, 32, 32, 32], type)

@@ -122,7 +122,7 @@ private let sizes = [
   @Test(arguments: [
     (65, 66, 67), (130, 90, 70), (300, 20, 40), (20, 40, 300), (31, 513, 45), (150, 10, 150), (1, 40_000, 1),
     (3, 40_000, 1),
-    (1, 40_000, 3), (700, 30, 1), (90, 300, 10),
+    (1, 40_000, 3), (8, 9000, 5), (700, 30, 1), (500, 70, 7), (400, 50, 24), (90, 300, 10),
   ])
   func largerSizes(m: Int, k: Int, n: Int) {
     func run<T: LoopScalar>(_: T.Type) {
@@ -238,7 +238,9 @@ private let sizes = [
 }
 
 @Suite struct MatrixGramTests {
-  @Test(arguments: [(0, 3), (1, 5), (4, 1), (6, 0), (20, 30), (70, 300), (300, 20)], [MatrixLayout.rows, .columns])
+  @Test(
+    arguments: [(0, 3), (1, 5), (4, 1), (6, 0), (20, 30), (70, 300), (300, 20), (7, 9000)],
+    [MatrixLayout.rows, .columns])
   func gramIsTheProductWithTheTranspose(shape: (Int, Int), layout: MatrixLayout) {
     let (m, k) = shape
     func run<T: LoopScalar>(_: T.Type) {

@@ -89,6 +89,27 @@ import Testing
       jacobian(of: { checkpoint(Self.block)($0) }, at: x), jacobian(of: Self.block, at: x), .analytic)
   }
 
+  /// The checkpointed part is all there is: nothing is recorded behind it.
+  @Test func resultOfTheTransform() {
+    let g = { (x: Tensor) in Self.block(x).sum() }
+    expectClose(gradient(of: { checkpoint(g)($0) }, at: x), gradient(of: g, at: x), .exact)
+    expectClose(gradient(of: { checkpoint(checkpoint(g))($0) }, at: x), gradient(of: g, at: x), .exact)
+    expectClose(hvp(of: { checkpoint(g)($0) }, at: x, along: v), hvp(of: g, at: x, along: v), .analytic)
+    expectClose(hessian(of: { checkpoint(g)($0) }, at: x), hessian(of: g, at: x), .analytic)
+    let several = { (x: Tensor) in [x * 2, sin(x), x] }
+    let cotangent = [v, x, v]
+    expectClose(
+      vjp(of: { checkpoint(several)($0) }, at: x).pullback(cotangent), vjp(of: several, at: x).pullback(cotangent),
+      .exact)
+    // Operations after the one whose cotangent is given, which do not count.
+    let later = { (x: Tensor, wrap: Bool) -> Tensor in
+      let y = wrap ? checkpoint(g)(x) : g(x)
+      _ = checkpoint(Self.block)(x * y)
+      return y
+    }
+    expectClose(gradient(of: { later($0, true) }, at: x), gradient(of: { later($0, false) }, at: x), .exact)
+  }
+
   /// The function runs once forward and once more backward, not at every derivative.
   @Test func runsTwice() {
     final class Counter: @unchecked Sendable { var runs = 0 }

@@ -1,32 +1,42 @@
-/// Products whose operands fit into the second-level cache: the tiles read them where they are, because packing them would
-/// take a tenth of the time or, where they are tiny, most of it.
-enum MatrixSmall {
-  /// The most multiplications for which this is the faster way (measured), by the order in which the operands lie.
+/// Products that read the operands where they are.
+///
+/// This is faster than packing where the operands fit into the second-level cache (packing takes a tenth of the time, or
+/// most of it where they are tiny) and where a row of the left operand is used for a single tile.
+enum MatrixDirect {
+  /// The most multiplications for which this is the faster way (measured), by the order in which the operands lie: both
+  /// in rows, the left one in columns, the right one to be copied.
   private static let mostWork = (rows: 1 << 24, columns: 1 << 22, copied: 1 << 19)
+  /// The longest sum where b is as wide as a tile or wider.
+  private static let longestSum = 512
+  /// The most entries of a right operand of one tile's width, which stay in the second-level cache.
+  private static let mostNarrowEntries = 1 << 16
   /// The number of multiplications that is worth a task of its own.
-  static let leastWork = 1 << 18
+  static let workPerTask = 1 << 18
 
   static func suits<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>) -> Bool {
     let (m, k, n) = (a.rows, a.columns, b.columns)
     let work = m * k * n
-    if work <= leastWork { return k <= 1024 }
-    // Rows far apart compete for the same places of the cache.
-    return k <= 512
-      && (b.columnStride == 1 && b.rowStride <= 2 * n
-        ? a.columnStride == 1 && a.rowStride <= 2 * k
-          ? work <= mostWork.rows : a.rowStride == 1 && a.columnStride <= 2 * m && work <= mostWork.columns
-        : work <= mostWork.copied)
+    if work <= workPerTask { return k <= 2 * longestSum }
+    let isLeftInRows = a.columnStride == 1
+    if n <= MicroKernel.columns(T.self) {
+      let isShort = m <= 2 * MicroKernel.rows
+      if k * n <= mostNarrowEntries ? isLeftInRows || isShort : isShort && b.columnStride == 1 { return true }
+    }
+    if k > longestSum { return false }
+    // Rows that lie far apart compete for the same places of the cache.
+    guard b.columnStride == 1 && b.rowStride <= 2 * n else { return work <= mostWork.copied }
+    if isLeftInRows { return work <= mostWork.rows && a.rowStride <= 2 * k }
+    return work <= mostWork.columns && a.rowStride == 1 && a.columnStride <= 2 * m
   }
 
   /// Writes `c = [c +] scale a b`.
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
-    let blocks = m * k * n / leastWork
+    let blocks = m * k * n / workPerTask
     if blocks < 2 { return multiplyBlock(a, b, into: c) }
-    let width = MicroKernel.columns(T.self)
+    let (height, width) = (MicroKernel.rows, MicroKernel.columns(T.self))
     let columns = Cut(n, most: max(width, n / min(blocks, 16)), multipleOf: width)
-    let rows = Cut(
-      m, most: max(MicroKernel.rows, m * columns.count / min(blocks, 16)), multipleOf: MicroKernel.rows)
+    let rows = Cut(m, most: max(height, m * columns.count / blocks), multipleOf: height)
     ThreadTeam.run(rows.count * columns.count) { task in
       let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
       multiplyBlock(
