@@ -55,8 +55,10 @@ struct TriangularSolveTests {
 
   @Test func leavesEmptySystemsAlone() throws {
     var memory = 3.0
-    let nothing = MatrixView(base: &memory, rows: 0, columns: 0, rowStride: 1, columnStride: 1)
-    try TriangularSolve.solve(.lower, nothing, into: &memory, count: 1, rowStride: 1)
+    try withUnsafeMutablePointer(to: &memory) { memory in
+      let nothing = MatrixView(base: UnsafePointer(memory), rows: 0, columns: 0, rowStride: 1, columnStride: 1)
+      try TriangularSolve.solve(.lower, nothing, into: memory, count: 1, rowStride: 1)
+    }
     #expect(memory == 3)
   }
 
