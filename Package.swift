@@ -10,9 +10,12 @@ let cpu = Context.environment["AUTODIFF_CPU"] ?? "native"
 func features(of cpu: String) -> (fma: Bool, lanes: Int) {
   func has(_ names: [String]) -> Bool { names.contains { cpu.hasPrefix($0) } }
   if cpu == "native" {
-    let flags = ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "")
+    let flags =
+      ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "")
       .split(separator: "\n").first { $0.hasPrefix("flags") }?.split(separator: " ") ?? []
-    if ["avx512f", "avx512dq", "avx512bw", "avx512vl"].allSatisfy({ flags.contains(Substring($0)) }) { return (true, 512) }
+    if ["avx512f", "avx512dq", "avx512bw", "avx512vl"].allSatisfy({ flags.contains(Substring($0)) }) {
+      return (true, 512)
+    }
     if flags.contains("avx2"), flags.contains("fma") { return (true, 256) }
     return (false, 128)
   }

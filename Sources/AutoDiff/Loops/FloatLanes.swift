@@ -48,7 +48,15 @@ struct FloatLanes: LaneVector {
       .init(v: v + a.v * b.v)
     #endif
   }
-  @inline(__always) func squareRoot() -> Self { .init(v: v.squareRoot()) }
+  @inline(__always) func squareRoot() -> Self {
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      .init(v: _mm512_sqrt_ps(v))
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      .init(v: _mm256_sqrt_ps(v))
+    #else
+      .init(v: v.squareRoot())
+    #endif
+  }
   @inline(__always) func rounded(_ rule: FloatingPointRoundingRule) -> Self { .init(v: v.rounded(rule)) }
   @inline(__always) func sum() -> Float { total(v) }
 
@@ -58,6 +66,12 @@ struct FloatLanes: LaneVector {
   @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
     .init(v: b.v.replacing(with: a.v, where: mask.v))
   }
+
+  #if AUTODIFF_LANES_512
+    @inline(__always) static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self {
+      .init(v: _mm512_permutexvar_ps(unsafeBitCast(index.v, to: SIMD8<Int64>.self), SIMD16<Float>(table)))
+    }
+  #endif
 
   struct Mask: LaneMask {
     let v: SIMDMask<FloatVector.MaskStorage>

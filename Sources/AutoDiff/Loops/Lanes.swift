@@ -46,6 +46,10 @@ protocol LaneVector: Sendable {
   static func isEqual(_ a: Self, _ b: Self) -> Mask
   /// `a` where the mask is true, else `b`.
   static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
+  #if AUTODIFF_LANES_512
+    /// Entries of a table, chosen by the lowest four bits of an index each. Only long vectors have an instruction for it.
+    static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self
+  #endif
 }
 
 /// The truth values of a comparison of vectors.
@@ -82,6 +86,14 @@ extension LaneVector {
 
   /// `self * x + c`: one step of Horner's rule.
   @inline(__always) func times(_ x: Self, plus c: Double) -> Self { Self(constant: c).adding(self, times: x) }
+
+  /// `c0 + c1 * self`.
+  @inline(__always) func line(_ c0: Double, _ c1: Double) -> Self { Self(constant: c1).times(self, plus: c0) }
+
+  /// `c0 + c1 * self + c2 * self² + c3 * self³`, with the square given.
+  @inline(__always) func cubic(_ square: Self, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double) -> Self {
+    line(c0, c1).adding(square, times: line(c2, c3))
+  }
 
   /// The absolute value.
   @inline(__always) var magnitude: Self { Self(bits: bits & (Self(repeating: -0.0).bits ^ .init(repeating: -1))) }

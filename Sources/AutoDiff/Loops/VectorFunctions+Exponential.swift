@@ -2,18 +2,14 @@ extension VectorFunctions {
   /// eˣ.
   @inline(__always)
   static func exp<V: LaneVector>(_ x: V) -> V {
-    let one = V(constant: 1)
     let inner = V.isLessOrEqual(x.magnitude, V(double: 708, float: 87))
     if !(!inner).isAnyTrue {
       let (n, r, _) = exponentAndRemainder(x)
       return V(bits: expOfRemainder(r).bits &+ (n &<< exponentShift(V.self)))
     }
-    // Two factors, because 2ⁿ may be out of range where the product is not.
     let (n, r, _) = exponentAndRemainder(
       x.limited(from: V.isDouble ? -1000 : -130).limited(to: V.isDouble ? 1000 : 130))
-    let half = n &>> 1
-    let (first, second) = (half &<< exponentShift(V.self), (n &- half) &<< exponentShift(V.self))
-    return expOfRemainder(r) * V(bits: first &+ one.bits) * V(bits: second &+ one.bits)
+    return scaled(expOfRemainder(r), n)
   }
 
   /// eˣ − 1, exact near 0.
@@ -73,11 +69,37 @@ extension VectorFunctions {
     return (shifted.bits, r, tail)
   }
 
-  /// eʳ for |r| ≤ log(2) / 2.
+  /// The same of x + small for a number |small| ≪ 1.
   @inline(__always)
-  static func expOfRemainder<V: LaneVector>(_ r: V) -> V {
+  static func exponentAndRemainder<V: LaneVector>(_ x: V, _ small: V) -> (n: V.Bits, r: V, tail: V) {
+    let (n, remainder, rest) = exponentAndRemainder(x)
+    let tail = rest + small
+    let r = remainder + tail
+    return (n, r, tail - (r - remainder))
+  }
+
+  /// e^(r + tail) for |r| ≤ log(2) / 2 and a small tail, if any.
+  @inline(__always)
+  static func expOfRemainder<V: LaneVector>(_ r: V, _ tail: V? = nil) -> V {
+    V(constant: 1) + expm1OfRemainder(r, tail)
+  }
+
+  /// e^(r + tail) − 1 for |r| ≤ log(2) / 2 and a small tail, if any.
+  @inline(__always)
+  static func expm1OfRemainder<V: LaneVector>(_ r: V, _ tail: V? = nil) -> V {
     let (square, series) = expSeries(r)
-    return V(constant: 1) + r.adding(square, times: series)
+    guard let tail else { return r.adding(square, times: series) }
+    // The tail counts e^r times; 1 + r is near enough.
+    return r + tail.adding(tail, times: r).adding(square, times: series)
+  }
+
+  /// x 2ⁿ for a number x of moderate size; n is the low bits of a pattern whose high bits do not matter.
+  @inline(__always)
+  static func scaled<V: LaneVector>(_ x: V, _ n: V.Bits) -> V {
+    // Two factors, because 2ⁿ may be out of range where the product is not.
+    let (shift, one) = (exponentShift(V.self), V(constant: 1).bits)
+    let half = n &>> 1
+    return x * V(bits: (half &<< shift) &+ one) * V(bits: ((n &- half) &<< shift) &+ one)
   }
 
   /// scale · e^(r + tail) − offset, for a scale that is a power of two.

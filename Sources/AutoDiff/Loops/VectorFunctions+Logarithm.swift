@@ -2,13 +2,15 @@ extension VectorFunctions {
   /// The natural logarithm; −∞ at 0, not-a-number below.
   @inline(__always)
   static func log<V: LaneVector>(_ x: V) -> V {
-    let zero = V(constant: 0)
-    let isSubnormal = V.isLess(x, V(repeating: .leastNormalMagnitude))
-    let normal = V.select(isSubnormal, x * V(constant: 0x1p54), x)
-    let (exponent, mantissa) = exponentAndMantissa(normal)
-    let k = number(exponent) - V.select(isSubnormal, V(constant: 54), zero)
-    let y = logOfParts(k, mantissa - V(constant: 1))
-    return logOfSpecial(x, else: y)
+    let isNormal = V.isLessOrEqual(V(repeating: .leastNormalMagnitude), x) & V.isLess(x, V(repeating: .infinity))
+    let one = V(constant: 1)
+    if !(!isNormal).isAnyTrue {
+      let (exponent, mantissa) = exponentAndMantissa(x)
+      return logOfParts(number(exponent), mantissa - one)
+    }
+    let (exponent, mantissa) = exponentAndMantissa(V.select(isNormal, x, x * V(constant: 0x1p54)))
+    let k = number(exponent) - V.select(isNormal, V(constant: 0), V(constant: 54))
+    return logOfSpecial(x, else: logOfParts(k, mantissa - one))
   }
 
   /// log(1 + x), exact near 0.

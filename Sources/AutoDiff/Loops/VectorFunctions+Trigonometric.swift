@@ -6,7 +6,7 @@ extension VectorFunctions {
   static func sin<V: LaneVector>(_ x: V) -> V {
     // sin x = (-1)ⁿ sin(x - nπ).
     let n = V.nearestInteger(x * V(constant: 0.3183098861837907))
-    let y = V(bits: sinOfRemainder(remainder(x, n.number, of: 1)).bits ^ (n.bits &<< signShift(V.self)))
+    let y = V(bits: sinOfRemainder(remainder(x, n.number)).bits ^ (n.bits &<< signShift(V.self)))
     return replacingLarge(x, y) { Foundation.sin($0) }
   }
 
@@ -15,7 +15,7 @@ extension VectorFunctions {
   static func cos<V: LaneVector>(_ x: V) -> V {
     // cos x = sin(x + π/2) = (-1)ⁿ sin(x - (n - ½)π).
     let n = V.nearestInteger(V(constant: 0.5).adding(x, times: V(constant: 0.3183098861837907)))
-    let r = remainder(x, n.number - V(constant: 0.5), of: 1)
+    let r = remainder(x, n.number - V(constant: 0.5))
     let y = V(bits: sinOfRemainder(r).bits ^ (n.bits &<< signShift(V.self)))
     return replacingLarge(x, y) { Foundation.cos($0) }
   }
@@ -24,8 +24,8 @@ extension VectorFunctions {
   @inline(__always)
   static func tan<V: LaneVector>(_ x: V) -> V {
     let n = V.nearestInteger(x * V(constant: 0.6366197723675814))
-    let r = remainder(x, n.number, of: 0.5)
-    let (sine, cosine) = sinAndCosOfEighth(r)
+    let (r, tail) = remainderAndTail(x, n.number)
+    let (sine, cosine) = sinAndCosOfEighth(r, tail)
     // Where n is odd, tan x = -1 / tan r.
     let parity = n.bits &<< signShift(V.self)
     let isEven = V.isEqual(V(bits: parity | V(constant: 1).bits), V(constant: 1))
@@ -94,48 +94,88 @@ extension VectorFunctions {
     return V(constant: 2.6060957e-06).times(z, plus: -0.00019809777).times(z, plus: 0.008333069)
   }
 
-  /// sin r and cos r for |r| ≤ π/4.
+  /// The sine and cosine of r + tail for |r| ≤ π/4 and a small tail.
   @inline(__always)
-  private static func sinAndCosOfEighth<V: LaneVector>(_ r: V) -> (V, V) {
+  private static func sinAndCosOfEighth<V: LaneVector>(_ r: V, _ tail: V) -> (sine: V, cosine: V) {
     let z = r * r
-    let (s, c): (V, V)
-    if V.isDouble {
-      s = V(constant: 1.5895433208568663e-10).times(z, plus: -2.5050734387811853e-08)
-        .times(z, plus: 2.7557313538505747e-06).times(z, plus: -0.00019841269829358512)
-        .times(z, plus: 0.00833333333332184).times(z, plus: -0.1666666666666663)
-      c = V(constant: -1.135868345914925e-11).times(z, plus: 2.0875704272874995e-09)
-        .times(z, plus: -2.755731421008427e-07).times(z, plus: 2.4801587288983695e-05)
-        .times(z, plus: -0.0013888888888873325).times(z, plus: 0.041666666666666595)
-    } else {
-      s = V(constant: -0.00019518095).times(z, plus: 0.008332188).times(z, plus: -0.16666655)
-      c = V(constant: 2.4432327e-05).times(z, plus: -0.001388731).times(z, plus: 0.041666646)
-    }
-    let cosine = V(constant: 1).adding(z, times: V(constant: -0.5).adding(z, times: c))
-    return (r.adding(r * z, times: s), cosine)
+    let sine = r + tail.adding(r * z, times: sineSeries(z))
+    let shortOfOne = (r * tail).adding(z, times: V(constant: 0.5).adding(z, times: cosineSeries(z)))
+    return (sine, V(constant: 1) - shortOfOne)
   }
 
-  /// x − n · part · π.
+  /// The q of sin r = r + r z q for |r| ≤ π/4, where z = r².
   @inline(__always)
-  private static func remainder<V: LaneVector>(_ x: V, _ n: V, of part: Double) -> V {
-    // π in parts. With fused operations the products need not be exact; without, the parts are so short that they are.
-    // All have one sign, so that -0 stays -0.
+  private static func sineSeries<V: LaneVector>(_ z: V) -> V {
+    if V.isDouble {
+      return V(constant: 1.5895433208568663e-10).times(z, plus: -2.5050734387811853e-08)
+        .times(z, plus: 2.7557313538505747e-06).times(z, plus: -0.00019841269829358512)
+        .times(z, plus: 0.00833333333332184).times(z, plus: -0.1666666666666663)
+    }
+    return V(constant: -0.00019518095).times(z, plus: 0.008332188).times(z, plus: -0.16666655)
+  }
+
+  /// The q of cos r = 1 - z / 2 - z² q for |r| ≤ π/4, where z = r².
+  @inline(__always)
+  private static func cosineSeries<V: LaneVector>(_ z: V) -> V {
+    if V.isDouble {
+      return V(constant: 1.135868345914925e-11).times(z, plus: -2.0875704272874995e-09)
+        .times(z, plus: 2.755731421008427e-07).times(z, plus: -2.4801587288983695e-05)
+        .times(z, plus: 0.0013888888888873325).times(z, plus: -0.041666666666666595)
+    }
+    return V(constant: -2.4432327e-05).times(z, plus: 0.001388731).times(z, plus: -0.041666646)
+  }
+
+  /// x − n · period in one number, for sin and cos, whose period with a change of sign is π.
+  @inline(__always)
+  private static func remainder<V: LaneVector>(_ x: V, _ n: V) -> V {
+    let parts = minusPiInParts(V.self)
+    let r = x.adding(n, times: parts.0).adding(n, times: parts.1).adding(n, times: parts.2)
     #if AUTODIFF_FMA
-      return
-        x
-        .adding(n, times: V(double: -0x1.921fb54442d18p+1 * part, float: -0x1.921fb4p+1 * Float(part)))
-        .adding(n, times: V(double: -0x1.1a62633145c06p-53 * part, float: -0x1.4442dp-23 * Float(part)))
-        .adding(n, times: V(double: -0x1.c1cd129024e08p-106 * part, float: -0x1.846988p-47 * Float(part)))
+      return r
     #else
-      return
-        x
-        .adding(n, times: V(double: -0x1.921fb544p+1 * part, float: -0x1.92p+1 * Float(part)))
-        .adding(n, times: V(double: -0x1.0b4611a6p-33 * part, float: -0x1.fb4p-11 * Float(part)))
-        .adding(n, times: V(double: -0x1.3198a2ep-68 * part, float: -0x1.444p-23 * Float(part)))
-        .adding(n, times: V(double: -0x1.b839a252049c1p-103 * part, float: -0x1.68c234p-38 * Float(part)))
+      return r.adding(n, times: parts.3)
     #endif
   }
 
-  /// The largest argument that ``remainder(_:_:of:)`` reduces exactly enough.
+  /// x − n π/2 as a sum of two numbers.
+  @inline(__always)
+  private static func remainderAndTail<V: LaneVector>(_ x: V, _ n: V) -> (r: V, tail: V) {
+    let parts = minusPiInParts(V.self)
+    let half = n * V(constant: 0.5)
+    let high = x.adding(half, times: parts.0)
+    let second = half * parts.1
+    let r = high + second
+    let tail = ((high - r) + second + remainderOfProduct(half, parts.1, second)).adding(half, times: parts.2)
+    #if AUTODIFF_FMA
+      return (r, tail)
+    #else
+      let rest = tail.adding(half, times: parts.3)
+      let sum = r + rest
+      return (sum, rest - (sum - r))
+    #endif
+  }
+
+  /// -π in parts. With fused operations their products with n need not be exact; without, the parts are so short that they
+  /// are. All have one sign, so that -0 stays -0.
+  @inline(__always)
+  private static func minusPiInParts<V: LaneVector>(_: V.Type) -> (V, V, V, V) {
+    #if AUTODIFF_FMA
+      return (
+        V(double: -0x1.921fb54442d18p+1, float: -0x1.921fb4p+1),
+        V(double: -0x1.1a62633145c06p-53, float: -0x1.4442dp-23),
+        V(double: -0x1.c1cd129024e08p-106, float: -0x1.846988p-47), V(constant: 0)
+      )
+    #else
+      return (
+        V(double: -0x1.921fb544p+1, float: -0x1.92p+1),
+        V(double: -0x1.0b4611a6p-33, float: -0x1.fb4p-11),
+        V(double: -0x1.3198a2ep-68, float: -0x1.444p-23),
+        V(double: -0x1.b839a252049c1p-103, float: -0x1.68c234p-38)
+      )
+    #endif
+  }
+
+  /// The largest argument that ``remainder(_:_:)`` reduces exactly enough.
   @inline(__always)
   private static func largestReduced<V: LaneVector>(_: V.Type) -> V {
     #if AUTODIFF_FMA
@@ -145,7 +185,7 @@ extension VectorFunctions {
     #endif
   }
 
-  /// y, where arguments that are too large for ``remainder(_:_:of:)`` are left to the C library, one by one.
+  /// y, where arguments that are too large for ``remainder(_:_:)`` are left to the C library, one by one.
   @inline(__always)
   private static func replacingLarge<V: LaneVector>(_ x: V, _ y: V, _ f: (Double) -> Double) -> V {
     let large = V.isLess(largestReduced(V.self), x.magnitude)

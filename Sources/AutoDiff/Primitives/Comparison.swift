@@ -75,7 +75,9 @@ struct Select: ElementwisePrimitive {
         inputs[0].withView(T.self) { mask in
           inputs[1].withView(T.self) { a in
             inputs[2].withView(T.self) { b in
-              StridedMap.ternary(mask, a, b, into: y) { T.Lanes.select(T.Lanes.isEqual($0, .init(repeating: 0)), $2, $1) }
+              StridedMap.ternary(mask, a, b, into: y) {
+                T.Lanes.select(T.Lanes.isEqual($0, .init(repeating: 0)), $2, $1)
+              }
             }
           }
         }

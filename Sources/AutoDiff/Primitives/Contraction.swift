@@ -16,16 +16,22 @@ package struct Contraction: BilinearPrimitive {
 
   package var name: String { "contraction" }
 
-  package func leftFree(_ rank: Int) -> [Int] { (0..<rank).filter { !leftBatch.contains($0) && !leftSummed.contains($0) } }
-  package func rightFree(_ rank: Int) -> [Int] { (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) } }
+  package func leftFree(_ rank: Int) -> [Int] {
+    (0..<rank).filter { !leftBatch.contains($0) && !leftSummed.contains($0) }
+  }
+  package func rightFree(_ rank: Int) -> [Int] {
+    (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) }
+  }
 
   package func shape(of inputs: Operands) -> [Int] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
-    guard (leftBatch + leftSummed).allSatisfy({ $0 < a.count }), (rightBatch + rightSummed).allSatisfy({ $0 < b.count }),
+    guard (leftBatch + leftSummed).allSatisfy({ $0 < a.count }),
+      (rightBatch + rightSummed).allSatisfy({ $0 < b.count }),
       a.picking(leftBatch) == b.picking(rightBatch), a.picking(leftSummed) == b.picking(rightSummed)
     else {
       stop(
-        "paired axes must have equal extents", got: "axes \(leftBatch + leftSummed) of \(a) and "
+        "paired axes must have equal extents",
+        got: "axes \(leftBatch + leftSummed) of \(a) and "
           + "\(rightBatch + rightSummed) of \(b)")
     }
     return a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))

@@ -65,7 +65,9 @@ struct ScatterAdd: Primitive {
     let picked = indices.count - batchRank
     guard picked >= 0, axis >= batchRank, axis + picked <= x.count,
       x.prefix(batchRank) == indices.prefix(batchRank), x[axis..<axis + picked] == indices[batchRank...]
-    else { stop("values must have the indices' shape at the axis", got: "axis \(axis), values \(x), indices \(indices)") }
+    else {
+      stop("values must have the indices' shape at the axis", got: "axis \(axis), values \(x), indices \(indices)")
+    }
     return Array(x[..<axis] + [extent] + x[(axis + picked)...])
   }
 

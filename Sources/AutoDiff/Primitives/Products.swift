@@ -5,7 +5,9 @@
 /// - Complexity: 2 m k n flops per product; operands are not copied, however they are transposed.
 public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
   guard a.rank > 0, b.rank > 0 else {
-    stop("matmul", "both factors need at least one axis", got: "\(a.shape) and \(b.shape)", hint: "Multiply by a number with *.")
+    stop(
+      "matmul", "both factors need at least one axis", got: "\(a.shape) and \(b.shape)",
+      hint: "Multiply by a number with *.")
   }
   let (inner, outer) = (a.shape[a.rank - 1], b.shape[Swift.max(0, b.rank - 2)])
   guard inner == outer else {

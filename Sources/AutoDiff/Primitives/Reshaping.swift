@@ -14,7 +14,9 @@ struct Reshape: LinearPrimitive {
     let x = inputs[0].array.contiguous
     return Tensor(node: x.view(shape: shape, strides: shape.rowMajorStrides, offset: x.offset))
   }
-  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { dispatch(Reshape(target: inputShape), .one(cotangent)) }
+  func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
+    dispatch(Reshape(target: inputShape), .one(cotangent))
+  }
   func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
     dispatch(Reshape(target: [size] + target), inputs)
   }

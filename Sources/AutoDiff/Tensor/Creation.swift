@@ -81,7 +81,9 @@ extension Tensor {
   }
 
   /// `count` numbers at equal distances from `start` to `end`, both included.
-  public static func linspace(_ start: Double, _ end: Double, count: Int, as scalarType: ScalarType = .float64) -> Tensor {
+  public static func linspace(_ start: Double, _ end: Double, count: Int, as scalarType: ScalarType = .float64)
+    -> Tensor
+  {
     guard count > 0 else { stop("linspace", "the count must be positive", got: "\(count)") }
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
     return Tensor((0..<count).map { $0 == count - 1 && count > 1 ? end : start + Double($0) * step }, as: scalarType)

@@ -32,7 +32,8 @@ extension Tensor: CustomStringConvertible {
       }
       let depth = tensor.rank - axis - 1
       let separator =
-        depth == 0 ? ", " : "," + String(repeating: "\n", count: depth) + String(repeating: " ", count: prefix.count + axis + 1)
+        depth == 0
+        ? ", " : "," + String(repeating: "\n", count: depth) + String(repeating: " ", count: prefix.count + axis + 1)
       return "[" + parts.joined(separator: separator) + "]"
     }
     return prefix + render(0, 0) + suffix + (limit < Int.max ? " shape \(tensor.shape)" : "")
@@ -40,7 +41,8 @@ extension Tensor: CustomStringConvertible {
 
   /// The positions to print along an axis; −1 marks the gap.
   private static func visible(_ extent: Int, _ limit: Int) -> [Int] {
-    extent <= 2 * limit.magnitudeClampedToHalf ? Array(0..<extent) : Array(0..<limit) + [-1] + Array(extent - limit..<extent)
+    extent <= 2 * limit.magnitudeClampedToHalf
+      ? Array(0..<extent) : Array(0..<limit) + [-1] + Array(extent - limit..<extent)
   }
 
   private static func text(_ value: Double, _ type: ScalarType) -> String {

@@ -16,9 +16,11 @@ public protocol Scalar: BinaryFloatingPoint, SIMDScalar, Sendable, Codable {
 }
 
 extension Double: Scalar {
+  /// `.float64`.
   public static var scalarType: ScalarType { .float64 }
 }
 
 extension Float: Scalar {
+  /// `.float32`.
   public static var scalarType: ScalarType { .float32 }
 }

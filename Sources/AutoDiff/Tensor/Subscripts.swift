@@ -82,7 +82,9 @@ extension Tensor {
   }
 
   /// A part of the tensor, with the ellipsis: `t[0, ...]`.
-  public subscript(first: any TensorIndexConvertible, _: UnboundedRange, positions: any TensorIndexConvertible...) -> Tensor {
+  public subscript(first: any TensorIndexConvertible, _: UnboundedRange, positions: any TensorIndexConvertible...)
+    -> Tensor
+  {
     get { part([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex)) }
     set { replacePart([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex), with: newValue) }
   }
@@ -150,7 +152,9 @@ private struct SubscriptPlan {
         let from = lower.map { $0 < 0 ? $0 + extent : $0 } ?? 0
         let to = upper.map { $0 < 0 ? $0 + extent : $0 } ?? extent
         guard step != 0, from >= 0, from <= to, to <= extent else {
-          stop("subscript", "a range must lie in 0...\(extent) and its step not be 0", got: "\(from)..<\(to) by \(step) on axis \(axis) of \(shape)")
+          stop(
+            "subscript", "a range must lie in 0...\(extent) and its step not be 0",
+            got: "\(from)..<\(to) by \(step) on axis \(axis) of \(shape)")
         }
         let count = (to - from + step.magnitude.asInt - 1) / step.magnitude.asInt
         starts.append(step > 0 ? from : Swift.max(from, to - 1))

@@ -128,7 +128,9 @@ extension Tensor {
   /// The numbers of an untraced tensor. Evaluation rules receive nothing else.
   var array: ArrayNode {
     guard node.level == 0 else {
-      stop("Tensor", "the numbers of a value inside a transform cannot be used here", hint: "Compute with tensor operations.")
+      stop(
+        "Tensor", "the numbers of a value inside a transform cannot be used here",
+        hint: "Compute with tensor operations.")
     }
     return unsafeDowncast(node, to: ArrayNode.self)
   }

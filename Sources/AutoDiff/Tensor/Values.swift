@@ -13,7 +13,9 @@ extension Tensor {
   /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside ``vmap(_:)``.
   public var scalars: [Double] {
     let x = concrete("scalars")
-    if scalarType == .float64 { return x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) } }
+    if scalarType == .float64 {
+      return x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
+    }
     return x.withEntries(Float.self) { UnsafeBufferPointer(start: $0, count: count).map(Double.init) }
   }
 
@@ -76,7 +78,9 @@ public struct TensorDifference: Sendable, CustomStringConvertible {
       return
     }
     let (x, y) = (a.scalars, b.scalars)
-    let scale = Swift.max(x.lazy.map { $0.magnitude }.filter(\.isFinite).max() ?? 0, y.lazy.map { $0.magnitude }.filter(\.isFinite).max() ?? 0)
+    let scale = Swift.max(
+      x.lazy.map { $0.magnitude }.filter(\.isFinite).max() ?? 0,
+      y.lazy.map { $0.magnitude }.filter(\.isFinite).max() ?? 0)
     var worst = 0.0
     var place: Int?
     for k in x.indices {

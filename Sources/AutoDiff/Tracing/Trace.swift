@@ -14,7 +14,9 @@ package class Trace: @unchecked Sendable {
   package init() { level = Self.lastLevel.wrappingAdd(1, ordering: .relaxed).newValue }
 
   /// Interprets a primitive of whose inputs at least one, and none of a higher rank, is followed by this trace.
-  package func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor { fatalError("Trace.process is abstract.") }
+  package func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+    fatalError("Trace.process is abstract.")
+  }
 
   /// The value of this trace behind a tensor, or nil if the tensor is a constant to it.
   @inline(__always)

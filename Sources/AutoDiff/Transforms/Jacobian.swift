@@ -32,7 +32,8 @@ public func jacobian<T: TensorTree>(
   case .reverse:
     let pullback = Pullback(tape: tape, input: x, output: output)
     let parts = chunks(of: rows, chunk).map { range in
-      vmap { (seed: Tensor) in pullback(seed) }(basis(range, rows, output).reshaped(to: [range.count] + outputShape)).leaves
+      vmap { (seed: Tensor) in pullback(seed) }(basis(range, rows, output).reshaped(to: [range.count] + outputShape))
+        .leaves
     }
     return x.replacingLeaves(
       with: leaves.indices.map { k in
@@ -70,7 +71,8 @@ public func hessian(of f: (Tensor) throws -> Tensor, at x: Tensor, chunk: Int? =
 /// - Shapes: [p, p] with p the number of entries.
 public func hessian<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, chunk: Int? = nil) rethrows -> Tensor {
   try jacobian(
-    of: { try gradient(of: { try f(x.unflattened($0)) }, at: $0) }, at: x.flattenedEntries, mode: .forward, chunk: chunk)
+    of: { try gradient(of: { try f(x.unflattened($0)) }, at: $0) }, at: x.flattenedEntries, mode: .forward, chunk: chunk
+  )
 }
 
 private func chunks(of count: Int, _ size: Int?) -> [Range<Int>] {

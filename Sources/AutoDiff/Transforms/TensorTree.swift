@@ -36,7 +36,9 @@ extension TensorTree {
   public func replacingLeaves(with leaves: [Tensor]) -> Self {
     var next = 0
     let copy = mapTensors { _ in
-      guard next < leaves.count else { stop("replacingLeaves", "needs a tensor for every leaf", got: "\(leaves.count)") }
+      guard next < leaves.count else {
+        stop("replacingLeaves", "needs a tensor for every leaf", got: "\(leaves.count)")
+      }
       defer { next += 1 }
       return leaves[next]
     }

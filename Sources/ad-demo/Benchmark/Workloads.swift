@@ -182,7 +182,8 @@ enum Workloads {
         let (x, w, u) = inputs(type)
         return (
           {
-            let (value, gradient) = valueWithGradient(of: { (p: [Tensor]) in dot(convolution(p[0], p[1], padding: .same), u) }, at: [x, w])
+            let (value, gradient) = valueWithGradient(
+              of: { (p: [Tensor]) in dot(convolution(p[0], p[1], padding: .same), u) }, at: [x, w])
             return [value] + gradient
           }, { $0[0].scalar + norm([$0[1]]) + norm([$0[2]]) }
         )
@@ -200,6 +201,14 @@ enum Workloads {
             let (values, vectors) = try symmetricEigen(a)
             return [values, vectors]
           }, { $0[0].scalars.max()! }
+        )
+      },
+      Workload(id: "W10.chol.\(n)") { type in
+        let g = fill(90, [n, n], .float64)
+        let a = (matmul(g, g.transposed) / Double(n) + Tensor.eye(n)).as(type)
+        return (
+          { [try cholesky(a)] },
+          { result in (0..<n).map { Foundation.log(result[0][$0, $0].scalar) }.reduce(0, +) }
         )
       },
     ]

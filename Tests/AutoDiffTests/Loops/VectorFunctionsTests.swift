@@ -1,0 +1,196 @@
+import Foundation
+import Testing
+
+@testable import AutoDiff
+
+#if arch(x86_64)
+  private typealias Wide = Float80
+#else
+  private typealias Wide = Double
+#endif
+
+/// A function of the loops beside the C library's, in more digits.
+private struct FunctionCase: Sendable, CustomTestStringConvertible {
+  let name: String
+  let ours: @Sendable (Tensor) -> Tensor
+  let exact: @Sendable (Wide) -> Wide
+  /// Where most of the points are taken from.
+  let range: ClosedRange<Double>
+  /// The most units in the last place that the result may be wrong by, for `Double` and for `Float`.
+  let double: Double, float: Double
+
+  var testDescription: String { name }
+}
+
+private let functions = [
+  FunctionCase(
+    name: "exp", ours: { exp($0) }, exact: { Foundation.exp($0) }, range: -750...715, double: 1.2,
+    float: 1.1),
+  FunctionCase(
+    name: "expm1", ours: { expm1($0) }, exact: { Foundation.expm1($0) }, range: -50...715,
+    double: 1.8, float: 1.5),
+  FunctionCase(
+    name: "log", ours: { log($0) }, exact: { Foundation.log($0) }, range: 0.5...2, double: 1,
+    float: 1),
+  FunctionCase(
+    name: "log1p", ours: { log1p($0) }, exact: { Foundation.log1p($0) }, range: -1...2, double: 1.5,
+    float: 1.5),
+  FunctionCase(
+    name: "softplus", ours: { softplus($0) },
+    exact: { $0.isNaN ? $0 : max($0, 0) + Foundation.log1p(Foundation.exp(-$0.magnitude)) },
+    range: -750...40, double: 2, float: 2),
+  FunctionCase(
+    name: "sigmoid", ours: { sigmoid($0) },
+    exact: {
+      $0 < 0 ? Foundation.exp($0) / (1 + Foundation.exp($0)) : 1 / (1 + Foundation.exp(-$0))
+    },
+    range: -750...40, double: 2.5, float: 2.5),
+  FunctionCase(
+    name: "tanh", ours: { tanh($0) }, exact: { Foundation.tanh($0) }, range: -20...20, double: 2.8,
+    float: 2.8),
+  FunctionCase(
+    name: "erf", ours: { erf($0) }, exact: { Foundation.erf($0) }, range: -6...6, double: 2.4,
+    float: 2.6),
+  FunctionCase(
+    name: "erfc", ours: { erfc($0) }, exact: { Foundation.erfc($0) }, range: -6...28, double: 6,
+    float: 6),
+  FunctionCase(
+    name: "sin", ours: { sin($0) }, exact: { Foundation.sin($0) }, range: -1e5...1e5, double: 2.5,
+    float: 2.5),
+  FunctionCase(
+    name: "cos", ours: { cos($0) }, exact: { Foundation.cos($0) }, range: -1e5...1e5, double: 2.5,
+    float: 2.5),
+  FunctionCase(
+    name: "tan", ours: { tan($0) }, exact: { Foundation.tan($0) }, range: -1e5...1e5, double: 3,
+    float: 3),
+  FunctionCase(
+    name: "arctan", ours: { arctan($0) }, exact: { Foundation.atan($0) }, range: -10...10,
+    double: 2, float: 2),
+]
+
+@Suite struct VectorFunctionsTests {
+  @Test(arguments: functions) fileprivate func doubleAgreesWithMoreDigits(_ function: FunctionCase) {
+    let points: [Double] = points(function.range, seed: 1)
+    let values = function.ours(Tensor(points)).scalars
+    // Where there are no more digits to compare with, the reference is wrong by up to one unit itself.
+    let tolerance = function.double + (Wide.self == Double.self ? 1 : 0)
+    for (x, y) in zip(points, values) {
+      let error = error(of: y, function.exact(Wide(x)))
+      #expect(
+        error <= tolerance,
+        "\(function.name)(\(x)) = \(y) is wrong by \(error) units in the last place")
+    }
+  }
+
+  @Test(arguments: functions) fileprivate func floatAgreesWithMoreDigits(_ function: FunctionCase) {
+    let points: [Float] = points(function.range, seed: 2)
+    let values = function.ours(Tensor(points)).floats
+    for (x, y) in zip(points, values) {
+      let error = error(of: y, function.exact(Wide(x)))
+      #expect(
+        error <= function.float,
+        "\(function.name)(\(x)) = \(y) is wrong by \(error) units in the last place")
+    }
+  }
+
+  @Test func powers() {
+    let special: [Double] = [
+      0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 1.5, -1.5, .infinity, -.infinity, .nan,
+      .leastNonzeroMagnitude,
+      -.leastNonzeroMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1 + .ulpOfOne,
+      1e18, -1e18 - 1,
+    ]
+    var bases = special.flatMap { [Double](repeating: $0, count: special.count) }
+    var exponents = special.flatMap { _ in special }
+    var noise = StridedNoise(3)
+    for i in 0..<4000 {
+      bases.append(
+        i % 2 == 0
+          ? Double.random(in: -4...4, using: &noise)
+          : 1 + Double.random(in: -0.01...0.01, using: &noise))
+      let exponent = Double.random(in: -700...700, using: &noise)
+      exponents.append(i % 4 == 0 ? exponent.rounded() : i % 2 == 0 ? exponent : 99 * exponent)
+    }
+    let values = pow(Tensor(bases), Tensor(exponents)).scalars
+    let floats = pow(Tensor(bases.map { Float($0) }), Tensor(exponents.map { Float($0) })).floats
+    for i in bases.indices {
+      let error = error(of: values[i], Foundation.pow(Wide(bases[i]), Wide(exponents[i])))
+      #expect(
+        error <= 2, "pow(\(bases[i]), \(exponents[i])) = \(values[i]) is wrong by \(error) units")
+      let (x, y) = (Float(bases[i]), Float(exponents[i]))
+      let floatError = self.error(of: floats[i], Foundation.pow(Wide(x), Wide(y)))
+      #expect(floatError <= 1.5, "pow(\(x), \(y)) = \(floats[i]) is wrong by \(floatError) units")
+    }
+  }
+
+  @Test func argumentsBeyondTheReductionKeepTheirNeighbours() {
+    let points = [0.5, 1e15, -3, .infinity, 1e300, 2, -1e22, .nan, 7, 1e9]
+    let together = sin(Tensor(points)).scalars
+    for (x, y) in zip(points, together) {
+      #expect(y.bitPattern == sin(Tensor([x])).scalars[0].bitPattern || y.isNaN && !x.isFinite)
+      if x.magnitude > 1e8, x.isFinite { #expect(y == Foundation.sin(x)) }
+    }
+  }
+
+  @Test func oddFunctionsAreOdd() {
+    let points: [Double] = points(-30...30, seed: 4)
+    for f in [tanh, erf, arctan, sin, tan] as [(Tensor) -> Tensor] {
+      let (y, mirrored) = (f(Tensor(points)).scalars, f(Tensor(points.map { -$0 })).scalars)
+      #expect(
+        zip(y, mirrored).allSatisfy { $0.isNaN && $1.isNaN || $0.bitPattern == (-$1).bitPattern })
+    }
+  }
+
+  @Test func boundedFunctionsKeepTheirBounds() {
+    let points: [Double] = points(-40...40, seed: 5).filter { !$0.isNaN }
+    #expect(
+      [tanh, erf, sin, cos].allSatisfy { (f: (Tensor) -> Tensor) in
+        f(Tensor(points.filter { $0.isFinite })).allSatisfy { -1...1 ~= $0 }
+      })
+    #expect(sigmoid(Tensor(points)).allSatisfy { 0...1 ~= $0 })
+    #expect(erfc(Tensor(points)).allSatisfy { 0...2 ~= $0 })
+  }
+
+  /// Points from the range, small ones, and any bit patterns.
+  private func points<T: BinaryFloatingPoint>(_ range: ClosedRange<Double>, seed: UInt64) -> [T] {
+    var noise = StridedNoise(seed)
+    let special: [T] = [
+      0, -0.0, 1, -1, .infinity, -.infinity, .nan, .leastNonzeroMagnitude, -.leastNonzeroMagnitude,
+      .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, T.ulpOfOne,
+      -T.ulpOfOne,
+    ]
+    return special
+      + (0..<6000).map { i in
+        switch i % 3 {
+        case 0: return T(Double.random(in: range, using: &noise))
+        case 1:
+          return T(
+            Double.random(in: -1...1, using: &noise)
+              * exp2(Double.random(in: -60...3, using: &noise)))
+        default:
+          let bits = noise.next()
+          let any =
+            T.self == Double.self
+            ? T(Double(bitPattern: bits)) : T(Float(bitPattern: UInt32(bits >> 32)))
+          return any.isNaN ? .nan : any
+        }
+      }
+  }
+
+  /// The distance of a number from the exact one in units of the last place: 0 where both are the same infinity, zero or
+  /// not a number, infinite where only one is.
+  private func error<T: BinaryFloatingPoint>(of value: T, _ exact: Wide) -> Double {
+    let rounded = T(exact)
+    if rounded.isNaN || value.isNaN { return rounded.isNaN && value.isNaN ? 0 : .infinity }
+    if rounded == value, rounded.isInfinite || rounded == 0 {
+      return rounded.sign == value.sign ? 0 : .infinity
+    }
+    if rounded.isInfinite || value.isInfinite {
+      // The exact value may lie so close to the largest number that either is right.
+      let finite = rounded.isInfinite ? value : rounded
+      return finite.magnitude.nextUp.nextUp.nextUp.isInfinite ? 1 : .infinity
+    }
+    let unit = rounded.isNormal ? rounded.ulp : T.leastNonzeroMagnitude
+    return Double((Wide(value) - exact).magnitude / Wide(unit))
+  }
+}
