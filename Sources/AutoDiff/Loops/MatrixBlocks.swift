@@ -15,7 +15,7 @@ enum MatrixBlocks {
   static let blocksPerThread = 4
   static let leastWork = 1 << 18
   /// The most entries of the operands that are packed beforehand.
-  static let mostSharedEntries = 8 << 20
+  static let mostSharedEntries = 1 << 20
 
   /// Which part of the result is computed: all of it, or what touches its lower half.
   enum Part { case whole, lowerHalf }

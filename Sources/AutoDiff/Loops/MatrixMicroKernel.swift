@@ -126,7 +126,7 @@ enum MicroKernel {
 /// Six vectors of accumulators, one below the other: the unit from which tiles are built.
 ///
 /// Separate variables, not an array, because only these are certain to live in registers.
-private struct SixRows<V: LaneVector> where V.Element: LoopScalar, V.Element.Lanes == V {
+private struct SixRows<V: LaneVector> {
   private var r0: V
   private var r1: V
   private var r2: V

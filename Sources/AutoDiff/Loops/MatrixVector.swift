@@ -70,21 +70,6 @@ enum MatrixVector {
     }
   }
 
-  /// The sum of all entries of a vector register, halves first.
-  @inline(__always)
-  private static func sum<T: LoopScalar>(_ v: T.Lanes) -> T {
-    withUnsafeTemporaryAllocation(of: T.self, capacity: T.Lanes.count) { entries in
-      let entries = entries.baseAddress!
-      v.store(entries)
-      var half = T.Lanes.count / 2
-      while half > 0 {
-        for i in 0..<half { entries[i] += entries[i + half] }
-        half /= 2
-      }
-      return entries[0]
-    }
-  }
-
   @inline(__always)
   private static func dot<T: LoopScalar>(_ a: UnsafePointer<T>, _ x: UnsafePointer<T>, _ count: Int) -> T {
     let lanes = T.Lanes.count
@@ -102,7 +87,7 @@ enum MatrixVector {
       s0 = s0.adding(T.Lanes(a + p), times: T.Lanes(x + p))
       p += lanes
     }
-    var result: T = sum((s0 + s1) + (s2 + s3))
+    var result = ((s0 + s1) + (s2 + s3)).sum()
     while p < count {
       result += a[p] * x[p]
       p += 1
@@ -134,10 +119,10 @@ enum MatrixVector {
       t3 = t3.adding(T.Lanes(a3 + p + lanes), times: w)
       p += 2 * lanes
     }
-    sums[0] = sum(s0 + t0)
-    sums[1] = sum(s1 + t1)
-    sums[2] = sum(s2 + t2)
-    sums[3] = sum(s3 + t3)
+    sums[0] = (s0 + t0).sum()
+    sums[1] = (s1 + t1).sum()
+    sums[2] = (s2 + t2).sum()
+    sums[3] = (s3 + t3).sum()
     while p < count {
       sums[0] += a[p] * x[p]
       sums[1] += a1[p] * x[p]
