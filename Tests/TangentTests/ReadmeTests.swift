@@ -1,0 +1,34 @@
+import AutoDiff
+import Foundation
+import Layers
+import Tangent
+import Testing
+
+/// The README's program compiles, runs, and stands in the README as it stands here.
+@Suite struct ReadmeTests {
+  @Test func theProgramRuns() throws {
+    // README: begin
+    let net = Sequential([Dense(64), Tanh(), Dense(64), Tanh(), Dense(3)])
+    var generator = RandomGenerator(seed: 1)
+    let x = Tensor.normal([5, 8], using: &generator)  // five examples of eight numbers
+    let p = net.initialized(like: x[0], seed: 0)  // one run creates every parameter
+    let kernel = tangentKernel(of: net, at: p, on: x, outputs: .traceMean)
+    print(kernel)
+    // README: end
+    #expect(kernel.shape == [5, 5])
+    #expect(try symmetricEigenvalues(kernel)[0].scalar > 0)
+  }
+
+  @Test func theProgramStandsInTheReadme() throws {
+    let here = URL(filePath: #filePath)
+    let source = try String(contentsOf: here, encoding: .utf8)
+    let root = here.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+    let lines = source.components(separatedBy: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+    let begin = try #require(lines.firstIndex(of: "// README: begin"))
+    let end = try #require(lines.firstIndex(of: "// README: end"))
+    let program = lines[(begin + 1)..<end].joined(separator: "\n")
+    #expect(program.count > 200)
+    #expect(readme.contains(program))
+  }
+}
