@@ -98,7 +98,7 @@ import Testing
     for ((a, b), c) in zip(zip(p.leaves, q.leaves), sum.leaves) { expectClose(c, a - b * 2) }
     #expect(sum.named.map(\.path) == p.named.map(\.path))
     expectClose(p.interpolated(to: q, at: 0.25), p.scaled(by: 0.75).adding(q.scaled(by: 0.25)))
-    expectClose(p.inner(q), dot(p.flattenedEntries, q.flattenedEntries))
+    expectClose(p.innerProduct(q), dot(p.flattenedEntries, q.flattenedEntries))
     expectClose(p.unflattened(p.flattenedEntries), p, tolerance: 0)
   }
 

@@ -46,7 +46,7 @@ import Testing
       (0..<4).map { a in
         (0..<4).map { b in
           (0..<4).map { c in
-            hvp(of: { Self.net(Self.x[b], $0).sum() }, at: Self.p, along: slopes[c]).inner(slopes[a]).scalar
+            hvp(of: { Self.net(Self.x[b], $0).sum() }, at: Self.p, along: slopes[c]).innerProduct(slopes[a]).scalar
           }
         }
       })

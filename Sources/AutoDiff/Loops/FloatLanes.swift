@@ -69,7 +69,10 @@ struct FloatLanes: LaneVector {
 
   #if AUTODIFF_LANES_512
     @inline(__always) static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self {
-      .init(v: _mm512_permutexvar_ps(unsafeBitCast(index.v, to: SIMD8<Int64>.self), SIMD16<Float>(table)))
+      // The initialiser that converts a vector would be a call.
+      var floats = SIMD16<Float>()
+      for i in 0..<16 { floats[i] = Float(table[i]) }
+      return .init(v: _mm512_permutexvar_ps(unsafeBitCast(index.v, to: SIMD8<Int64>.self), floats))
     }
   #endif
 

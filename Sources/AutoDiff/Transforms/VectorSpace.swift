@@ -32,9 +32,9 @@ extension TensorTree {
   public func interpolated(to other: Self, at t: Double) -> Self { zipTensors(other) { $0 * (1 - t) + $1 * t } }
 
   /// The inner product over all leaves.
-  public func inner(_ other: Self) -> Tensor {
+  public func innerProduct(_ other: Self) -> Tensor {
     let others = other.leaves
-    checkSameStructure(as: others, "inner")
+    checkSameStructure(as: others, "innerProduct")
     return zip(leaves, others).map { dot($0, $1) }.reduce(nil) { sum, part in sum.map { $0 + part } ?? part } ?? .zero
   }
 

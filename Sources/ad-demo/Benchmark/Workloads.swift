@@ -139,7 +139,7 @@ enum Workloads {
           var eigenvalue = Tensor(0, as: type)
           for _ in 0..<20 {
             let w = hessian(v)
-            eigenvalue = v.inner(w)
+            eigenvalue = v.innerProduct(w)
             v = w.scaled(by: 1 / w.euclideanNorm.scalar)
           }
           return [eigenvalue]

@@ -86,7 +86,7 @@ struct CheckedFunction {
     let pulled = vjp(of: call.apply, at: x).pullback(cotangent)
     let scales = [cotangent.norm() * tangent.norm(), pulled.euclideanNorm * direction.euclideanNorm].map(\.scalar)
     let scale = max(scales[0], scales[1])
-    let gap = (pulled.inner(direction) - dot(cotangent, tangent)).scalar.magnitude
+    let gap = (pulled.innerProduct(direction) - dot(cotangent, tangent)).scalar.magnitude
     // Small changes of scale keep inputs where the function is smooth.
     let copies = [1, 0.99, 1.01].map { factor in x.mapTensors { $0 * factor } }
     let stacked = x.indices.map { argument in stack(copies.map { $0[argument] }) }

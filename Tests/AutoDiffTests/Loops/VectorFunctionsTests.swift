@@ -62,7 +62,7 @@ private let functions = [
     float: 2.5),
   FunctionCase(
     name: "tan", ours: { tan($0) }, exact: { Foundation.tan($0) }, range: -1e5...1e5, double: 3,
-    float: 3),
+    float: 3.5),
   FunctionCase(
     name: "arctan", ours: { arctan($0) }, exact: { Foundation.atan($0) }, range: -10...10,
     double: 2, float: 2),

@@ -158,7 +158,7 @@ private enum Mode: CaseIterable {
     let v = shapes.map { Tensor.normal($0, using: &generator) }
     let f = { (p: [Tensor]) in Self.network(p, x) }
     let forwardOverReverse = hvp(of: f, at: p, along: v)
-    let reverseOverReverse = gradient(of: { (p: [Tensor]) in gradient(of: f, at: p).inner(v) }, at: p)
+    let reverseOverReverse = gradient(of: { (p: [Tensor]) in gradient(of: f, at: p).innerProduct(v) }, at: p)
     let reverseOverForward = gradient(of: { (p: [Tensor]) in jvp(of: f, at: p, along: v).tangent }, at: p)
     let linearized = linearize({ gradient(of: f, at: $0) }, at: p).derivative(v)
     let pulled = vjp(of: { gradient(of: f, at: $0) }, at: p).pullback(v)
@@ -168,7 +168,7 @@ private enum Mode: CaseIterable {
     expectClose(pulled, reverseOverReverse, .analytic, seed: 11)
     // vᵀHv in forward mode alone.
     let twice = jvp(of: { (p: [Tensor]) in jvp(of: f, at: p, along: v).tangent }, at: p, along: v).tangent
-    expectClose(twice, reverseOverReverse.inner(v), .analytic, seed: 11)
+    expectClose(twice, reverseOverReverse.innerProduct(v), .analytic, seed: 11)
   }
 
   @Test func thirdDerivativesAgreeInAllModes() {

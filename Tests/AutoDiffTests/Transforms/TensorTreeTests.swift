@@ -79,22 +79,22 @@ private struct Line: TensorTree, Equatable {
     #expect(b.subtracting(a) == ["x": Tensor([9.0, 18]), "y": Tensor(27)])
     #expect(a.scaled(by: 2) == ["x": Tensor([2.0, 4]), "y": Tensor(6)])
     #expect(a.interpolated(to: b, at: 0) == a && a.interpolated(to: b, at: 1) == b)
-    #expect(a.inner(b) == Tensor(140))
+    #expect(a.innerProduct(b) == Tensor(140))
     expectClose(a.euclideanNorm, sqrt(Tensor(14)), .exact)
     #expect(a.zeroed == ["x": Tensor([0.0, 0]), "y": Tensor(0)])
     #expect(a.entryCount == 3 && a.flattenedEntries == Tensor([1.0, 2, 3]))
     #expect(a.unflattened(Tensor([4.0, 5, 6])) == ["x": Tensor([4.0, 5]), "y": Tensor(6)])
     #expect(a.zipTensors(b) { $1 / $0 } == ["x": Tensor([10.0, 10]), "y": Tensor(10)])
-    #expect([Tensor]().inner([]) == Tensor(0) && [Tensor]().flattenedEntries.shape == [0])
+    #expect([Tensor]().innerProduct([]) == Tensor(0) && [Tensor]().flattenedEntries.shape == [0])
     #expect([Tensor]().euclideanNorm == Tensor(0))
   }
 
   @Test func vectorSpaceOperationsAreDifferentiable() {
     let a = [Tensor([3.0, 0]), Tensor(4)]
     #expect(gradient(of: { (t: [Tensor]) in t.euclideanNorm }, at: a) == [Tensor([0.6, 0]), Tensor(0.8)])
-    #expect(gradient(of: { (t: [Tensor]) in t.inner(t) }, at: a) == a.scaled(by: 2))
+    #expect(gradient(of: { (t: [Tensor]) in t.innerProduct(t) }, at: a) == a.scaled(by: 2))
     #expect(gradient(of: { (t: [Tensor]) in t.euclideanNorm }, at: a.zeroed) == a.zeroed)
-    let scaled = gradient(of: { (t: [Tensor]) in t.adding(t, scaledBy: 2).inner(a) }, at: a)
+    let scaled = gradient(of: { (t: [Tensor]) in t.adding(t, scaledBy: 2).innerProduct(a) }, at: a)
     #expect(scaled == a.scaled(by: 3))
   }
 
