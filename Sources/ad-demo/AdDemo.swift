@@ -7,6 +7,7 @@ enum AdDemo {
   static let commands: [any Command.Type] = [Tour.self, Check.self, KernelCommand.self, Bench.self]
 
   static func main() {
+    checkHostCPU()
     let program = Program(commands: commands)
     exit(program.run(Array(CommandLine.arguments.dropFirst())))
   }

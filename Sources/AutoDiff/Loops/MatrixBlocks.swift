@@ -4,22 +4,27 @@
 /// threads together; one that a single task uses is packed by that task. The inner index is cut into pieces that depend
 /// on its extent only, and every entry of the result is summed piece by piece in order, so the result depends neither on
 /// the number of threads nor on the other cuts.
+///
+/// - Source: K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008); F. Van
+///   Zee, R. van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality", ACM TOMS 41 (2015).
 enum MatrixBlocks {
-  /// The longest piece of the inner index: panels of both operands of this length fit into the first-level cache.
-  static let longestPiece = 256
-  /// The most rows of a block: with the longest piece a quarter or half of a second-level cache.
-  static let mostRows = 264
+  /// The longest piece of the inner index: panels of both operands about fill the first-level cache.
+  private static let longestPiece = 256
+  /// The most rows of a block: with the longest piece a quarter of a second-level cache, or half of a small one.
+  private static let mostRows = 264
   /// The most columns of a block.
-  static let mostColumns = 256
-  /// The number of blocks for each thread that is aimed at to balance them, where a block has work for some microseconds.
-  static let blocksPerThread = 4
-  static let leastWork = 1 << 18
-  /// The most entries of the operands that are packed beforehand.
-  static let mostSharedEntries = 1 << 20
+  private static let mostColumns = 256
+  /// The number of blocks for each thread that is aimed at to balance them, where a block has enough work.
+  private static let blocksPerThread = 4
+  /// The number of multiplications that is worth a block of its own.
+  private static let workPerBlock = 1 << 18
+  /// The most entries that are packed beforehand: more would leave the caches before they are used.
+  private static let mostSharedEntries = 1 << 20
 
   /// Which part of the result is computed: all of it, or what touches its lower half.
   enum Part { case whole, lowerHalf }
 
+  /// Writes `c = [c +] scale a b`.
   static func multiply<T: LoopScalar>(
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, _ part: Part = .whole
   ) {
@@ -28,48 +33,43 @@ enum MatrixBlocks {
     let share = max(1, mostSharedEntries / ((a.rows + b.columns) * piece)) * piece
     for start in stride(from: 0, to: k, by: share) {
       let steps = start..<min(k, start + share)
-      multiply(
+      multiplyShare(
         PanelSource(left: a.block(rows: 0..<a.rows, columns: steps)),
         PanelSource(right: b.block(rows: steps, columns: 0..<b.columns)), steps: Cut(steps.count, length: piece),
         into: c.after(start), part)
     }
   }
 
-  private static func multiply<T: LoopScalar>(
+  private static func multiplyShare<T: LoopScalar>(
     _ a: PanelSource<T>, _ b: PanelSource<T>, steps: Cut, into c: ProductTarget<T>, _ part: Part
   ) {
-    // Columns are divided first, because a block of all rows needs no operand packed beforehand but a.
+    // Columns are divided first, because a block of all rows needs nothing packed beforehand but a.
     let (m, n) = (a.paddedRows, b.paddedRows)
     let threads = ThreadTeam.threadCount
-    let blocks = min(threads == 1 ? 1 : blocksPerThread * threads, max(1, m * n * steps.extent / leastWork))
+    let blocks = min(threads == 1 ? 1 : blocksPerThread * threads, max(1, m * n * steps.extent / workPerBlock))
     let rowBlocks = (m + mostRows - 1) / mostRows
     let columns = Cut(
       b.matrix.rows, most: min(mostColumns, max(b.width, n * rowBlocks / blocks)), multipleOf: b.width)
-    let rows = Cut(
-      a.matrix.rows, most: min(mostRows, max(a.width, m * columns.count / blocks)), multipleOf: a.width)
-    let (roundedRows, roundedColumns) = (rows.length, columns.length)
-    let sharesA = columns.count > 1
+    let rows = Cut(a.matrix.rows, most: min(mostRows, max(a.width, m * columns.count / blocks)), multipleOf: a.width)
+    // Where few tiles use a row of a, they read it where it lies; not where rows lie a power of two apart, because these
+    // compete for the same places of the cache.
+    let readsA =
+      a.matrix.columnStride == 1 && n <= mostColumns && a.matrix.rowStride * MemoryLayout<T>.stride % 4096 != 0
+    let sharesA = columns.count > 1 && !readsA
     let sharesB = rows.count > 1
-    withScratch(T.self, sharesA ? a.paddedRows * steps.extent : 0) { sharedA in
-      withScratch(T.self, sharesB ? b.paddedRows * steps.extent : 0) { sharedB in
+    withScratch(T.self, sharesA ? m * steps.extent : 0) { sharedA in
+      withScratch(T.self, sharesB ? n * steps.extent : 0) { sharedB in
         packBeforehand(sharesA ? (a, sharedA) : nil, sharesB ? (b, sharedB) : nil, steps)
+        let block = BlockProduct(
+          a: a, b: b, c: c, part: part, readsA: readsA, sharedA: sharesA ? sharedA : nil,
+          sharedB: sharesB ? sharedB : nil)
+        let (sizeA, sizeB) = (sharesA ? 0 : rows.length * steps.length, sharesB ? 0 : columns.length * steps.length)
         ThreadTeam.run(rows.count * columns.count) { task in
           let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
           if part == .lowerHalf && columns.lowerBound >= rows.upperBound { return }
-          withScratch(T.self, sharesA ? 0 : roundedRows * steps.length) { ownA in
-            withScratch(T.self, sharesB ? 0 : roundedColumns * steps.length) { ownB in
-              for index in 0..<steps.count {
-                let steps = steps[index]
-                if !sharesA { a.pack(rows: rows, steps: steps, into: ownA) }
-                if !sharesB { b.pack(rows: columns, steps: steps, into: ownB) }
-                tiles(
-                  steps.count,
-                  sharesA ? sharedA + (a.paddedRows * steps.lowerBound + rows.lowerBound * steps.count) : ownA,
-                  sharesB ? sharedB + (b.paddedRows * steps.lowerBound + columns.lowerBound * steps.count) : ownB,
-                  into: c.at(rows.lowerBound, columns.lowerBound).after(index), rows: rows.count,
-                  columns: columns.count,
-                  diagonal: part == .whole ? -columns.count : columns.lowerBound - rows.lowerBound)
-              }
+          withScratch(T.self, sizeA + sizeB) { own in
+            for index in 0..<steps.count {
+              block.addPiece(index, steps[index], rows: rows, columns: columns, ownA: own, ownB: own + sizeA)
             }
           }
         }
@@ -92,27 +92,77 @@ enum MatrixBlocks {
       let (operand, cut, task) = task < tasksOfA ? (a!, cuts.0, task) : (b!, cuts.1, task - tasksOfA)
       let steps = steps[task / cut.count]
       let rows = cut[task % cut.count]
-      operand.source.pack(
-        rows: rows, steps: steps,
-        into: operand.panels + (operand.source.paddedRows * steps.lowerBound + rows.lowerBound * steps.count))
+      operand.source.pack(rows: rows, steps: steps, into: operand.panels + operand.source.offset(rows, steps))
     }
   }
+}
 
-  /// All tiles of the product of packed operands. A panel of b stays in the first-level cache while a passes by.
-  ///
-  /// - Parameter diagonal: The first row that is wanted of column 0; each further column begins one row later.
+/// What the blocks of one product have in common.
+private struct BlockProduct<T: LoopScalar> {
+  let a: PanelSource<T>
+  let b: PanelSource<T>
+  let c: ProductTarget<T>
+  let part: MatrixBlocks.Part
+  /// Whether full panels of a are not packed at all.
+  let readsA: Bool
+  /// The operands that have been packed beforehand.
+  let sharedA: UnsafeMutablePointer<T>?
+  let sharedB: UnsafeMutablePointer<T>?
+
+  /// Adds the product over one piece of the inner index to a block of the result; `ownA` and `ownB` are memory for the
+  /// panels that have not been packed.
   @inline(__always)
-  static func tiles<T: LoopScalar>(
-    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: ProductTarget<T>, rows: Int, columns: Int,
-    diagonal: Int
+  func addPiece(
+    _ index: Int, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, ownA: UnsafeMutablePointer<T>,
+    ownB: UnsafeMutablePointer<T>
+  ) {
+    if sharedB == nil { b.pack(rows: columns, steps: steps, into: ownB) }
+    let panelsB = sharedB.map { $0 + b.offset(columns, steps) } ?? ownB
+    let target = c.after(index)
+    if let sharedA {
+      addPacked(sharedA + a.offset(rows, steps), panelsB, steps.count, rows: rows, columns: columns, into: target)
+      return
+    }
+    var packed = rows
+    if readsA {
+      packed = rows.lowerBound + rows.count / a.width * a.width..<rows.upperBound
+      let panels = a.matrix.block(rows: rows.lowerBound..<packed.lowerBound, columns: steps)
+      tiles(
+        steps.count, panels.base, panels.rowStride, 1, panelStep: a.width * panels.rowStride, panelsB,
+        rows: rows.lowerBound..<packed.lowerBound, columns: columns, into: target)
+    }
+    a.pack(rows: packed, steps: steps, into: ownA)
+    addPacked(ownA, panelsB, steps.count, rows: packed, columns: columns, into: target)
+  }
+
+  @inline(__always)
+  private func addPacked(
+    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ k: Int, rows: Range<Int>, columns: Range<Int>,
+    into target: ProductTarget<T>
+  ) {
+    let height = MicroKernel.rows
+    tiles(k, a, 1, height, panelStep: height * k, b, rows: rows, columns: columns, into: target)
+  }
+
+  /// All tiles of a block. A panel of b is used by all of a in turn, and stays in the first-level cache meanwhile.
+  @inline(__always)
+  private func tiles(
+    _ k: Int, _ a: UnsafePointer<T>, _ rowStride: Int, _ columnStride: Int, panelStep: Int, _ b: UnsafePointer<T>,
+    rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>
   ) {
     let height = MicroKernel.rows
     let width = MicroKernel.columns(T.self)
-    for j in stride(from: 0, to: columns, by: width) {
-      for i in stride(from: max(0, j + diagonal) / height * height, to: rows, by: height) {
-        MicroKernel.tile(
-          k, a + i * k, rowStride: 1, columnStride: height, b + j * k, rowStride: width, into: c.at(i, j),
-          rows: min(height, rows - i), columns: min(width, columns - j))
+    for column in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
+      let panelB = b + (column - columns.lowerBound) * k
+      var panelA = a
+      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
+        if part == .whole || row + height > column {
+          MicroKernel.tile(
+            k, panelA, rowStride: rowStride, columnStride: columnStride, panelB, rowStride: width,
+            into: target.at(row, column), rows: min(height, rows.upperBound - row),
+            columns: min(width, columns.upperBound - column))
+        }
+        panelA += panelStep
       }
     }
   }
@@ -130,10 +180,10 @@ struct Cut {
     count = (extent + length - 1) / length
   }
 
-  /// Pieces of at most `most`, as equal as possible.
+  /// Pieces of at most `most`, rounded up to a multiple, as equal as possible.
   @inline(__always) init(_ extent: Int, most: Int, multipleOf unit: Int = 1) {
-    let count = (extent + most - 1) / most
-    self.init(extent, length: ((extent + count - 1) / count + unit - 1) / unit * unit)
+    let count = max(1, (extent + most - 1) / most)
+    self.init(extent, length: max(1, ((extent + count - 1) / count + unit - 1) / unit) * unit)
   }
 
   @inline(__always) subscript(_ index: Int) -> Range<Int> { index * length..<min(extent, (index + 1) * length) }

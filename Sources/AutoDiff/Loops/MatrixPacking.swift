@@ -19,6 +19,12 @@ struct PanelSource<T: LoopScalar> {
   /// The number of rows, rounded up to full panels.
   @inline(__always) var paddedRows: Int { (matrix.rows + width - 1) / width * width }
 
+  /// Where the panels of `rows` and `steps` begin when the whole operand is packed: for each piece of the inner index all
+  /// panels one after the other.
+  @inline(__always) func offset(_ rows: Range<Int>, _ steps: Range<Int>) -> Int {
+    paddedRows * steps.lowerBound + rows.lowerBound * steps.count
+  }
+
   /// Packs the panels of `rows`, which begin with a panel, for the inner indices `steps`.
   @inline(__always)
   func pack(rows: Range<Int>, steps: Range<Int>, into panels: UnsafeMutablePointer<T>) {
