@@ -2,7 +2,9 @@ import AutoDiff
 
 extension CheckedFunction {
   /// Every differentiable function of the public interface.
-  static var all: [CheckedFunction] { elementwise + pairs + shapes + selections + reductions + products }
+  static var all: [CheckedFunction] {
+    elementwise + pairs + shapes + selections + reductions + products + images + factorisations
+  }
 
   // MARK: Entry by entry
 
@@ -175,6 +177,13 @@ extension CheckedFunction {
         let (a, b, c, d) = (choose.integer(in: 1...3), choose.integer(in: 1...3), 2, choose.integer(in: 1...3))
         return two(&choose, [a, b, c], [c, d, b]) { tensordot($0, $1, axes: ([1, 2], [2, 0])) }
       },
+    ]
+  }
+
+  // MARK: Images and matrices
+
+  private static var images: [CheckedFunction] {
+    [
       CheckedFunction("convolution") { choose in
         let groups = choose.element(of: [1, 2])
         let padding = choose.element(of: [Padding.valid, .same, .explicit(1)])
@@ -182,6 +191,45 @@ extension CheckedFunction {
         let (height, width) = (choose.integer(in: 3...5), choose.integer(in: 3...5))
         return two(&choose, [height, width, 2], [choose.integer(in: 1...3), 2, 2 / groups, 2]) {
           convolution($0, $1, strides: (stride, 1), padding: padding, groups: groups)
+        }
+      },
+      CheckedFunction("maxPool") { choose in
+        // A permutation: entries far enough apart for differences to stay on one side of the kink.
+        let order = Tensor(choose.permutation(32).map(Double.init), shape: [4, 4, 2]) * 0.1
+        return one(&choose, order) { maxPool($0, window: (2, 2)) }
+      },
+      CheckedFunction("averagePool") { choose in
+        one(&choose, choose.tensor([4, 5, 2])) { averagePool($0, window: (2, 3)) }
+      },
+    ]
+  }
+
+  /// Matrices that are far from singular by construction, so that nothing is thrown.
+  private static var factorisations: [CheckedFunction] {
+    func positiveDefinite(_ a: Tensor) -> Tensor { matmul(a, a.transposed) + Tensor.eye(a.shape[0]) }
+    func invertible(_ a: Tensor) -> Tensor { a * 0.3 + Tensor.eye(a.shape[0]) * 2 }
+    return [
+      CheckedFunction("cholesky") { choose in
+        let n = choose.integer(in: 1...4)
+        return one(&choose, choose.tensor([n, n])) { try! cholesky(positiveDefinite($0)) }
+      },
+      CheckedFunction("choleskySolve") { choose in
+        let n = choose.integer(in: 1...4)
+        return two(&choose, [n, n], [n, 2]) { try! choleskySolve(positiveDefinite($0), $1) }
+      },
+      CheckedFunction("logDeterminant") { choose in
+        let n = choose.integer(in: 1...4)
+        return one(&choose, choose.tensor([n, n])) { try! logDeterminant(positiveDefinite($0)) }
+      },
+      CheckedFunction("triangularSolve") { choose in
+        let n = choose.integer(in: 1...4)
+        return two(&choose, [n, n], [n, 2]) { try! triangularSolve(invertible($0), $1) }
+      },
+      CheckedFunction("qr") { choose in
+        let n = choose.integer(in: 1...4)
+        return one(&choose, choose.tensor([n, n])) { a in
+          let (q, r) = try! qr(invertible(a))
+          return q + r
         }
       },
     ]
