@@ -8,8 +8,8 @@
 /// - Source: K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008); F. Van
 ///   Zee, R. van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality", ACM TOMS 41 (2015).
 enum MatrixBlocks {
-  /// The longest piece of the inner index: panels of both operands about fill the first-level cache.
-  private static let longestPiece = 256
+  /// The longest piece of the inner index, in bytes: panels of both operands about fill the first-level cache.
+  private static let longestPiece = 2048
   /// The most rows of a block: with the longest piece a quarter of a second-level cache, or half of a small one.
   private static let mostRows = 264
   /// The most columns of a block.
@@ -29,7 +29,7 @@ enum MatrixBlocks {
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, _ part: Part = .whole
   ) {
     let k = a.columns
-    let piece = Cut(k, most: longestPiece).length
+    let piece = Cut(k, most: longestPiece / MemoryLayout<T>.stride).length
     let share = max(1, mostSharedEntries / ((a.rows + b.columns) * piece)) * piece
     for start in stride(from: 0, to: k, by: share) {
       let steps = start..<min(k, start + share)

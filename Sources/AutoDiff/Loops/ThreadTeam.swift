@@ -51,13 +51,21 @@ private final class Team: Sendable {
   /// The number of threads including the caller: the cores this process may use, or `AUTODIFF_THREADS`.
   static let size: Int = {
     guard let text = ProcessInfo.processInfo.environment["AUTODIFF_THREADS"], !text.isEmpty else {
-      return max(1, ProcessInfo.processInfo.activeProcessorCount)
+      return max(1, min(ProcessInfo.processInfo.activeProcessorCount, quota ?? .max))
     }
     guard let count = Int(text), (1...1024).contains(count) else {
       stop("AUTODIFF_THREADS", "the number of threads must be from 1 to 1024", got: "\"\(text)\"")
     }
     return count
   }()
+
+  /// The processor time that a container is granted, in cores, rounded up; more threads would only be throttled.
+  private static var quota: Int? {
+    guard let text = try? String(contentsOfFile: "/sys/fs/cgroup/cpu.max", encoding: .utf8) else { return nil }
+    let fields = text.split { $0.isWhitespace }.map { Int($0) }
+    guard fields.count == 2, let time = fields[0], let period = fields[1], period > 0 else { return nil }
+    return max(1, (time + period - 1) / period)
+  }
 
   static let shared = Team(workers: size - 1)
 
