@@ -63,11 +63,11 @@ final class NumberCheck: Trace, @unchecked Sendable {
 
   /// Starts to follow a value.
   func follow(_ tensor: Tensor) -> Tensor {
-    Tensor(node: TracedNode(trace: self, primal: tensor, shape: tensor.shape))
+    Tensor(node: CheckedNode(self, tensor))
   }
 
   /// The plain value behind a tensor.
-  func plain(_ tensor: Tensor) -> Tensor { node(tensor, TracedNode.self)?.primal ?? tensor }
+  func plain(_ tensor: Tensor) -> Tensor { node(tensor, CheckedNode.self)?.primal ?? tensor }
 
   override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
     let values = inputs.map { plain($0) }
@@ -129,5 +129,16 @@ extension Tensor {
     var tensor = self
     while tensor.node.level > 0 { tensor = unsafeDowncast(tensor.node, to: TracedNode.self).primal }
     return tensor
+  }
+}
+
+/// A value of ``NumberCheck``.
+private final class CheckedNode: TracedNode, @unchecked Sendable {
+  private let value: Tensor
+  override var primal: Tensor { value }
+
+  init(_ trace: NumberCheck, _ value: Tensor) {
+    self.value = value
+    super.init(trace: trace, shape: value.shape, scalarType: value.scalarType)
   }
 }

@@ -5,6 +5,13 @@ import Synchronization
 final class Storage: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
+  /// Whether several nodes have ever seen this memory. (A flag, because a node's reference can be asked whether it is the
+  /// only one only where it is a variable, and a class with variable references is slower to free.)
+  private let shared = Atomic(false)
+
+  var isShared: Bool { shared.load(ordering: .relaxed) }
+
+  func markShared() { shared.store(true, ordering: .relaxed) }
 
   private init(base: UnsafeMutableRawPointer, byteCount: Int) {
     self.base = base
@@ -89,16 +96,10 @@ enum BufferPool {
     }
   }
 
-  /// A lock that spins: it is held for some tens of nanoseconds. (`Mutex` would do as well, but the thread sanitizer does
-  /// not see what a contended one orders.)
-  private static let isLocked = Atomic(false)
+  private static let lock = SpinLock()
   private nonisolated(unsafe) static var lockedState = State()
 
-  private static func withState<R>(_ body: (inout State) -> R) -> R {
-    while isLocked.exchange(true, ordering: .acquiring) { sched_yield() }
-    defer { isLocked.store(false, ordering: .releasing) }
-    return body(&lockedState)
-  }
+  private static func withState<R>(_ body: (inout State) -> R) -> R { lock.withLock { body(&lockedState) } }
 
   /// The most bytes that are kept.
   static let capacity: Int = {

@@ -21,6 +21,10 @@ enum MatrixProduct {
     if m == 0 || n == 0 { return }
     if k == 0 {
       if !accumulate { target.fill(with: 0, rows: m, columns: n) }
+    } else if k == 1 {
+      MatrixVector.outerProduct(
+        .init(base: a.base, stride: a.rowStride), .init(base: b.base, stride: b.columnStride), into: target, rows: m,
+        columns: n)
     } else if n == 1 {
       MatrixVector.multiply(
         a, .init(base: b.base, stride: b.rowStride), into: c, stride: rowStride, scale: scale, accumulate: accumulate)
@@ -28,10 +32,6 @@ enum MatrixProduct {
       MatrixVector.multiply(
         b.transposed, .init(base: a.base, stride: a.columnStride), into: c, stride: 1, scale: scale,
         accumulate: accumulate)
-    } else if k == 1 {
-      MatrixVector.outerProduct(
-        .init(base: a.base, stride: a.rowStride), .init(base: b.base, stride: b.columnStride), into: target, rows: m,
-        columns: n)
     } else if MatrixLongSum.suits(m, k, n) {
       MatrixLongSum.multiply(a, b, into: target, .whole)
     } else if MatrixDirect.suits(a, b) {

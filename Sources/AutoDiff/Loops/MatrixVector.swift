@@ -173,6 +173,7 @@ enum MatrixVector {
     _ x: Entries<T>, _ y: Entries<T>, into c: ProductTarget<T>, rows m: Int, columns n: Int
   ) {
     let lanes = T.Lanes.count
+    let columns = Cut(n, length: entriesPerTask)
     let rows = Cut(m, length: max(1, entriesPerTask / n))
     let copiesY = y.stride != 1
     withScratch(T.self, copiesY ? n : 0) { copy in
@@ -180,24 +181,25 @@ enum MatrixVector {
         for j in 0..<n { copy[j] = y[j] }
       }
       let right = copiesY ? UnsafePointer(copy) : y.base
-      ThreadTeam.run(rows.count) { task in
-        for i in rows[task] {
+      ThreadTeam.run(rows.count * columns.count) { task in
+        let columns = columns[task / rows.count]
+        for i in rows[task % rows.count] {
           let factor = c.scale * x[i]
           let v = T.Lanes(repeating: factor)
           let row = c.base + i * c.rowStride
-          var j = 0
+          var j = columns.lowerBound
           if c.accumulate {
-            while j + lanes <= n {
+            while j + lanes <= columns.upperBound {
               T.Lanes(row + j).adding(v, times: T.Lanes(right + j)).store(row + j)
               j += lanes
             }
           } else {
-            while j + lanes <= n {
+            while j + lanes <= columns.upperBound {
               (v * T.Lanes(right + j)).store(row + j)
               j += lanes
             }
           }
-          while j < n {
+          while j < columns.upperBound {
             row[j] = c.accumulate ? row[j] + factor * right[j] : factor * right[j]
             j += 1
           }

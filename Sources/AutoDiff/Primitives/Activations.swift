@@ -1,6 +1,7 @@
 /// tanh x.
 struct Tanh: UnaryElementwise {
   var name: String { "tanh" }
+  var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.tanh(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(TanhSlope(), .two(v, y)) }
 }
@@ -8,6 +9,7 @@ struct Tanh: UnaryElementwise {
 /// v · (1 − y²): a cotangent times the derivative of tanh where its output is y. One pass over memory instead of three.
 struct TanhSlope: BinaryElementwise {
   var name: String { "tanhSlope" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ y: V) -> V { v.adding(v * y, times: -y) }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
     argument == 0 ? bind(TanhSlope(), .two(v, inputs[1])) : v * (inputs[0] * inputs[1] * -2)
@@ -26,6 +28,7 @@ struct Sigmoid: UnaryElementwise {
 struct Softplus: UnaryElementwise {
   let sharpness: Double
   var name: String { "softplus" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
     let a = V(constant: sharpness)
     return VectorFunctions.softplus(x * a) / a
@@ -38,6 +41,7 @@ struct Softplus: UnaryElementwise {
 /// The error function.
 struct Erf: UnaryElementwise {
   var name: String { "erf" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erf(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(ErfSlope(), .two(v, x)) }
 }
@@ -46,6 +50,7 @@ struct Erf: UnaryElementwise {
 struct ErfSlope: BinaryElementwise {
   static let twoOverRootPi = 1.1283791670955126
   var name: String { "erfSlope" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
     v * (VectorFunctions.exp(-(x * x)) * V(constant: Self.twoOverRootPi))
   }
@@ -58,6 +63,7 @@ struct ErfSlope: BinaryElementwise {
 /// The complementary error function 1 − erf x, exact in its tail.
 struct Erfc: UnaryElementwise {
   var name: String { "erfc" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erfc(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -bind(ErfSlope(), .two(v, x)) }
 }
@@ -65,6 +71,7 @@ struct Erfc: UnaryElementwise {
 /// max(x, 0).
 struct Relu: UnaryElementwise {
   var name: String { "relu" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { V.maximum(x, V(constant: 0)) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * bind(Step(), .one(x)) }
 }

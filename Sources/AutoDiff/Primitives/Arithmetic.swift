@@ -1,6 +1,7 @@
 /// a + b.
 struct Add: BinaryElementwise {
   var name: String { "add" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a + b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? { v }
 }
@@ -8,6 +9,7 @@ struct Add: BinaryElementwise {
 /// a − b.
 struct Subtract: BinaryElementwise {
   var name: String { "subtract" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a - b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
     argument == 0 ? v : -v
@@ -17,6 +19,7 @@ struct Subtract: BinaryElementwise {
 /// a · b, entry by entry.
 struct Multiply: BinaryElementwise {
   var name: String { "multiply" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a * b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
     v * inputs[1 - argument]
@@ -36,6 +39,7 @@ struct Divide: BinaryElementwise {
 struct AddScaled: BinaryElementwise {
   let factor: Double
   var name: String { "addScaled" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a.adding(b, times: V(constant: factor)) }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
     argument == 0 ? v : v * factor
@@ -45,6 +49,7 @@ struct AddScaled: BinaryElementwise {
 /// −x.
 struct Negate: UnaryElementwise {
   var name: String { "negate" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { -x }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -v }
 }
@@ -53,6 +58,7 @@ struct Negate: UnaryElementwise {
 struct Scale: UnaryElementwise {
   let factor: Double
   var name: String { "scale" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * V(constant: factor) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * factor }
 }
@@ -61,6 +67,7 @@ struct Scale: UnaryElementwise {
 struct DivideByConstant: UnaryElementwise {
   let divisor: Double
   var name: String { "divideByConstant" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x / V(constant: divisor) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / divisor }
 }
@@ -69,6 +76,7 @@ struct DivideByConstant: UnaryElementwise {
 struct Offset: UnaryElementwise {
   let offset: Double
   var name: String { "offset" }
+  var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x + V(constant: offset) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v }
 }
@@ -76,6 +84,7 @@ struct Offset: UnaryElementwise {
 /// 1 / x.
 struct Reciprocal: UnaryElementwise {
   var name: String { "reciprocal" }
+  var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { V(constant: 1) / x }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -(v * square(y)) }
 }
@@ -83,6 +92,7 @@ struct Reciprocal: UnaryElementwise {
 /// x².
 struct Square: UnaryElementwise {
   var name: String { "square" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * x }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * (x * 2) }
 }
@@ -115,23 +125,6 @@ extension Tensor {
   public static func / (x: Tensor, c: Double) -> Tensor { bind(DivideByConstant(divisor: c), .one(x)) }
   /// Divides a number by every entry; the number takes the tensor's scalar type.
   public static func / (c: Double, x: Tensor) -> Tensor { c == 1 ? reciprocal(x) : Tensor(c, as: x.scalarType) / x }
-
-  /// Adds in place.
-  public static func += (a: inout Tensor, b: Tensor) { a = a + b }
-  /// Subtracts in place.
-  public static func -= (a: inout Tensor, b: Tensor) { a = a - b }
-  /// Multiplies in place, entry by entry.
-  public static func *= (a: inout Tensor, b: Tensor) { a = a * b }
-  /// Divides in place, entry by entry.
-  public static func /= (a: inout Tensor, b: Tensor) { a = a / b }
-  /// Adds a number to every entry in place.
-  public static func += (x: inout Tensor, c: Double) { x = x + c }
-  /// Subtracts a number from every entry in place.
-  public static func -= (x: inout Tensor, c: Double) { x = x - c }
-  /// Multiplies every entry by a number in place.
-  public static func *= (x: inout Tensor, c: Double) { x = x * c }
-  /// Divides every entry by a number in place.
-  public static func /= (x: inout Tensor, c: Double) { x = x / c }
 }
 
 /// 1 / x, entry by entry.

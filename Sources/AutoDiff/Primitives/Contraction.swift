@@ -37,12 +37,6 @@ package struct Contraction: BilinearPrimitive {
     return a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
   }
 
-  package func evaluate(_ inputs: Operands) -> Tensor {
-    let shape = shape(of: inputs)
-    return inputs[0].scalarType == .float64
-      ? evaluate(inputs, shape, Double.self) : evaluate(inputs, shape, Float.self)
-  }
-
   package func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (a, b) = (inputs[0], inputs[1])
     let batch = leftBatch.count
@@ -102,12 +96,43 @@ package struct Contraction: BilinearPrimitive {
 // MARK: - Evaluation
 
 extension Contraction {
-  private func evaluate<T: LoopScalar>(_ inputs: Operands, _ shape: [Int], _: T.Type) -> Tensor {
+  package func evaluate(_ inputs: Operands) -> Tensor {
+    let shape = shape(of: inputs)
     let (a, b) = (inputs[0].array, inputs[1].array)
-    if a.storage == nil, b.storage == nil {
-      return Tensor(
-        node: ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(T(a.single) * T(b.single))))
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      if a.storage == nil, b.storage == nil {
+        return Tensor(
+          node: ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(T(a.single) * T(b.single))))
+      }
+      // A number times a tensor, as in the gradient of every inner product.
+      if a.shape.isEmpty { return scaled(inputs[1], by: a.single) }
+      if b.shape.isEmpty { return scaled(inputs[0], by: b.single) }
+      let factors = factors(a, b, T.self)
+      return .make(shape, T.self) { multiply(factors, into: $0) }
     }
+    return a.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  /// With 1, from which every gradient starts, this is the tensor itself.
+  private func scaled(_ tensor: Tensor, by factor: Double) -> Tensor {
+    factor == 1 ? tensor : dispatch(Scale(factor: factor), .one(tensor))
+  }
+
+  package func evaluate(_ inputs: Operands, addedTo sum: consuming Tensor) -> Tensor {
+    var sum = sum
+    guard leftBatch.isEmpty, sum.hasMemoryOfItsOwn else {
+      sum += evaluate(inputs)
+      return sum
+    }
+    func run<T: LoopScalar>(_: T.Type) {
+      multiply(factors(inputs[0].array, inputs[1].array, T.self), into: sum.ownMemory(T.self), accumulate: true)
+    }
+    if sum.scalarType == .float64 { run(Double.self) } else { run(Float.self) }
+    return sum
+  }
+
+  /// The operands as stacks of matrices.
+  private func factors<T: LoopScalar>(_ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> (left: Factor, right: Factor) {
     var left = Factor(a, leftBatch, leftFree(a.shape.count), leftSummed)
     var right = Factor(b, rightBatch, rightFree(b.shape.count), rightSummed)
     // The order of the summed axes is free: take the one in which they merge into one.
@@ -120,29 +145,31 @@ extension Contraction {
       left.batch = Axes()
       right.batch = Axes()
     }
-    let batchCount = left.batch.extents.product
     left.mergeOrCopy(T.self)
     right.mergeOrCopy(T.self)
+    return (left, right)
+  }
+
+  private func multiply<T: LoopScalar>(
+    _ factors: (left: Factor, right: Factor), into c: UnsafeMutablePointer<T>, accumulate: Bool = false
+  ) {
+    let (left, right) = factors
     let (m, k, n) = (left.free.count, left.summed.count, right.free.count)
-    return .make(shape, T.self) { c in
-      left.node.withAddress(T.self) { p in
-        right.node.withAddress(T.self) { q in
-          let x = MatrixView(
-            base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
-          let y = MatrixView(
-            base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
-          if left.batch.extents.isEmpty {
-            let isGram = p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride
-            if isGram {
-              MatrixProduct.gram(x, into: c, rowStride: n)
-            } else {
-              MatrixProduct.multiply(x, y, into: c, rowStride: n)
-            }
+    left.node.withAddress(T.self) { p in
+      right.node.withAddress(T.self) { q in
+        let x = MatrixView(base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
+        let y = MatrixView(
+          base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
+        if left.batch.extents.isEmpty {
+          if p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride {
+            MatrixProduct.gram(x, into: c, rowStride: n, accumulate: accumulate)
           } else {
-            let (s, t) = (left.batch, right.batch)
-            MatrixProduct.multiplyBatch(
-              batchCount, x, offset: { s.offset($0) }, y, offset: { t.offset($0) }, into: c)
+            MatrixProduct.multiply(x, y, into: c, rowStride: n, accumulate: accumulate)
           }
+        } else {
+          let (s, t) = (left.batch, right.batch)
+          MatrixProduct.multiplyBatch(
+            left.batch.extents.product, x, offset: { s.offset($0) }, y, offset: { t.offset($0) }, into: c)
         }
       }
     }

@@ -76,15 +76,18 @@ extension UnaryElementwise {
 
   func evaluate(_ inputs: Operands) -> Tensor {
     guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
-    return x.scalarType == .float64 ? evaluate(x, Double.self) : evaluate(x, Float.self)
+    let node = x.array
+    if node.storage == nil {
+      let single =
+        node.scalarType == .float64
+        ? VectorMap.value(node.single, self) : Double(VectorMap.value(Float(node.single), self))
+      return Tensor(node: ArrayNode(shape: node.shape, scalarType: node.scalarType, single: single))
+    }
+    return node.scalarType == .float64 ? evaluate(node, Double.self) : evaluate(node, Float.self)
   }
 
-  private func evaluate<T: LoopScalar>(_ x: Tensor, _: T.Type) -> Tensor {
-    let x = x.array.contiguous
-    if x.storage == nil {
-      return Tensor(
-        node: ArrayNode(shape: x.shape, scalarType: T.scalarType, single: Double(VectorMap.value(T(x.single), self))))
-    }
+  private func evaluate<T: LoopScalar>(_ x: ArrayNode, _: T.Type) -> Tensor {
+    let x = x.contiguous
     return .make(x.shape, T.self) { y in
       x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, self) }
     }
@@ -98,16 +101,19 @@ extension BinaryElementwise {
   func evaluate(_ inputs: Operands) -> Tensor {
     guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
     let shape = shape(of: inputs)
-    return a.scalarType == .float64 ? evaluate(shape, a, b, Double.self) : evaluate(shape, a, b, Float.self)
+    let (x, y) = (a.array, b.array)
+    if x.storage == nil, y.storage == nil {
+      let single =
+        x.scalarType == .float64
+        ? VectorMap.value(x.single, y.single, self)
+        : Double(VectorMap.value(Float(x.single), Float(y.single), self))
+      return Tensor(node: ArrayNode(shape: shape, scalarType: x.scalarType, single: single))
+    }
+    return x.scalarType == .float64 ? evaluate(shape, x, y, Double.self) : evaluate(shape, x, y, Float.self)
   }
 
-  private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: Tensor, _ b: Tensor, _: T.Type) -> Tensor {
-    let (a, b) = (a.array, b.array)
-    if a.storage == nil, b.storage == nil {
-      let result = VectorMap.value(T(a.single), T(b.single), self)
-      return Tensor(node: ArrayNode(shape: shape, scalarType: T.scalarType, single: Double(result)))
-    }
-    return .make(shape, T.self) { y in
+  private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> Tensor {
+    .make(shape, T.self) { y in
       a.withAddress(T.self) { p in
         b.withAddress(T.self) { q in
           if a.strides == nil, b.strides == nil {

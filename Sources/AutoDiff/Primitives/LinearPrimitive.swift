@@ -5,6 +5,9 @@ public protocol LinearPrimitive: Primitive {
 }
 
 extension LinearPrimitive {
+  /// None: the derivative is the map itself, everywhere.
+  public var residuals: Residuals { [] }
+
   /// The map itself, applied to the tangent.
   public func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { dispatch(self, .one($0)) }
@@ -17,14 +20,29 @@ extension LinearPrimitive {
 }
 
 /// A map of two inputs that is linear in each.
-public protocol BilinearPrimitive: Primitive {}
+public protocol BilinearPrimitive: Primitive {
+  /// The map's value added to a sum of the same shape, in place where that saves a pass over memory.
+  func evaluate(_ inputs: Operands, addedTo sum: consuming Tensor) -> Tensor
+}
 
 extension BilinearPrimitive {
+  /// The factors.
+  public var residuals: Residuals { .inputs }
+
   /// The product rule.
   public func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    var sum: Tensor?
-    if let tangent = tangents[0] { accumulate(&sum, dispatch(self, .two(tangent, inputs[1]))) }
-    if let tangent = tangents[1] { accumulate(&sum, dispatch(self, .two(inputs[0], tangent))) }
+    guard let left = tangents[0] else { return tangents[1].map { dispatch(self, .two(inputs[0], $0)) } }
+    let sum = dispatch(self, .two(left, inputs[1]))
+    guard let right = tangents[1] else { return sum }
+    let other = Operands.two(inputs[0], right)
+    if other.allSatisfy({ $0.node.level == 0 }) { return evaluate(other, addedTo: sum) }
+    return sum + dispatch(self, other)
+  }
+
+  /// The sum, after the value has been computed on its own.
+  public func evaluate(_ inputs: Operands, addedTo sum: consuming Tensor) -> Tensor {
+    var sum = sum
+    sum += evaluate(inputs)
     return sum
   }
 }

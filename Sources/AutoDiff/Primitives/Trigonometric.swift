@@ -1,15 +1,37 @@
 /// sin x.
 struct Sin: UnaryElementwise {
   var name: String { "sin" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sin(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * cos(x) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(SinSlope(), .two(v, x)) }
+}
+
+/// v · cos x: a cotangent times the derivative of sin at x, in one pass over memory.
+struct SinSlope: BinaryElementwise {
+  var name: String { "sinSlope" }
+  var residuals: Residuals { .inputs }
+  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V { v * VectorFunctions.cos(x) }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    argument == 0 ? bind(SinSlope(), .two(v, inputs[1])) : bind(CosSlope(), .two(v * inputs[0], inputs[1]))
+  }
 }
 
 /// cos x.
 struct Cos: UnaryElementwise {
   var name: String { "cos" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.cos(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -(v * sin(x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(CosSlope(), .two(v, x)) }
+}
+
+/// −v · sin x: a cotangent times the derivative of cos at x, in one pass over memory.
+struct CosSlope: BinaryElementwise {
+  var name: String { "cosSlope" }
+  var residuals: Residuals { .inputs }
+  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V { -(v * VectorFunctions.sin(x)) }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+    argument == 0 ? bind(CosSlope(), .two(v, inputs[1])) : bind(SinSlope(), .two(-(v * inputs[0]), inputs[1]))
+  }
 }
 
 /// tan x.
@@ -22,6 +44,7 @@ struct Tan: UnaryElementwise {
 /// arctan x.
 struct Arctan: UnaryElementwise {
   var name: String { "arctan" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.arctan(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / (square(x) + 1) }
 }

@@ -1,26 +1,73 @@
-/// Operations that may overwrite memory which nobody else refers to. They have the value semantics of all others.
+/// Operations that overwrite memory which nobody else refers to. They have the value semantics of all others.
 extension Tensor {
   /// self += factor · other, in place where no other tensor shares the memory; shapes must agree.
   public mutating func add(_ other: Tensor, scaledBy factor: Double = 1) {
-    guard shape == other.shape, scalarType == other.scalarType, other.node.level == 0, hasMemoryOfItsOwn else {
-      self = bind(AddScaled(factor: factor), .two(self, other))
+    factor == 1 ? update(Add(), other) : update(AddScaled(factor: factor), other)
+  }
+
+  /// Adds, in place where no other tensor shares the memory.
+  public static func += (a: inout Tensor, b: Tensor) { a.update(Add(), b) }
+  /// Subtracts, in place where no other tensor shares the memory.
+  public static func -= (a: inout Tensor, b: Tensor) { a.update(Subtract(), b) }
+  /// Multiplies entry by entry, in place where no other tensor shares the memory.
+  public static func *= (a: inout Tensor, b: Tensor) { a.update(Multiply(), b) }
+  /// Divides entry by entry, in place where no other tensor shares the memory.
+  public static func /= (a: inout Tensor, b: Tensor) { a.update(Divide(), b) }
+  /// Adds a number to every entry, in place where no other tensor shares the memory.
+  public static func += (x: inout Tensor, c: Double) { x.update(Offset(offset: c)) }
+  /// Subtracts a number from every entry, in place where no other tensor shares the memory.
+  public static func -= (x: inout Tensor, c: Double) { x.update(Offset(offset: -c)) }
+  /// Multiplies every entry by a number, in place where no other tensor shares the memory.
+  public static func *= (x: inout Tensor, c: Double) { x.update(Scale(factor: c)) }
+  /// Divides every entry by a number, in place where no other tensor shares the memory.
+  public static func /= (x: inout Tensor, c: Double) { x.update(DivideByConstant(divisor: c)) }
+
+  /// self = primitive(self, other).
+  private mutating func update<P: BinaryElementwise>(_ primitive: P, _ other: Tensor) {
+    guard other.node.level == 0, other.shape == shape, other.scalarType == scalarType, hasMemoryOfItsOwn else {
+      self = bindBroadcast(primitive, self, other)
       return
     }
     func run<T: LoopScalar>(_: T.Type) {
-      let target = UnsafeMutablePointer(mutating: array.storage!.base.assumingMemoryBound(to: T.self)) + array.offset
-      other.withEntries(T.self) {
-        VectorMap.binary(UnsafePointer(target), $0, target, count: count, AddScaled(factor: factor))
-      }
+      let target = ownMemory(T.self)
+      other.withEntries(T.self) { VectorMap.binary(UnsafePointer(target), $0, target, count: count, primitive) }
+    }
+    if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
+  }
+
+  /// self = primitive(self).
+  private mutating func update<P: UnaryElementwise>(_ primitive: P) {
+    guard hasMemoryOfItsOwn else {
+      self = bind(primitive, .one(self))
+      return
+    }
+    func run<T: LoopScalar>(_: T.Type) {
+      let target = ownMemory(T.self)
+      VectorMap.unary(UnsafePointer(target), target, count: count, primitive)
     }
     if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
   }
 
   /// Whether this is the only reference to contiguous numbers in memory.
-  private var hasMemoryOfItsOwn: Bool {
+  var hasMemoryOfItsOwn: Bool {
     mutating get {
       guard node.level == 0, isKnownUniquelyReferenced(&node) else { return false }
-      let array = unsafeDowncast(node, to: ArrayNode.self)
-      return array.strides == nil && array.storage != nil && isKnownUniquelyReferenced(&array.storage)
+      return array.strides == nil && array.storage?.isShared == false
     }
   }
+
+  /// The memory that ``hasMemoryOfItsOwn`` has found to be this tensor's alone.
+  func ownMemory<T: LoopScalar>(_: T.Type) -> UnsafeMutablePointer<T> {
+    array.storage!.base.assumingMemoryBound(to: T.self) + array.offset
+  }
+}
+
+/// Adds to a sum that may still be zero, in place where nobody else refers to it.
+func accumulate(_ sum: inout Tensor?, _ part: Tensor) {
+  guard var old = sum.take() else {
+    sum = part
+    return
+  }
+  old += part
+  sum = old
 }

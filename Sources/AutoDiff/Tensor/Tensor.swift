@@ -28,13 +28,16 @@ public struct Tensor: Sendable {
 package class Node: @unchecked Sendable {
   final let shape: [Int]
   final let scalarType: ScalarType
+  /// Whether there are so many numbers in memory that freeing them early is worth an object that stands for them.
+  final let holdsMuchMemory: Bool
   /// The rank of the trace that follows this value; 0 for numbers in memory.
   final let level: Int
 
-  init(shape: [Int], scalarType: ScalarType, level: Int) {
+  init(shape: [Int], scalarType: ScalarType, level: Int, holdsMuchMemory: Bool = false) {
     self.shape = shape
     self.scalarType = scalarType
     self.level = level
+    self.holdsMuchMemory = holdsMuchMemory
   }
 }
 
@@ -42,28 +45,33 @@ package class Node: @unchecked Sendable {
 ///
 /// A tensor with a single entry keeps it inside the node: an operation on numbers then costs one allocation.
 final class ArrayNode: Node, @unchecked Sendable {
-  /// The memory; nil where the node holds its single entry itself. A variable only so that its uniqueness can be asked.
-  final var storage: Storage?
+  /// Where the numbers are. One structure, because a class with one field that needs destroying is freed faster.
+  private struct Place {
+    let storage: Storage?
+    let strides: [Int]?
+    let offset: Int
+  }
+
+  private let place: Place
   /// The single entry, if `storage` is nil. A Double holds every Float.
   let single: Double
+
+  /// The memory; nil where the node holds its single entry itself.
+  var storage: Storage? { place.storage }
   /// The place of the entry at index 0, in entries.
-  let offset: Int
+  var offset: Int { place.offset }
   /// The distance of neighbours along every axis, in entries; nil for row-major order without gaps.
-  let strides: [Int]?
+  var strides: [Int]? { place.strides }
 
   init(shape: [Int], scalarType: ScalarType, storage: Storage, offset: Int, strides: [Int]?) {
-    self.storage = storage
+    place = Place(storage: storage, strides: strides, offset: offset)
     single = 0
-    self.offset = offset
-    self.strides = strides
-    super.init(shape: shape, scalarType: scalarType, level: 0)
+    super.init(shape: shape, scalarType: scalarType, level: 0, holdsMuchMemory: storage.byteCount >= 4096)
   }
 
   init(shape: [Int], scalarType: ScalarType, single: Double) {
-    storage = nil
+    place = Place(storage: nil, strides: nil, offset: 0)
     self.single = single
-    offset = 0
-    strides = nil
     super.init(shape: shape, scalarType: scalarType, level: 0)
   }
 
@@ -118,21 +126,42 @@ final class ArrayNode: Node, @unchecked Sendable {
         : Double(storage.base.assumingMemoryBound(to: Float.self)[offset])
       return ArrayNode(shape: shape, scalarType: scalarType, single: value)
     }
+    storage.markShared()
     return ArrayNode(
       shape: shape, scalarType: scalarType, storage: storage, offset: offset,
       strides: strides.describesRowMajorOrder(of: shape) ? nil : strides)
   }
 }
 
+/// The shape of a tensor whose entries were not kept.
+final class ShapeNode: Node, @unchecked Sendable {
+  static let level = -1
+
+  init(of node: Node) { super.init(shape: node.shape, scalarType: node.scalarType, level: Self.level) }
+}
+
 extension Tensor {
+  /// What stands for a value that a rule of differentiation does not look at.
+  static let unread = Tensor(node: ShapeNode(of: Tensor.zero.node))
+
+  /// The shape alone where that saves memory worth mentioning; else the tensor.
+  var shapeOnly: Tensor { node.holdsMuchMemory ? Tensor(node: ShapeNode(of: node)) : self }
+
   /// The numbers of an untraced tensor. Evaluation rules receive nothing else.
   var array: ArrayNode {
-    guard node.level == 0 else {
-      stop(
-        "Tensor", "the numbers of a value inside a transform cannot be used here",
-        hint: "Compute with tensor operations.")
-    }
+    if node.level != 0 { stopWithoutNumbers() }
     return unsafeDowncast(node, to: ArrayNode.self)
+  }
+
+  @inline(never)
+  private func stopWithoutNumbers() -> Never {
+    if node.level == ShapeNode.level {
+      stop(
+        "Tensor", "a rule of differentiation looked at entries that were not kept for it",
+        hint: "Name them in the primitive's residuals.")
+    }
+    stop(
+      "Tensor", "the numbers of a value inside a transform cannot be used here", hint: "Compute with tensor operations.")
   }
 
   /// A tensor of new numbers, which `fill` writes in row-major order.

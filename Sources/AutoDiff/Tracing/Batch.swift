@@ -26,7 +26,11 @@ package final class Batch: Trace, @unchecked Sendable {
 
 /// A value of ``Batch``.
 final class BatchNode: TracedNode, @unchecked Sendable {
+  private let values: Tensor
+  override var primal: Tensor { values }
+
   init(_ trace: Batch, _ values: Tensor) {
-    super.init(trace: trace, primal: values, shape: Array(values.shape.dropFirst()))
+    self.values = values
+    super.init(trace: trace, shape: Array(values.shape.dropFirst()), scalarType: values.scalarType)
   }
 }

@@ -17,7 +17,6 @@ func bind<P: Primitive>(_ primitive: P, _ inputs: Operands) -> Tensor {
   }
   // Checked here, where the shapes are those that the caller sees; further down they may carry hidden axes.
   _ = primitive.shape(of: inputs)
-  if case .one(let a) = inputs { return unsafeDowncast(a.node, to: TracedNode.self).trace.process(primitive, inputs) }
   return dispatch(primitive, inputs)
 }
 
@@ -32,22 +31,34 @@ public func bind(_ primitive: some Primitive, _ a: Tensor, _ b: Tensor) -> Tenso
 
 /// Hands a primitive to the highest-ranked trace among its inputs, or evaluates it.
 func dispatch(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
-  guard let trace = inputs.highestTrace else { return primitive.evaluate(inputs) }
-  return trace.process(primitive, inputs)
+  let level = inputs.level
+  if level <= 0 { return primitive.evaluate(inputs) }
+  // The inputs keep their trace alive, which the compiler does not know and would pay for with a counted reference.
+  return Unmanaged.passUnretained(inputs.trace(ofLevel: level))
+    ._withUnsafeGuaranteedRef { $0.process(primitive, inputs) }
 }
 
 extension Operands {
-  /// The trace of the highest rank among these tensors, or nil if none is traced.
-  var highestTrace: Trace? {
-    var top: Node?
+  /// The highest rank among these tensors.
+  @inline(__always)
+  fileprivate var level: Int {
     switch self {
-    case .one(let a): top = a.node
-    case .two(let a, let b): top = a.node.level >= b.node.level ? a.node : b.node
-    case .many(let all):
-      for input in all where input.node.level >= (top?.level ?? 0) { top = input.node }
+    case .one(let a): a.node.level
+    case .two(let a, let b): Swift.max(a.node.level, b.node.level)
+    case .many(let all): all.reduce(0) { Swift.max($0, $1.node.level) }
     }
-    guard let top, top.level > 0 else { return nil }
-    return unsafeDowncast(top, to: TracedNode.self).trace
+  }
+
+  /// The trace of a rank that one of these tensors has.
+  @inline(__always)
+  fileprivate func trace(ofLevel level: Int) -> Trace {
+    let node: Node =
+      switch self {
+      case .one(let a): a.node
+      case .two(let a, let b): a.node.level == level ? a.node : b.node
+      case .many(let all): all.first { $0.node.level == level }!.node
+      }
+    return unsafeDowncast(node, to: TracedNode.self).trace
   }
 }
 

@@ -1,30 +1,70 @@
 /// Forward mode: every value carries its tangent.
+///
+/// The value itself is computed when somebody asks for it, as far as no rule needs it. In a Hessian-vector product, which
+/// is the tangent of a gradient, nobody asks for the products that make up the gradient: an eighth of the work.
 final class Forward: Trace, @unchecked Sendable {
   /// A value with a tangent.
   func dual(_ primal: Tensor, tangent: Tensor?) -> Tensor {
     guard let tangent else { return primal }
-    return Tensor(node: ForwardNode(self, primal, tangent))
+    return Tensor(node: ForwardNode(self, .computed(primal), tangent))
   }
 
-  /// The value and the tangent behind a tensor; the tangent of a constant is nil.
-  func split(_ tensor: Tensor) -> (primal: Tensor, tangent: Tensor?) {
-    guard let node = node(tensor, ForwardNode.self) else { return (tensor, nil) }
-    return (node.primal, node.tangent)
-  }
+  /// The value behind a tensor.
+  func primal(of tensor: Tensor) -> Tensor { node(tensor, ForwardNode.self)?.primal ?? tensor }
+
+  /// The tangent behind a tensor; that of a constant is nil.
+  func tangent(of tensor: Tensor) -> Tensor? { node(tensor, ForwardNode.self)?.tangent }
 
   override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
-    let primals = inputs.map { split($0).primal }
+    let tangents = inputs.map { tangent(of: $0) }
+    let depth = inputs.reduce(0) { max($0, node($1, ForwardNode.self)?.depth ?? 0) }
+    if !primitive.residuals.contains(.output), depth < ForwardNode.mostDeferred {
+      // Rules that read no inputs still see their shapes.
+      let known = primitive.residuals.contains(.inputs) ? inputs.map { primal(of: $0) } : inputs
+      if let tangent = primitive.jvp(known, tangents, output: .unread) {
+        return Tensor(node: ForwardNode(self, .deferred(primitive, inputs, depth: depth + 1), tangent))
+      }
+      return dispatch(primitive, inputs.map { primal(of: $0) })
+    }
+    let primals = inputs.map { primal(of: $0) }
     let output = dispatch(primitive, primals)
-    return dual(output, tangent: primitive.jvp(primals, inputs.map { split($0).tangent }, output: output))
+    return dual(output, tangent: primitive.jvp(primals, tangents, output: output))
   }
 }
 
 /// A value of ``Forward``.
 final class ForwardNode: TracedNode, @unchecked Sendable {
-  let tangent: Tensor
-
-  init(_ trace: Forward, _ primal: Tensor, _ tangent: Tensor) {
-    self.tangent = tangent
-    super.init(trace: trace, primal: primal, shape: primal.shape)
+  enum Value {
+    case computed(Tensor)
+    /// What to compute, and how many such steps in a row that takes.
+    case deferred(any Primitive, Operands, depth: Int)
   }
+
+  /// Steps are computed recursively, so their number is limited.
+  static let mostDeferred = 16
+
+  let tangent: Tensor
+  private var value: Value
+
+  init(_ trace: Forward, _ value: Value, _ tangent: Tensor) {
+    self.tangent = tangent
+    self.value = value
+    let node = tangent.node
+    super.init(
+      trace: trace, shape: node.shape, scalarType: node.scalarType, holdsMuchMemory: node.holdsMuchMemory)
+  }
+
+  override var primal: Tensor {
+    switch value {
+    case .computed(let tensor): return tensor
+    case .deferred(let primitive, let inputs, _):
+      let forward = unsafeDowncast(trace, to: Forward.self)
+      let tensor = dispatch(primitive, inputs.map { forward.primal(of: $0) })
+      value = .computed(tensor)
+      return tensor
+    }
+  }
+
+  /// How many steps in a row it takes to compute the value.
+  var depth: Int { if case .deferred(_, _, let depth) = value { depth } else { 0 } }
 }

@@ -11,10 +11,16 @@ public typealias Tangents = Few<Tensor?>
 /// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
 /// ``bind(_:_:)-(Primitive,Operands)``.
 ///
+/// (``residuals`` has one, which is always right.)
+///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
   /// The name that messages and tables use.
   var name: String { get }
+
+  /// What the rules of differentiation look at beside shapes and scalar types; by default everything. What they leave
+  /// alone is not kept for them, and not computed if nobody else asks for it.
+  var residuals: Residuals { get }
 
   /// The shape of the output. Stops, naming the primitive, when the inputs do not fit.
   func shape(of inputs: Operands) -> [Int]
@@ -33,7 +39,21 @@ public protocol Primitive: Sendable {
   func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor
 }
 
+/// The values that the rules of differentiation of a primitive look at.
+public struct Residuals: OptionSet, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// The entries of the inputs.
+  public static let inputs = Residuals(rawValue: 1)
+  /// The entries of the output.
+  public static let output = Residuals(rawValue: 2)
+}
+
 extension Primitive {
+  /// The entries of all inputs and of the output.
+  public var residuals: Residuals { [.inputs, .output] }
+
   /// Stops with this primitive's name in front of the message.
   public func stop(_ requirement: String, got values: String? = nil, hint: String? = nil) -> Never {
     AutoDiff.stop(name, requirement, got: values, hint: hint)

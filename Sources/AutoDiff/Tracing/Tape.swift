@@ -3,7 +3,8 @@
 /// The recording is flat. An entry holds the plain inputs and output and the places of the inputs on the tape, never the
 /// traced values themselves, so there are no cycles and no chains of references to free recursively.
 package final class Tape: Trace, @unchecked Sendable {
-  /// One recorded operation. A leaf has neither an operation nor a segment.
+  /// One recorded operation. A leaf has neither an operation nor a segment. Of values that the operation's rules do not
+  /// look at only the shape may be kept.
   package struct Entry {
     package var operation: (any Primitive)?
     /// A part of the computation that is not recorded but run again when it is needed.
@@ -12,12 +13,33 @@ package final class Tape: Trace, @unchecked Sendable {
     /// The place of every input on this tape, or -1 for a constant.
     package var parents: Few<Int32>
     package var output: Tensor
+
+    fileprivate mutating func forgetWhatNoRuleReads() {
+      guard let residuals = operation?.residuals else { return }
+      if !residuals.contains(.inputs) { inputs = inputs.map(\.shapeOnly) }
+      if !residuals.contains(.output) { output = output.shapeOnly }
+    }
   }
 
-  package private(set) var entries: ContiguousArray<Entry> = []
+  // Not checked for overlapping access: a trace serves one thread, and this is on the way of every operation.
+  @exclusivity(unchecked) package private(set) var entries: ContiguousArray<Entry> = []
   private var isOpen = true
 
-  package override init() { super.init() }
+  /// Memory of earlier tapes, empty. Growing from nothing every time would cost a short recording as much as its
+  /// operations.
+  private nonisolated(unsafe) static var spareMemory: [ContiguousArray<Entry>] = []
+  private static let spareMemoryLock = SpinLock()
+
+  package override init() {
+    super.init()
+    if let memory = Self.spareMemoryLock.withLock({ Self.spareMemory.popLast() }) { entries = memory }
+  }
+
+  deinit {
+    guard entries.capacity < 1 << 16 else { return }
+    entries.removeAll(keepingCapacity: true)
+    Self.spareMemoryLock.withLock { if Self.spareMemory.count < 4 { Self.spareMemory.append(entries) } }
+  }
 
   /// Starts to follow a value; its cotangent will be kept.
   package func watch(_ tensor: Tensor) -> Tensor {
@@ -33,23 +55,27 @@ package final class Tape: Trace, @unchecked Sendable {
 
   package override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
     // Written out for one and two inputs: this is on the way of every recorded operation.
-    let primals: Operands
-    let parents: Few<Int32>
     switch inputs {
     case .one(let a):
       let x = unsafeDowncast(a.node, to: TapeNode.self)
-      (primals, parents) = (.one(x.primal), .one(x.index))
+      return record(primitive, .one(x.primal), .one(x.index))
     case .two(let a, let b):
       let (x, y) = (node(a, TapeNode.self), node(b, TapeNode.self))
-      (primals, parents) = (.two(x?.primal ?? a, y?.primal ?? b), .two(x?.index ?? -1, y?.index ?? -1))
+      return record(primitive, .two(x?.primal ?? a, y?.primal ?? b), .two(x?.index ?? -1, y?.index ?? -1))
     case .many(let all):
-      primals = .many(all.map { primal(of: $0) })
-      parents = .many(all.map { node($0, TapeNode.self)?.index ?? -1 })
+      return record(
+        primitive, .many(all.map { primal(of: $0) }), .many(all.map { node($0, TapeNode.self)?.index ?? -1 }))
     }
-    let output = dispatch(primitive, primals)
+  }
+
+  @inline(__always)
+  private func record(_ primitive: any Primitive, _ primals: consuming Operands, _ parents: Few<Int32>) -> Tensor {
     if !isOpen { stopAtClosedTape(primitive.name) }
+    let output = dispatch(primitive, primals)
     let index = Int32(truncatingIfNeeded: entries.count)
+    let holdsMuchMemory = output.node.holdsMuchMemory || primals.holdMuchMemory
     entries.append(Entry(operation: primitive, inputs: primals, parents: parents, output: output))
+    if holdsMuchMemory { entries[Int(index)].forgetWhatNoRuleReads() }
     return Tensor(node: TapeNode(self, output, index))
   }
 
@@ -66,7 +92,7 @@ package final class Tape: Trace, @unchecked Sendable {
   /// Forgets the recording.
   package func clear() {
     isOpen = false
-    entries = []
+    entries.removeAll(keepingCapacity: true)
   }
 
   /// Runs the rules backward.
@@ -107,8 +133,7 @@ package final class Tape: Trace, @unchecked Sendable {
         sweepAgain(segment, &cotangents, deferral)
         continue
       }
-      guard let operation = entry.operation, let cotangent = cotangents[place] else { continue }
-      cotangents[place] = nil
+      guard let operation = entry.operation, let cotangent = cotangents[place].take() else { continue }
       func contribute(_ argument: Int, _ parent: Int32) {
         if parent < 0 { return }
         if let deferral, deferral(Contribution(entry: entry, argument: argument, cotangent: cotangent)) { return }
@@ -135,21 +160,39 @@ package final class Tape: Trace, @unchecked Sendable {
     var moving = ContiguousArray(tangents)
     moving.append(contentsOf: repeatElement(nil, count: last + 1 - moving.count))
     // A segment stands behind its outputs, so the walk goes to the end.
-    push(&moving, from: tangents.count, to: entries.count)
+    push(&moving, from: tangents.count, to: entries.count, keeping: places)
     return places.map { moving[$0] }
   }
 
-  private func push(_ moving: inout ContiguousArray<Tensor?>, from first: Int, to end: Int) {
+  /// - Parameter kept: the places whose tangents are wanted afterwards; others are freed when they have been used.
+  private func push(_ moving: inout ContiguousArray<Tensor?>, from first: Int, to end: Int, keeping kept: [Int]) {
     if moving.count < end { moving.append(contentsOf: repeatElement(nil, count: end - moving.count)) }
+    let lastUses = lastUses(from: first, to: end, keeping: kept)
     for place in first..<max(first, end) {
       let entry = entries[place]
       if let segment = entry.segment { pushAgain(segment, &moving) }
-      guard let operation = entry.operation else { continue }
-      let inner = entry.parents.map { $0 >= 0 ? moving[Int($0)] : nil }
-      if inner.contains(where: { $0 != nil }) {
-        moving[place] = operation.jvp(entry.inputs, inner, output: entry.output)
+      guard let operation = entry.operation, lastUses[place] >= 0 else { continue }
+      let tangents = entry.parents.map { $0 >= 0 ? moving[Int($0)] : nil }
+      for parent in entry.parents where parent >= 0 && lastUses[Int(parent)] == place { moving[Int(parent)] = nil }
+      if tangents.contains(where: { $0 != nil }) {
+        moving[place] = operation.jvp(entry.inputs, tangents, output: entry.output)
       }
     }
+  }
+
+  /// By place, the last entry of a range that uses it on the way to what is kept; `Int.max` for what is kept itself, and
+  /// -1 where nothing that is kept depends on it.
+  private func lastUses(from first: Int, to end: Int, keeping kept: [Int]) -> [Int] {
+    // What a segment uses is not recorded.
+    if entries[first..<max(first, end)].contains(where: { $0.segment != nil }) {
+      return [Int](repeating: .max, count: end)
+    }
+    var uses = [Int](repeating: -1, count: max(first, end))
+    for place in kept { uses[place] = .max }
+    for place in (first..<max(first, end)).reversed() where uses[place] >= 0 {
+      for parent in entries[place].parents where parent >= 0 && uses[Int(parent)] < 0 { uses[Int(parent)] = place }
+    }
+    return uses
   }
 }
 
@@ -206,10 +249,21 @@ extension Tape {
   private func pushAgain(_ segment: Segment, _ moving: inout ContiguousArray<Tensor?>) {
     let before = moving.count
     let (start, outputs) = recordAgain(segment)
-    push(&moving, from: start, to: entries.count)
+    push(&moving, from: start, to: entries.count, keeping: Array(0..<start) + outputs)
     for (place, output) in zip(segment.outputs, outputs) { moving[place] = moving[output] }
     moving.removeSubrange(max(before, start)...)
     forget(from: start)
+  }
+}
+
+extension Operands {
+  @inline(__always)
+  fileprivate var holdMuchMemory: Bool {
+    switch self {
+    case .one(let a): a.node.holdsMuchMemory
+    case .two(let a, let b): a.node.holdsMuchMemory || b.node.holdsMuchMemory
+    case .many(let all): all.contains { $0.node.holdsMuchMemory }
+    }
   }
 }
 
@@ -222,17 +276,16 @@ package struct Contribution {
   package let cotangent: Tensor
 }
 
-/// Adds to a cotangent that may still be zero.
-func accumulate(_ sum: inout Tensor?, _ part: Tensor) {
-  if let old = sum { sum = old + part } else { sum = part }
-}
-
 /// A value of ``Tape``.
 final class TapeNode: TracedNode, @unchecked Sendable {
+  private let value: Tensor
   let index: Int32
 
-  init(_ trace: Tape, _ primal: Tensor, _ index: Int32) {
+  override var primal: Tensor { value }
+
+  init(_ trace: Tape, _ value: Tensor, _ index: Int32) {
+    self.value = value
     self.index = index
-    super.init(trace: trace, primal: primal, shape: primal.shape)
+    super.init(trace: trace, shape: value.node.shape, scalarType: value.node.scalarType)
   }
 }

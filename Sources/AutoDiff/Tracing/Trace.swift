@@ -28,14 +28,14 @@ package class Trace: @unchecked Sendable {
 /// A value that a trace follows.
 package class TracedNode: Node, @unchecked Sendable {
   final let trace: Trace
-  /// What the trace follows, one level down: the plain value, or for ``Batch`` all examples at once.
-  final let primal: Tensor
 
-  init(trace: Trace, primal: Tensor, shape: [Int]) {
+  init(trace: Trace, shape: [Int], scalarType: ScalarType, holdsMuchMemory: Bool = false) {
     self.trace = trace
-    self.primal = primal
-    super.init(shape: shape, scalarType: primal.node.scalarType, level: trace.level)
+    super.init(shape: shape, scalarType: scalarType, level: trace.level, holdsMuchMemory: holdsMuchMemory)
   }
+
+  /// What the trace follows, one level down: the plain value, or for ``Batch`` all examples at once.
+  var primal: Tensor { fatalError("TracedNode.primal is abstract.") }
 }
 
 extension Tensor {

@@ -30,7 +30,7 @@ public func higherKernel<P: TensorTree>(
     let lower = kernel(r - 1)
     return { p in
       let gradients = vmap { (x: Tensor) in gradient(of: { scalar(x, $0) }, at: p) }(examples)
-      return vmap({ (g: P) in jvp(of: lower, at: p, along: g).tangent }, outputAxis: -1)(gradients)
+      return vmap({ (g: P) in directionalDerivative(of: lower, at: p, along: g) }, outputAxis: -1)(gradients)
     }
   }
   return kernel(r)(p)

@@ -16,6 +16,9 @@ import Testing
   @Test(arguments: PrimitiveCatalogue.variants)
   func singlePrecisionAgreesWithDouble(_ variant: Variant) { variant.checkSinglePrecision() }
 
+  @Test(arguments: PrimitiveCatalogue.variants)
+  func rulesReadOnlyTheResiduals(_ variant: Variant) { variant.checkResiduals() }
+
   @Test(arguments: PrimitiveCatalogue.variants, [1, 2, 3])
   func forwardDerivativeIsTheCentralDifference(_ variant: Variant, order: Int) {
     variant.checkDifferences(order: order)

@@ -73,11 +73,17 @@ extension PrimitiveCatalogue {
         .at(.infinity, .nan, Sin()), .at(1e6, -0.34999350217129294, slope: 0.93675212753314479, Sin()),
       ], illShaped: illShapedSingle(Sin())),
     PrimitiveRow(
+      SinSlope.self, binary(SinSlope(), -2...2, -3...3) { $0 * Foundation.cos($1) },
+      points: [.at([2, 0], 2, slopes: [1, 0], SinSlope())], illShaped: illShapedPair(SinSlope())),
+    PrimitiveRow(
       Cos.self, unary(Cos(), -3...3) { Foundation.cos($0) },
       points: [
         .at(0, 1, slope: 0, second: -1, Cos()), .at(1e-300, 1, slope: -1e-300, second: -1, Cos()),
         .at(-.infinity, .nan, Cos()), .at(1e6, 0.93675212753314479, slope: 0.34999350217129294, Cos()),
       ], illShaped: illShapedSingle(Cos())),
+    PrimitiveRow(
+      CosSlope.self, binary(CosSlope(), -2...2, -3...3) { -$0 * Foundation.sin($1) },
+      points: [.at([2, 0], 0, slopes: [0, -2], CosSlope())], illShaped: illShapedPair(CosSlope())),
     PrimitiveRow(
       Tan.self, unary(Tan(), -1...1) { Foundation.tan($0) },
       points: [

@@ -115,6 +115,28 @@ extension Variant {
     expectClose(pulled, pulledReference, .analytic, atLeast: 0.1 * scale, seed: seed, "cotangent")
   }
 
+  /// The rules of differentiation look at no more than the primitive names as its residuals: all else may be forgotten.
+  func checkResiduals() {
+    var generator = RandomGenerator(seed: seed)
+    let inputs = Operands(sample(using: &generator))
+    let output = primitive.evaluate(inputs)
+    let cotangent = dyadicDirection(like: output, using: &generator)
+    let tangents = inputs.map { dyadicDirection(like: $0, using: &generator) }
+    func forgotten(_ x: Tensor) -> Tensor { Tensor(node: ShapeNode(of: x.node)) }
+    let known = primitive.residuals.contains(.inputs) ? inputs : inputs.map(forgotten)
+    let result = primitive.residuals.contains(.output) ? output : forgotten(output)
+    func expectSame(_ rule: (Operands, Tensor) -> Tensor?, _ name: String) {
+      let (all, kept) = (rule(inputs, output), rule(known, result))
+      #expect((all == nil) == (kept == nil))
+      if let all, let kept { expectClose(kept, all, .exact, seed: seed, name) }
+    }
+    let moving = Tangents(inputs.indices.map { arguments[$0].moves ? tangents[$0] : nil })
+    expectSame({ primitive.jvp($0, moving, output: $1) }, "tangent")
+    for argument in arguments.indices where arguments[argument].moves {
+      expectSame({ primitive.vjp($0, output: $1, cotangent: cotangent, argument: argument) }, "cotangent \(argument)")
+    }
+  }
+
   // MARK: Derivatives
 
   /// The function and its derivatives of lower order, whose derivatives have the given order.
