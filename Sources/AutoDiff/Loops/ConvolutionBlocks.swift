@@ -67,6 +67,7 @@ struct ConvolutionBlocks {
   let channels: Int
   let rows: ConvolutionAxis
   let columns: ConvolutionAxis
+  private let spread: ChannelSpread?
 
   /// The extents of a full block.
   let blockImages: Int
@@ -75,30 +76,36 @@ struct ConvolutionBlocks {
   let count: Int
 
   let isInPlace: Bool
-  /// The distances between neighbouring rows and images of the memory that ``load(_:from:scratch:)`` returns.
+  /// The distances between neighbouring places, rows and images of the memory that ``load(_:from:scratch:)`` returns.
+  let placePitch: Int
   let rowPitch: Int
   let imagePitch: Int
 
-  /// - Parameter byteCount: The size of an entry in bytes.
+  /// - Parameters:
+  ///   - spread: How the channels of each place are spread, or nil where they are left as they are.
+  ///   - byteCount: The size of an entry in bytes.
   init(
-    images: Int, source: RowsAndColumns, channels: Int, rows: ConvolutionAxis, columns: ConvolutionAxis, byteCount: Int
+    images: Int, source: RowsAndColumns, channels: Int, rows: ConvolutionAxis, columns: ConvolutionAxis,
+    spread: ChannelSpread? = nil, byteCount: Int
   ) {
     self.images = images
     self.source = source
     self.channels = channels
     self.rows = rows
     self.columns = columns
+    self.spread = spread
+    placePitch = spread?.placePitch ?? channels
     let width = (columns.count - 1) * columns.step + columns.reach
     let height = (rows.count - 1) * rows.step + rows.reach
     let readsNothing = rows.taps.isEmpty || columns.taps.isEmpty
     isInPlace =
       readsNothing
-      || (rows.origin >= 0 && rows.origin + height <= source.rows && columns.origin >= 0
+      || (spread == nil && rows.origin >= 0 && rows.origin + height <= source.rows && columns.origin >= 0
         && columns.origin + width <= source.columns)
 
     // The source of a block should stay in the second-level cache beside the weights, but a block needs enough places to
     // fill the tiles. Half and twice as much was slower where it made a difference.
-    let rowBytes = rows.step * max(1, width) * channels * byteCount
+    let rowBytes = rows.step * max(1, width) * placePitch * (spread?.panels.count ?? 1) * byteCount
     let fitting = (64 << 10) / rowBytes - max(0, rows.reach - rows.step) / rows.step
     let filling = (8 * ConvolutionTile.height + columns.count - 1) / columns.count
     let blockRows = min(rows.count, max(fitting, filling / 2, 1))
@@ -111,13 +118,18 @@ struct ConvolutionBlocks {
       rowPitch = source.columns * channels
       imagePitch = source.rows * rowPitch
     } else {
-      rowPitch = width * channels
+      rowPitch = width * placePitch
       imagePitch = ((self.blockRows - 1) * rows.step + rows.reach) * rowPitch
     }
   }
 
   /// The number of entries of memory that ``load(_:from:scratch:)`` needs.
-  var scratchCount: Int { isInPlace ? 0 : blockImages * imagePitch }
+  var scratchCount: Int {
+    isInPlace ? 0 : (spread?.panels.count ?? 1) * panelPitch
+  }
+
+  /// The distance between the parts of the panels of a spread source.
+  var panelPitch: Int { blockImages * imagePitch }
 
   subscript(index: Int) -> Block {
     if blockRows == rows.count {
@@ -140,7 +152,7 @@ struct ConvolutionBlocks {
 
   /// Where each place of a full block lies in what ``load(_:from:scratch:)`` returns.
   var placeOffsets: [Int] {
-    rowOffsets.flatMap { row in (0..<columns.count).map { row + $0 * columns.step * channels } }
+    rowOffsets.flatMap { row in (0..<columns.count).map { row + $0 * columns.step * placePitch } }
   }
 
   /// The memory that a block reads, from its first place and first tap on.
@@ -154,49 +166,30 @@ struct ConvolutionBlocks {
       return address + (block.firstImage * source.rows + firstRow) * sourcePitch + columns.origin * channels
     }
     let height = (block.rows - 1) * rows.step + rows.reach
-    let left = min(max(0, -columns.origin * channels), rowPitch)
+    let width = rowPitch / placePitch
+    let left = min(max(0, -columns.origin), width)
     let start = max(0, columns.origin)
-    let copied = max(0, min(rowPitch - left, (source.columns - start) * channels))
+    let copied = max(0, min(width - left, source.columns - start))
     for image in 0..<block.images {
       for row in 0..<height {
-        let to = scratch + (image * imagePitch + row * rowPitch)
-        guard copied > 0, 0..<source.rows ~= firstRow + row else {
-          to.update(repeating: 0, count: rowPitch)
-          continue
-        }
         let from =
           address + (((block.firstImage + image) * source.rows + firstRow + row) * source.columns + start) * channels
-        to.update(repeating: 0, count: left)
-        (to + left).update(from: from, count: copied)
-        (to + left + copied).update(repeating: 0, count: rowPitch - left - copied)
+        for panel in 0..<(spread?.panels.count ?? 1) {
+          let to = scratch + (panel * panelPitch + image * imagePitch + row * rowPitch)
+          guard copied > 0, 0..<source.rows ~= firstRow + row else {
+            to.update(repeating: 0, count: rowPitch)
+            continue
+          }
+          to.update(repeating: 0, count: left * placePitch)
+          if let spread {
+            spread.copy(spread.panels[panel], places: copied, from: from, to: to + left * placePitch)
+          } else {
+            (to + left * placePitch).update(from: from, count: copied * channels)
+          }
+          (to + (left + copied) * placePitch).update(repeating: 0, count: (width - left - copied) * placePitch)
+        }
       }
     }
     return UnsafePointer(scratch)
-  }
-}
-
-/// The columns of a product, cut into panels of one or two vectors.
-struct ConvolutionPanels {
-  struct Panel {
-    var first: Int
-    /// The number of vectors.
-    var vectors: Int
-    /// The number of columns that exist.
-    var count: Int
-  }
-
-  let columns: Int
-  let lanes: Int
-
-  /// The number of columns of a full panel.
-  var widest: Int { ConvolutionTile.widestColumns * lanes }
-  var count: Int { (columns + widest - 1) / widest }
-  /// The number of columns with those that fill the last vector.
-  var paddedColumns: Int { (columns + lanes - 1) / lanes * lanes }
-
-  subscript(index: Int) -> Panel {
-    let first = index * widest
-    let count = min(widest, columns - first)
-    return .init(first: first, vectors: (count + lanes - 1) / lanes, count: count)
   }
 }

@@ -13,6 +13,9 @@ struct ConvolutionPass<T: LoopScalar> {
 
   private let blocks: ConvolutionBlocks
   private let target: RowsAndColumns
+  /// What the columns of all groups make up vectors with, or nil where each group is a product by itself.
+  private let spread: ChannelSpread?
+  /// The number of products: of groups, or 1 where they are joined.
   private let groups: Int
   /// Channels of the source and columns of the product, per group.
   private let channels: Int
@@ -25,20 +28,21 @@ struct ConvolutionPass<T: LoopScalar> {
     images: Int, source: RowsAndColumns, target: RowsAndColumns, rows: ConvolutionAxis, columns: ConvolutionAxis,
     groups: Int, channels: Int, columnCount: Int
   ) {
+    spread = .init(groups: groups, channels: channels, columns: columnCount, lanes: T.Lanes.count)
     blocks = .init(
-      images: images, source: source, channels: groups * channels, rows: rows, columns: columns,
+      images: images, source: source, channels: groups * channels, rows: rows, columns: columns, spread: spread,
       byteCount: MemoryLayout<T>.stride)
     self.target = target
-    self.groups = groups
+    self.groups = spread == nil ? groups : 1
     self.channels = channels
-    panels = .init(columns: columnCount, lanes: T.Lanes.count)
+    panels = spread?.panels ?? .init(columns: columnCount, lanes: T.Lanes.count)
 
-    let rowPitch = blocks.rowPitch
-    if groups == 1, !columns.taps.isEmpty, columns.reach == columns.taps.count {
+    let (placePitch, rowPitch) = (blocks.placePitch, blocks.rowPitch)
+    if self.groups == 1, !columns.taps.isEmpty, columns.reach == columns.taps.count {
       runs = rows.taps.map { $0.shift * rowPitch }
       runLength = columns.taps.count * channels
     } else {
-      runs = rows.taps.flatMap { row in columns.taps.map { row.shift * rowPitch + $0.shift * groups * channels } }
+      runs = rows.taps.flatMap { row in columns.taps.map { row.shift * rowPitch + $0.shift * placePitch } }
       runLength = channels
     }
   }
@@ -50,8 +54,8 @@ struct ConvolutionPass<T: LoopScalar> {
       ThreadTeam.run(groups * panels.count) { task in
         pack(weights, group: task / panels.count, panels[task % panels.count], into: packed)
       }
-      // Where there are few blocks, the panels are shared out too.
-      let parts = blocks.count < 16 ? groups * panels.count : 1
+      // Where there are few blocks, the panels are shared out too, unless they overlap.
+      let parts = blocks.count < 16 && spread == nil ? groups * panels.count : 1
       let sources = blocks.placeOffsets
       let targets = targetOffsets
       ThreadTeam.run(blocks.count * parts) { task in
@@ -86,15 +90,22 @@ struct ConvolutionPass<T: LoopScalar> {
     _ weights: Weights, group: Int, _ panel: ConvolutionPanels.Panel, into packed: UnsafeMutablePointer<T>
   ) {
     let width = panel.vectors * panels.lanes
-    var to = packed + (group * panels.paddedColumns + panel.first) * depth
+    var to = packed + (group * panels.paddedColumns + panel.place) * depth
     for row in blocks.rows.taps {
       for column in blocks.columns.taps {
         let tap =
           weights.base + (row.index * weights.columnsOfWindow + column.index) * weights.tapStride
-          + (group * weights.groupStride + panel.first * weights.columnStride)
+          + group * weights.groupStride
         for channel in 0..<channels {
           let from = tap + channel * weights.channelStride
-          for column in 0..<panel.count { to[column] = from[column * weights.columnStride] }
+          if let spread {
+            for place in 0..<panel.count {
+              let (group, column) = (panel.first + place).quotientAndRemainder(dividingBy: spread.columns)
+              to[place] = from[group * weights.groupStride + column * weights.columnStride]
+            }
+          } else {
+            for column in 0..<panel.count { to[column] = from[(panel.first + column) * weights.columnStride] }
+          }
           for column in panel.count..<width { to[column] = 0 }
           to += width
         }
@@ -110,8 +121,8 @@ struct ConvolutionPass<T: LoopScalar> {
   ) {
     let height = ConvolutionTile.height
     let width = panel.vectors * panels.lanes
-    let x = x + group * channels
-    let b = packed + (group * panels.paddedColumns + panel.first) * depth
+    let x = x + (spread == nil ? group * channels : panel.place / panels.widest * blocks.panelPitch)
+    let b = packed + (group * panels.paddedColumns + panel.place) * depth
     let rows = blocks.rows, columns = blocks.columns
     let firstRow = rows.targetFirst + block.firstRow * rows.targetStep
     let place = (block.firstImage * self.target.rows + firstRow) * self.target.columns + columns.targetFirst
@@ -124,7 +135,10 @@ struct ConvolutionPass<T: LoopScalar> {
       func compute(_ rows: UnsafePointer<Int>, into c: UnsafeMutablePointer<T>, _ cRows: UnsafePointer<Int>) {
         ConvolutionTile.compute(
           vectors: panel.vectors,
-          .init(rows: rows, runs: runs.baseAddress, runCount: runs.count, runLength: runLength, xStep: 1, bStep: width),
+          .init(
+            rows: rows, runs: runs.baseAddress, runCount: runs.count, runLength: runLength,
+            xStep: spread?.panels.lanes ?? 1,
+            bStep: width, isColumnwise: spread != nil),
           x, b, into: c, rows: cRows, accumulate: false)
       }
       for first in stride(from: 0, to: places, by: height) {
@@ -137,12 +151,17 @@ struct ConvolutionPass<T: LoopScalar> {
             // The tile is computed aside, and what exists of it is copied.
             for row in 0..<height { lastRows[row] = sources[first + min(row, count - 1)] }
             compute(lastRows, into: edge, edgeRows)
-            for row in 0..<count {
-              (y + targets[first + row]).update(from: edge + row * width, count: panel.count)
-            }
+            for row in 0..<count { copyColumns(panel.count, from: edge + row * width, to: y + targets[first + row]) }
           }
         }
       }
     }
+  }
+
+  /// Copies at most two vectors.
+  private func copyColumns(_ count: Int, from: UnsafePointer<T>, to: UnsafeMutablePointer<T>) {
+    let lanes = T.Lanes.count
+    T.Lanes(from).store(to, upTo: min(count, lanes))
+    if count > lanes { T.Lanes(from + lanes).store(to + lanes, upTo: count - lanes) }
   }
 }

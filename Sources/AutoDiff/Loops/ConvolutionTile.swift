@@ -2,6 +2,8 @@
 ///
 ///     c[i, ·] = [c[i, ·] +] Σ_run Σ_t x[rows[i] + runs[run] + t · xStep] · b[(run · runLength + t) · bStep + ·]
 ///
+/// For groups of few columns there is a variant with a factor for each column, x[... + t · xStep + ·], of one vector.
+///
 /// The rows lie anywhere in memory. So a row may be a position of the window in an image (the sum goes over the entries
 /// under the window) or an entry of the window (the sum goes over positions), and no matrix of patches is ever formed.
 enum ConvolutionTile {
@@ -24,6 +26,8 @@ enum ConvolutionTile {
     var runLength: Int
     var xStep: Int
     var bStep: Int
+    /// Whether each column has its own factor.
+    var isColumnwise = false
   }
 
   /// Computes a tile with `vectors` vectors of columns. Row `i` of the result starts at `c + cRows[i]`.
@@ -32,6 +36,9 @@ enum ConvolutionTile {
     rows cRows: UnsafePointer<Int>, accumulate: Bool
   ) {
     let lanes = T.Lanes.count
+    if sum.isColumnwise {
+      return one(sum, xStep: sum.xStep, bStep: sum.bStep, isColumnwise: true, x, b, c, cRows, accumulate)
+    }
     // Steps that the compiler knows leave registers for the twelve addresses.
     switch (vectors, sum.xStep == 1 && sum.bStep == vectors * lanes) {
     case (2, true): two(sum, xStep: 1, bStep: 2 * lanes, x, b, c, cRows, accumulate)
@@ -66,8 +73,8 @@ enum ConvolutionTile {
   /// A tile with one vector of columns.
   @inline(__always)
   private static func one<T: LoopScalar>(
-    _ sum: Sum<T>, xStep: Int, bStep: Int, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafeMutablePointer<T>,
-    _ cRows: UnsafePointer<Int>, _ accumulate: Bool
+    _ sum: Sum<T>, xStep: Int, bStep: Int, isColumnwise: Bool = false, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>,
+    _ c: UnsafeMutablePointer<T>, _ cRows: UnsafePointer<Int>, _ accumulate: Bool
   ) {
     var column = Column<T.Lanes>()
     var b = b
@@ -75,7 +82,7 @@ enum ConvolutionTile {
       let rows = Rows(x + (sum.runs![run] + sum.runLength * xStep), sum.rows)
       var t = -sum.runLength * xStep
       while t != 0 {
-        column.add(rows, t, times: T.Lanes(b))
+        column.add(rows, t, times: T.Lanes(b), isColumnwise: isColumnwise)
         t &+= xStep
         b += bStep
       }
@@ -104,19 +111,22 @@ enum ConvolutionTile {
       (c6, c7, c8, c9, c10, c11) = (zero, zero, zero, zero, zero, zero)
     }
 
-    @inline(__always) mutating func add(_ x: Rows<V.Element>, _ t: Int, times b: V) {
-      c0 = c0.adding(V(repeating: x.p0[t]), times: b)
-      c1 = c1.adding(V(repeating: x.p1[t]), times: b)
-      c2 = c2.adding(V(repeating: x.p2[t]), times: b)
-      c3 = c3.adding(V(repeating: x.p3[t]), times: b)
-      c4 = c4.adding(V(repeating: x.p4[t]), times: b)
-      c5 = c5.adding(V(repeating: x.p5[t]), times: b)
-      c6 = c6.adding(V(repeating: x.p6[t]), times: b)
-      c7 = c7.adding(V(repeating: x.p7[t]), times: b)
-      c8 = c8.adding(V(repeating: x.p8[t]), times: b)
-      c9 = c9.adding(V(repeating: x.p9[t]), times: b)
-      c10 = c10.adding(V(repeating: x.p10[t]), times: b)
-      c11 = c11.adding(V(repeating: x.p11[t]), times: b)
+    @inline(__always) mutating func add(_ x: Rows<V.Element>, _ t: Int, times b: V, isColumnwise: Bool) {
+      @inline(__always) func factor(_ row: UnsafePointer<V.Element>) -> V {
+        isColumnwise ? V(row + t) : V(repeating: row[t])
+      }
+      c0 = c0.adding(factor(x.p0), times: b)
+      c1 = c1.adding(factor(x.p1), times: b)
+      c2 = c2.adding(factor(x.p2), times: b)
+      c3 = c3.adding(factor(x.p3), times: b)
+      c4 = c4.adding(factor(x.p4), times: b)
+      c5 = c5.adding(factor(x.p5), times: b)
+      c6 = c6.adding(factor(x.p6), times: b)
+      c7 = c7.adding(factor(x.p7), times: b)
+      c8 = c8.adding(factor(x.p8), times: b)
+      c9 = c9.adding(factor(x.p9), times: b)
+      c10 = c10.adding(factor(x.p10), times: b)
+      c11 = c11.adding(factor(x.p11), times: b)
     }
 
     /// Both columns row by row; one column after the other would keep twelve factors in registers, which are not there.

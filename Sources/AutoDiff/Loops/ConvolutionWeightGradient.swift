@@ -23,8 +23,12 @@ extension Convolution {
 /// panel of output channels, and sums over the places of a block.
 private struct ConvolutionWeightPass<T: LoopScalar> {
   private let geometry: ConvolutionGeometry
+  /// What the columns of all groups make up vectors with, or nil where each group is a product by itself.
+  private let spread: ChannelSpread?
   private let blocks: ConvolutionBlocks
   private let panels: ConvolutionPanels
+  /// The number of pairs of a group and a panel.
+  private let pieces: Int
   /// Where each row of places of a full block starts, and how many places a row has; one long row where rows touch.
   private let placeRows: [Int]
   /// Where each entry of the patch lies, seen from a place; filled up to whole tiles.
@@ -33,47 +37,62 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
   init(_ geometry: ConvolutionGeometry) {
     self.geometry = geometry
     let window = geometry.window
+    let lanes = T.Lanes.count
+    let spread = ChannelSpread(
+      groups: geometry.groups, channels: geometry.groupInputChannels, columns: geometry.groupOutputChannels,
+      lanes: lanes)
     let blocks = ConvolutionBlocks(
       images: geometry.images, source: geometry.input, channels: geometry.inputChannels,
       rows: .forward(window.rowAxis(on: geometry.input)), columns: .forward(window.columnAxis(on: geometry.input)),
-      byteCount: MemoryLayout<T>.stride)
+      spread: spread, byteCount: MemoryLayout<T>.stride)
+    self.spread = spread
     self.blocks = blocks
-    panels = .init(columns: geometry.groupOutputChannels, lanes: T.Lanes.count)
+    panels = spread?.panels ?? .init(columns: geometry.groupOutputChannels, lanes: lanes)
+    pieces = (spread == nil ? geometry.groups : 1) * panels.count
     placeRows = blocks.rowOffsets
 
+    let channelPitch = spread?.panels.lanes ?? 1
     var patch: [Int] = []
     for row in blocks.rows.taps {
       for column in blocks.columns.taps {
-        let tap = row.shift * blocks.rowPitch + column.shift * geometry.inputChannels
-        patch += (0..<geometry.groupInputChannels).map { tap + $0 }
+        let tap = row.shift * blocks.rowPitch + column.shift * blocks.placePitch
+        patch += (0..<geometry.groupInputChannels).map { tap + $0 * channelPitch }
       }
     }
     let missing = (ConvolutionTile.height - patch.count % ConvolutionTile.height) % ConvolutionTile.height
     self.patch = patch + [Int](repeating: 0, count: missing)
   }
 
-  /// The number of entries of the sum for one panel of one group.
-  private var partCount: Int { patch.count * panels.widest }
+  /// The number of pieces that one task computes: all where there are many of little work, which would otherwise be less
+  /// than that of copying a block for each; one where the sums are so large that few should be held at a time.
+  private var piecesPerTask: Int {
+    geometry.groups > 1 && (spread != nil || mostParts * geometry.weightCount <= geometry.inputCount) ? pieces : 1
+  }
+
+  /// The number of parts that the blocks are divided into for the threads.
+  private var mostParts: Int { 16 }
+
+  /// The number of entries of the sum for one piece.
+  private var pieceCount: Int { patch.count * panels.widest }
 
   func run(_ x: UnsafePointer<T>, _ dy: UnsafePointer<T>, into dw: UnsafeMutablePointer<T>) {
     if blocks.count == 0 { return dw.update(repeating: 0, count: geometry.weightCount) }
     // Partial sums over parts of the blocks, so many that the threads have enough to do; then their sum, in order.
-    let pieces = geometry.groups * panels.count
-    let parts = min(blocks.count, max(1, 16 / pieces))
-    withScratch(T.self, parts * pieces * partCount) { sums in
-      ThreadTeam.run(parts * pieces) { task in
-        let part = task / pieces, piece = task % pieces
+    let tasksPerPart = pieces / piecesPerTask
+    let parts = min(blocks.count, max(1, mostParts / tasksPerPart))
+    withScratch(T.self, parts * pieces * pieceCount) { sums in
+      ThreadTeam.run(parts * tasksPerPart) { task in
+        let part = task / tasksPerPart, first = task % tasksPerPart * piecesPerTask
         sum(
-          blocks: part * blocks.count / parts..<(part + 1) * blocks.count / parts, group: piece / panels.count,
-          panels[piece % panels.count], x, dy, end: dy + geometry.outputCount, into: sums + task * partCount)
+          blocks: part * blocks.count / parts..<(part + 1) * blocks.count / parts,
+          pieces: first..<first + piecesPerTask,
+          x, dy, end: dy + geometry.outputCount, into: sums + (part * pieces + first) * pieceCount)
       }
       ThreadTeam.run(pieces) { piece in
-        let total = sums + piece * partCount
-        for part in 1..<max(1, parts) {
-          add(panels[piece % panels.count], sums + (part * pieces + piece) * partCount, to: total)
-        }
-        unpack(total, group: piece / panels.count, panels[piece % panels.count], into: dw)
+        let total = sums + piece * pieceCount
+        for part in 1..<max(1, parts) { add(sums + (part * pieces + piece) * pieceCount, to: total) }
       }
+      for piece in 0..<pieces { unpack(piece, sums + piece * pieceCount, into: dw) }
     }
   }
 
@@ -81,40 +100,37 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
   func runForEach(
     of images: Int, _ x: UnsafePointer<T>, _ dy: UnsafePointer<T>, into dw: UnsafeMutablePointer<T>
   ) {
-    let pieces = geometry.groups * panels.count
-    ThreadTeam.run(images * pieces) { task in
-      let image = task / pieces
-      let group = task % pieces / panels.count, panel = panels[task % panels.count]
-      withScratch(T.self, partCount) { total in
+    let tasksPerImage = pieces / piecesPerTask
+    ThreadTeam.run(images * tasksPerImage) { task in
+      let image = task / tasksPerImage, first = task % tasksPerImage * piecesPerTask
+      withScratch(T.self, piecesPerTask * pieceCount) { total in
         sum(
-          blocks: 0..<blocks.count, group: group, panel, x + image * geometry.inputCount,
+          blocks: 0..<blocks.count, pieces: first..<first + piecesPerTask, x + image * geometry.inputCount,
           dy + image * geometry.outputCount, end: dy + images * geometry.outputCount, into: total)
-        unpack(total, group: group, panel, into: dw + image * geometry.weightCount)
+        for piece in 0..<piecesPerTask {
+          unpack(first + piece, total + piece * pieceCount, into: dw + image * geometry.weightCount)
+        }
       }
     }
   }
 
-  /// The sum over some blocks, `[patch, columns of the panel]`.
+  /// The sums over some blocks, `[patch, columns of the panel]` for each piece.
   ///
   /// - Parameter end: The end of the memory that `dy` lies in.
   private func sum(
-    blocks range: Range<Int>, group: Int, _ panel: ConvolutionPanels.Panel, _ x: UnsafePointer<T>,
-    _ dy: UnsafePointer<T>, end: UnsafePointer<T>, into total: UnsafeMutablePointer<T>
+    blocks range: Range<Int>, pieces: Range<Int>, _ x: UnsafePointer<T>, _ dy: UnsafePointer<T>,
+    end: UnsafePointer<T>, into totals: UnsafeMutablePointer<T>
   ) {
-    let height = ConvolutionTile.height
-    let width = panel.vectors * panels.lanes
     let channels = geometry.outputChannels
-    let firstColumn = group * panels.columns + panel.first
     let rowLength = blocks.columns.count
     let blockCount = blocks.blockImages * blocks.blockRows * rowLength * channels
     // The last vector of a panel may reach beyond the last channel, into the next places, which is harmless except at
     // the end of the memory.
-    let overhang = max(0, firstColumn + width - channels)
-    let totalRows = (0..<height).map { $0 * width }
+    let overhang = panels.widest
     withScratch(T.self, blocks.scratchCount + blockCount + overhang) { scratch in
       for index in range {
         let block = blocks[index]
-        let source = blocks.load(block, from: x, scratch: scratch) + group * geometry.groupInputChannels
+        let source = blocks.load(block, from: x, scratch: scratch)
         let rowCount = block.images * block.rows
         var b = dy + (block.firstImage * geometry.output.rows + block.firstRow) * rowLength * channels
         if end - b < rowCount * rowLength * channels + overhang {
@@ -123,33 +139,50 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
           (copy + rowCount * rowLength * channels).update(repeating: 0, count: overhang)
           b = UnsafePointer(copy)
         }
-        patch.withUnsafeBufferPointer { patch in
-          placeRows.withUnsafeBufferPointer { placeRows in
-            for first in stride(from: 0, to: patch.count, by: height) {
-              ConvolutionTile.compute(
-                vectors: panel.vectors,
-                .init(
-                  rows: patch.baseAddress! + first, runs: placeRows.baseAddress, runCount: rowCount,
-                  runLength: rowLength, xStep: blocks.columns.step * geometry.inputChannels, bStep: channels),
-                source, b + firstColumn, into: total + first * width, rows: totalRows,
-                accumulate: index > range.lowerBound)
-            }
-          }
+        for piece in pieces {
+          let (group, panel) = (piece / panels.count, panels[piece % panels.count])
+          add(
+            panel, source + (spread == nil ? group * geometry.groupInputChannels : piece * blocks.panelPitch),
+            b + (group * panels.columns + panel.first), rowCount,
+            to: totals + (piece - pieces.lowerBound) * pieceCount, accumulate: index > range.lowerBound)
         }
       }
     }
   }
 
-  private func add(_ panel: ConvolutionPanels.Panel, _ part: UnsafePointer<T>, to total: UnsafeMutablePointer<T>) {
-    for i in stride(from: 0, to: patch.count * panel.vectors * panels.lanes, by: T.Lanes.count) {
+  /// One panel's sum over the places of one block.
+  private func add(
+    _ panel: ConvolutionPanels.Panel, _ x: UnsafePointer<T>, _ dy: UnsafePointer<T>, _ rowCount: Int,
+    to total: UnsafeMutablePointer<T>, accumulate: Bool
+  ) {
+    let height = ConvolutionTile.height
+    let width = panel.vectors * panels.lanes
+    let totalRows = (0..<height).map { $0 * width }
+    patch.withUnsafeBufferPointer { patch in
+      placeRows.withUnsafeBufferPointer { placeRows in
+        let base = patch.baseAddress!
+        for first in stride(from: 0, to: patch.count, by: height) {
+          ConvolutionTile.compute(
+            vectors: panel.vectors,
+            .init(
+              rows: base + first, runs: placeRows.baseAddress, runCount: rowCount, runLength: blocks.columns.count,
+              xStep: blocks.columns.step * blocks.placePitch, bStep: geometry.outputChannels,
+              isColumnwise: spread != nil),
+            x, dy, into: total + first * width, rows: totalRows, accumulate: accumulate)
+        }
+      }
+    }
+  }
+
+  private func add(_ part: UnsafePointer<T>, to total: UnsafeMutablePointer<T>) {
+    for i in stride(from: 0, to: pieceCount, by: T.Lanes.count) {
       (T.Lanes(total + i) + T.Lanes(part + i)).store(total + i)
     }
   }
 
-  /// Copies the columns of one panel to their places among the weights.
-  private func unpack(
-    _ total: UnsafePointer<T>, group: Int, _ panel: ConvolutionPanels.Panel, into dw: UnsafeMutablePointer<T>
-  ) {
+  /// Copies the columns of one piece to their places among the weights.
+  private func unpack(_ piece: Int, _ total: UnsafePointer<T>, into dw: UnsafeMutablePointer<T>) {
+    let (group, panel) = (piece / panels.count, panels[piece % panels.count])
     let width = panel.vectors * panels.lanes
     let to = dw + (group * panels.columns + panel.first)
     for row in 0..<geometry.patchCount {

@@ -46,11 +46,15 @@ enum Indexing {
   }
 
   /// y[o, indices[i], :] = the sum of x[o, i, :] over the positions i with that index, 0 where there is none. Terms are
-  /// added in the order of their positions.
+  /// added in the order of their positions; where there are many more of them than entries, in the order of parts.
   static func scatterAdd<T: LoopScalar>(
     _ x: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<T>, count: Int,
     into y: UnsafeMutablePointer<T>
   ) {
+    let parts = min(16, outer > 8 ? 1 : count / max(4 * extent, 1), count * inner / (2 * entriesPerTask))
+    if parts > 1 {
+      return scatterAddParts(parts, x, outer, extent, inner, indices, count, into: y)
+    }
     // Every task has its own rows of y. It looks at all indices, which pays where a row is much longer than an index.
     let rows = inner >= 16 ? max(1, (extent + 7) / 8) : max(1, extent)
     forEachPiece(outer, extent, inner, length: rows, entries: outer * (extent + count) * inner) { o, range in
@@ -61,6 +65,30 @@ enum Indexing {
         let index = indices[i].wholeNumber
         if range.contains(index) { add(x, to: y + index * inner, count: inner) }
         x += inner
+      }
+    }
+  }
+
+  /// Every task has its own part of x, and all entries of y for itself; the results are then joined.
+  private static func scatterAddParts<T: LoopScalar>(
+    _ parts: Int, _ x: UnsafePointer<T>, _ outer: Int, _ extent: Int, _ inner: Int, _ indices: UnsafePointer<T>,
+    _ count: Int, into y: UnsafeMutablePointer<T>
+  ) {
+    let size = extent * inner
+    withScratch(T.self, parts * size) { sums in
+      for o in 0..<outer {
+        ThreadTeam.run(parts) { part in
+          let sum = sums + part * size
+          sum.update(repeating: 0, count: size)
+          let range = part * count / parts..<(part + 1) * count / parts
+          var x = x + (o * count + range.lowerBound) * inner
+          for i in range {
+            add(x, to: sum + indices[i].wholeNumber * inner, count: inner)
+            x += inner
+          }
+        }
+        let results = StridedView(base: sums, shape: [parts, size], strides: [size, 1])
+        Reduction.sum(results, axes: [0], into: y + o * size)
       }
     }
   }

@@ -2,40 +2,82 @@
 extension ReductionLoop {
   /// The number of vectors that are joined one after the other.
   private static var vectorsPerBlock: Int { 128 }
+  /// The most vectors of a run that is reduced together with others.
+  private static var vectorsOfShortRun: Int { 16 }
 
   /// Where the last axis is reduced and all others are kept.
   func reduceRuns(_ nest: LoopNest) {
     let last = nest.axes.count - 1
     let count = nest.axes[last].extent
-    if last > 0, count < 4 * T.Lanes.count { return reduceShortRuns(nest) }
+    if last > 0, count <= Self.vectorsOfShortRun * T.Lanes.count { return reduceShortRuns(nest) }
     nest.forEachIndex(ofFirst: last) { offset in
       y[offset[0]] = Self.reduceRun(a + offset[1], b + offset[2], count)
     }
   }
 
-  /// Runs of few entries are turned into columns.
+  /// Runs of few entries are turned into columns, so that one vector holds the results of many; those of several vectors
+  /// are joined to one vector each before.
   private func reduceShortRuns(_ nest: LoopNest) {
     let outer = nest.axes.count - 2
     let (runs, count) = (nest.axes[outer], nest.axes[outer + 1].extent)
-    let isOne = isOne(nest.axes[outer...outer])
+    let lanes = T.Lanes.count
+    let isFolded = count >= 2 * lanes
+    let isOne = isFolded || isOne(nest.axes[outer...outer])
+    let height = isFolded ? lanes : count
     let block = min(runs.extent, 256)
-    withTemporary(T.self, (isOne ? 1 : 2) * count * block + block) { scratch in
+    withTemporary(T.self, (isOne ? 1 : 2) * height * block + block + (isFolded ? lanes * block : 0)) { scratch in
       let (columns, otherColumns) = (scratch + block, scratch + (isOne ? 1 : 1 + count) * block)
+      let vectors = scratch + (1 + height) * block
       nest.forEachIndex(ofFirst: outer) { offset in
         for start in stride(from: 0, to: runs.extent, by: block) {
           let width = min(block, runs.extent - start)
-          func turn(_ x: UnsafePointer<T>, _ operand: Int, into y: UnsafeMutablePointer<T>) {
-            let stride = runs.strides[operand]
-            Transpose.copy(
-              x + offset[operand] + start * stride, stride: stride, to: y, stride: width, rows: count, columns: width)
+          let (a, b) = (a + offset[1] + start * runs.strides[1], b + offset[2] + start * runs.strides[2])
+          func turn(_ x: UnsafePointer<T>, stride: Int, into y: UnsafeMutablePointer<T>) {
+            Transpose.copy(x, stride: stride, to: y, stride: width, rows: height, columns: width)
           }
-          turn(a, 1, into: columns)
-          if !isOne { turn(b, 2, into: otherColumns) }
-          Self.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
+          if isFolded {
+            Self.foldRuns(a, runs.strides[1], b, runs.strides[2], runs: width, count, into: vectors)
+            turn(vectors, stride: lanes, into: columns)
+            ReductionLoop<R.Joining>.reduceRows(columns, width, columns, width, lanes, into: scratch, width)
+          } else {
+            turn(a, stride: runs.strides[1], into: columns)
+            if !isOne { turn(b, stride: runs.strides[2], into: otherColumns) }
+            Self.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
+          }
           let stride = runs.strides[0]
           for i in 0..<width { y[offset[0] + (start + i) * stride] = scratch[i] }
         }
       }
+    }
+  }
+
+  /// y[i, ·] = the entry-by-entry result for the vectors of run i.
+  private static func foldRuns(
+    _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, runs: Int, _ count: Int,
+    into y: UnsafeMutablePointer<T>
+  ) {
+    let lanes = T.Lanes.count
+    let whole = count - count % lanes
+    let neutral = T.Lanes(repeating: R.neutral)
+    // The vector that ends with the run, where entries that the others hold too are left out.
+    let isNew = withUnsafeTemporaryAllocation(of: T.self, capacity: lanes) { buffer in
+      for i in 0..<lanes { buffer[i] = i < lanes - count % lanes ? 0 : 1 }
+      return T.Lanes.isEqual(T.Lanes(buffer.baseAddress!), T.Lanes(repeating: 1))
+    }
+    for run in 0..<runs {
+      let (a, b) = (a + run * aStride, b + run * bStride)
+      var result = neutral
+      var i = 0
+      while i < whole {
+        result = R.including(result, T.Lanes(a + i), T.Lanes(b + i))
+        i &+= lanes
+      }
+      if whole < count {
+        let last = count - lanes
+        result = R.including(
+          result, .select(isNew, T.Lanes(a + last), neutral), .select(isNew, T.Lanes(b + last), neutral))
+      }
+      result.store(y + run * lanes)
     }
   }
 

@@ -80,7 +80,7 @@ enum RowFunctions {
   }
 
   @inline(__always)
-  private static func map<T: LoopScalar>(
+  static func map<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>, _ f: (T.Lanes) -> T.Lanes
   ) {
     var i = 0
@@ -93,7 +93,7 @@ enum RowFunctions {
 
   /// Calls `body` with every row and with room for one, on several threads where there are many entries.
   @inline(__always)
-  private static func forEachRow<T: LoopScalar>(
+  static func forEachRow<T: LoopScalar>(
     _ rows: Int, _ columns: Int, _ body: (_ row: Int, _ scratch: UnsafeMutablePointer<T>) -> Void
   ) {
     let block = max(1, 4096 / max(1, columns))

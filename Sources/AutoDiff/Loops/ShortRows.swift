@@ -5,6 +5,8 @@ struct ShortRows<T: LoopScalar> {
   /// How many there are; at most as many as a vector has entries.
   let count: Int
   private let entries: UnsafeMutablePointer<T>
+  /// The entries of a second matrix, where there is one.
+  private let others: UnsafeMutablePointer<T>
   private let columns: Int
 
   /// How many rows are turned at a time.
@@ -15,24 +17,30 @@ struct ShortRows<T: LoopScalar> {
     rows >= T.Lanes.count && columns > 0 && columns < 8 * T.Lanes.count
   }
 
-  /// Calls `body` with all rows, on several threads where there are many, and writes what it leaves to `y`.
+  /// Calls `body` with all rows of one or two matrices, on several threads where there are many, and writes what it
+  /// leaves of the first to `y`.
   @inline(__always)
   static func forEach(
-    _ x: UnsafePointer<T>, _ rows: Int, _ columns: Int, into y: UnsafeMutablePointer<T>? = nil,
-    _ body: (ShortRows) -> Void
+    _ x: UnsafePointer<T>, _ rows: Int, _ columns: Int, with other: UnsafePointer<T>? = nil,
+    into y: UnsafeMutablePointer<T>? = nil, _ body: (ShortRows) -> Void
   ) {
     let rowsPerTask = max(block, 4096 / columns / block * block)
     ThreadTeam.run((rows + rowsPerTask - 1) / rowsPerTask) { task in
-      withScratch(T.self, columns * block) { entries in
+      withScratch(T.self, (other == nil ? 1 : 2) * columns * block) { entries in
+        let others = entries + (other == nil ? 0 : columns * block)
         entries.update(repeating: 0, count: columns * block)
+        others.update(repeating: 0, count: columns * block)
         let end = min(rows, (task + 1) * rowsPerTask)
         for first in stride(from: task * rowsPerTask, to: end, by: block) {
           let count = min(block, end - first)
           let place = first * columns
           Transpose.copy(x + place, stride: columns, to: entries, stride: block, rows: columns, columns: count)
+          if let other {
+            Transpose.copy(other + place, stride: columns, to: others, stride: block, rows: columns, columns: count)
+          }
           for i in stride(from: 0, to: count, by: T.Lanes.count) {
             let n = min(T.Lanes.count, count - i)
-            body(ShortRows(start: first + i, count: n, entries: entries + i, columns: columns))
+            body(ShortRows(start: first + i, count: n, entries: entries + i, others: others + i, columns: columns))
           }
           if let y {
             Transpose.copy(entries, stride: block, to: y + place, stride: columns, rows: count, columns: columns)
@@ -56,6 +64,22 @@ struct ShortRows<T: LoopScalar> {
     var result = f(T.Lanes(entries))
     for j in 1..<columns { result = result + f(T.Lanes(entries + j * Self.block)) }
     return result
+  }
+
+  /// The sum of f(entry, other entry) over every row.
+  @inline(__always)
+  func sum(_ f: (T.Lanes, T.Lanes) -> T.Lanes) -> T.Lanes {
+    var result = f(T.Lanes(entries), T.Lanes(others))
+    for j in 1..<columns { result = result + f(T.Lanes(entries + j * Self.block), T.Lanes(others + j * Self.block)) }
+    return result
+  }
+
+  /// Replaces every entry by f(entry, other entry).
+  @inline(__always)
+  func replaceEntries(_ f: (T.Lanes, T.Lanes) -> T.Lanes) {
+    for j in 0..<columns {
+      f(T.Lanes(entries + j * Self.block), T.Lanes(others + j * Self.block)).store(entries + j * Self.block)
+    }
   }
 
   /// Replaces every entry by f(entry).

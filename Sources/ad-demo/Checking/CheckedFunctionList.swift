@@ -148,6 +148,7 @@ extension CheckedFunction {
       CheckedFunction("min") { choose in extremum(&choose) { $0.min(axes: $1, keepingAxes: $2) } },
       CheckedFunction("softmax") { choose in alongAxis(&choose) { softmax($0, axis: $1) } },
       CheckedFunction("logSoftmax") { choose in alongAxis(&choose) { logSoftmax($0, axis: $1) } },
+      CheckedFunction("layerNorm") { choose in alongAxis(&choose) { layerNorm($0, axis: $1, epsilon: 0.1) } },
     ]
   }
 

@@ -116,6 +116,17 @@ import Testing
     #expect(logsumexp(x, axes: []) == x)
   }
 
+  @Test func layerNormAlongAnyAxis() {
+    var generator = RandomGenerator(seed: 65)
+    let x = Tensor.normal([2, 3, 4], using: &generator)
+    for axis in [-3, -2, -1, 0, 1, 2] {
+      let deviation = x - x.mean(axes: [axis], keepingAxes: true)
+      let variance = square(deviation).mean(axes: [axis], keepingAxes: true)
+      expectClose(layerNorm(x, axis: axis), deviation / sqrt(variance + 1e-5), .exact, seed: 65)
+      expectClose(layerNorm(x, axis: axis, epsilon: 2), deviation / sqrt(variance + 2), .exact, seed: 65)
+    }
+  }
+
   // MARK: Shapes
 
   @Test func reshaping() {
@@ -179,7 +190,7 @@ import Testing
     let operations: [(String, (Tensor) -> Tensor)] = [
       ("matmul", { matmul($0, $0.transposed) }), ("product", { matmul($0.transposed, exp($0 * 0.1)) }),
       ("sum", { $0.sum() }), ("sum over rows", { $0.sum(axes: [0]) }), ("norm", { $0.norm() }),
-      ("softmax", { softmax($0) }),
+      ("softmax", { softmax($0) }), ("layerNorm", { layerNorm($0) }),
       ("tanh", { tanh($0) }), ("transpose", { $0.transposed + 1 }), ("logsumexp", { logsumexp($0) }),
       ("gradient", { gradient(of: { (tanh(matmul($0, $0.transposed)) * 0.01).sum() }, at: $0) }),
     ]

@@ -173,4 +173,75 @@ extension PrimitiveCatalogue {
         SpecialPoint(primitive: LogSumExp(), inputs: [Tensor([.nan, 3])], value: Tensor(.nan), gradients: [nil]),
       ], illShaped: illShapedRow("logsumexp", LogSumExp())),
   ]
+
+  // MARK: Layer normalisation
+
+  private static func moments(_ row: [Double], _ epsilon: Double) -> (mean: Double, factor: Double) {
+    let mean = row.reduce(0, +) / Double(row.count)
+    let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(row.count)
+    return (mean, 1 / (variance + epsilon).squareRoot())
+  }
+
+  private static func illShapedNormalization(
+    _ name: String, _ primitive: any Primitive, _ count: Int
+  ) -> [IllShapedCall] {
+    [[], [2, 0]].map { shape in
+      IllShapedCall("\(name): needs a last axis that is not empty, but got \(shape).") {
+        bind(primitive, (0..<count).map { _ in .ones(shape) })
+      }
+    }
+  }
+
+  static let layerNorm: [PrimitiveRow] = [
+    PrimitiveRow(
+      LayerNorm.self,
+      rows(
+        LayerNorm(epsilon: 0.1),
+        Oracles.rows { row in
+          let (mean, factor) = moments(row, 0.1)
+          return row.map { ($0 - mean) * factor }
+        }),
+      points: [
+        SpecialPoint(
+          primitive: LayerNorm(epsilon: 1), inputs: [Tensor([5, 5, 5])], value: .zeros([3]), gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: LayerNorm(epsilon: 3), inputs: [Tensor([1e8, 1e8 + 2])], value: Tensor([-0.5, 0.5]),
+          gradients: [.zeros([2])]),
+        SpecialPoint(
+          primitive: LayerNorm(epsilon: 1), inputs: [Tensor([.nan, 1])], value: Tensor([.nan, .nan]), gradients: [nil]),
+      ], illShaped: illShapedNormalization("layerNorm", LayerNorm(epsilon: 1), 1)),
+    PrimitiveRow(
+      LayerNormProduct.self,
+      [[3], [2, 4], [2, 2, 3], [1], [37], [0, 3]].map { shape in
+        Variant(
+          LayerNormProduct(epsilon: 0.5), [Argument(shape, .interval(-2...2)), Argument(shape, .interval(-2...2))]
+        ) { inputs in
+          let (x, v) = (inputs[0], inputs[1])
+          let n = x.mappingRows { row in
+            let (mean, factor) = moments(row, 0.5)
+            return row.map { ($0 - mean) * factor }
+          }
+          let factors = x.mappingRows { row in row.map { _ in moments(row, 0.5).factor } }
+          func means(_ y: Naive) -> Naive { y.mappingRows { row in row.map { _ in moments(row, 0).mean } } }
+          let weighted = means(Naive(shape) { n[$0] * v[$0] })
+          let plain = means(v)
+          return Naive(shape) { factors[$0] * (v[$0] - plain[$0] - n[$0] * weighted[$0]) }
+        }
+      },
+      illShaped: illShapedNormalization("layerNormProduct", LayerNormProduct(epsilon: 1), 2) + [
+        IllShapedCall("layerNormProduct: shapes must agree, but got [3] and [1, 3].") {
+          bind(LayerNormProduct(epsilon: 1), .ones([3]), .ones([1, 3]))
+        }
+      ]),
+    PrimitiveRow(
+      InverseDeviation.self,
+      rows(InverseDeviation(epsilon: 0.5)) { inputs in
+        inputs[0].reduced([inputs[0].shape.count - 1]) { moments($0, 0.5).factor }
+      },
+      points: [
+        SpecialPoint(
+          primitive: InverseDeviation(epsilon: 0.25), inputs: [Tensor([5, 5, 5])], value: Tensor(2),
+          gradients: [.zeros([3])])
+      ], illShaped: illShapedNormalization("inverseDeviation", InverseDeviation(epsilon: 1), 1)),
+  ]
 }

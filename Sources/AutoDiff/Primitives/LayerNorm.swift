@@ -1,0 +1,139 @@
+/// n = (x − mean) / √(variance + ε) along the last axis.
+struct LayerNorm: Primitive {
+  let epsilon: Double
+  var name: String { "layerNorm" }
+  var residuals: Residuals { .inputs }
+
+  func shape(of inputs: Operands) -> [Int] { rowShape(self, inputs[0].shape) }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      evaluateRows(inputs[0], shape(of: inputs), T.self) {
+        RowFunctions.normalize($0, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  /// The Jacobian r · (1 − 1 1ᵀ/N − n nᵀ/N) is symmetric: one rule for both modes.
+  private func product(_ v: Tensor, _ x: Tensor) -> Tensor {
+    dispatch(LayerNormProduct(epsilon: epsilon), .two(x, v))
+  }
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { product($0, inputs[0]) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    product(cotangent, inputs[0])
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+}
+
+/// J(x) · v, the derivative J of ``LayerNorm`` times a vector: r · (v − mean(v) − n · mean(n · v)), where n is the
+/// normalised x and r = 1 / √(variance + ε).
+struct LayerNormProduct: Primitive {
+  let epsilon: Double
+  var name: String { "layerNormProduct" }
+  var residuals: Residuals { .inputs }
+
+  func shape(of inputs: Operands) -> [Int] {
+    guard inputs[0].shape == inputs[1].shape else {
+      stop("shapes must agree", got: "\(inputs[0].shape) and \(inputs[1].shape)")
+    }
+    return rowShape(self, inputs[0].shape)
+  }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      inputs[1].withEntries(T.self) { v in
+        evaluateRows(inputs[0], shape(of: inputs), T.self) {
+          RowFunctions.normalizationProduct($0, v, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
+        }
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  /// With t = J(x) · v, the derivative in x along u is −r · (mean(n · u) t + mean(n · v) J(x) · u + n · mean(u · t)).
+  /// It is symmetric too: exchanging the direction and the cotangent exchanges the first and the last term.
+  private func derivative(_ x: Tensor, _ v: Tensor, _ t: Tensor, _ u: Tensor) -> Tensor {
+    func mean(_ y: Tensor) -> Tensor { y.mean(axes: [-1], keepingAxes: true) }
+    let n = dispatch(LayerNorm(epsilon: epsilon), .one(x))
+    let r = dispatch(InverseDeviation(epsilon: epsilon), .one(x)).expanded(at: -1)
+    return -(r * (mean(n * u) * t + mean(n * v) * dispatch(self, .two(x, u)) + n * mean(u * t)))
+  }
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    var sum = tangents[1].map { dispatch(self, .two(inputs[0], $0)) }
+    if let tangent = tangents[0], tangent.count > 0 {
+      accumulate(&sum, derivative(inputs[0], inputs[1], dispatch(self, inputs), tangent))
+    }
+    return sum
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    if argument == 1 { return dispatch(self, .two(inputs[0], cotangent)) }
+    if cotangent.count == 0 { return nil }
+    return derivative(inputs[0], inputs[1], dispatch(self, inputs), cotangent)
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    dispatch(self, inputs.aligned(isBatched, size: size))
+  }
+}
+
+/// r = 1 / √(variance + ε) along the last axis, which disappears.
+struct InverseDeviation: Primitive {
+  let epsilon: Double
+  var name: String { "inverseDeviation" }
+
+  func shape(of inputs: Operands) -> [Int] { rowShape(self, inputs[0].shape).dropLast() }
+  func evaluate(_ inputs: Operands) -> Tensor {
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      evaluateRows(inputs[0], shape(of: inputs), T.self) {
+        RowFunctions.inverseDeviation($0, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  /// −r² · n / N.
+  private func gradient(_ x: Tensor, _ r: Tensor) -> Tensor {
+    let n = dispatch(LayerNorm(epsilon: epsilon), .one(x))
+    return n * (square(r) / -Double(x.shape[x.rank - 1])).expanded(at: -1)
+  }
+  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { ($0 * gradient(inputs[0], output)).sum(axes: [-1]) }
+  }
+  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    cotangent.expanded(at: -1) * gradient(inputs[0], output)
+  }
+  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+}
+
+private func rowShape(_ primitive: some Primitive, _ shape: [Int]) -> [Int] {
+  guard let columns = shape.last, columns > 0 else {
+    primitive.stop("needs a last axis that is not empty", got: "\(shape)")
+  }
+  return shape
+}
+
+private func evaluateRows<T: LoopScalar>(
+  _ x: Tensor, _ shape: [Int], _: T.Type,
+  _ body: (UnsafePointer<T>, _ rows: Int, _ columns: Int, UnsafeMutablePointer<T>) -> Void
+) -> Tensor {
+  let columns = x.shape[x.rank - 1]
+  return .make(shape, T.self) { y in x.withEntries(T.self) { body($0, x.count / columns, columns, y) } }
+}
+
+/// The tensor with mean 0 and variance 1 along an axis: layer normalisation, before its scale and shift.
+///
+///     y = (x − mean(x)) / √(variance(x) + ε)
+///
+/// The variance is the mean square of the deviations from the mean. Value and gradient take one pass over memory each.
+///
+/// - Parameters:
+///   - x: what is normalised; the axis must not be empty.
+///   - axis: the axis along which mean and variance are taken.
+///   - epsilon: what is added to the variance, so that a constant row has the value 0 and a derivative.
+/// - Returns: a tensor of the same shape.
+/// - Source: Ba, Kiros, Hinton, Layer Normalization, 2016, equations 3 and 4.
+public func layerNorm(_ x: Tensor, axis: Int = -1, epsilon: Double = 1e-5) -> Tensor {
+  let axis = normalizedAxis(axis, rank: x.rank, "layerNorm")
+  guard epsilon >= 0 else { stop("layerNorm", "epsilon must not be negative", got: "\(epsilon)") }
+  let primitive = LayerNorm(epsilon: epsilon)
+  if axis == x.rank - 1 { return bind(primitive, .one(x)) }
+  return bind(primitive, .one(x.movingAxis(axis, to: -1))).movingAxis(-1, to: axis)
+}
