@@ -161,7 +161,8 @@ extension Tensor {
         hint: "Name them in the primitive's residuals.")
     }
     stop(
-      "Tensor", "the numbers of a value inside a transform cannot be used here", hint: "Compute with tensor operations.")
+      "Tensor", "the numbers of a value inside a transform cannot be used here", hint: "Compute with tensor operations."
+    )
   }
 
   /// A tensor of new numbers, which `fill` writes in row-major order.

@@ -41,7 +41,9 @@ public protocol Primitive: Sendable {
 
 /// The values that the rules of differentiation of a primitive look at.
 public struct Residuals: OptionSet, Sendable {
+  /// The set as bits.
   public let rawValue: UInt8
+  /// A set from its bits.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// The entries of the inputs.
