@@ -29,7 +29,9 @@ func features(of cpu: String) -> (fma: Bool, lanes: Int) {
 var settings: [SwiftSetting] = [
   // A debug build would run the vector loops sixty times slower without optimisation; whole-module, because generic
   // code is specialised only within what the compiler sees at once.
-  .unsafeFlags(["-O", "-whole-module-optimization", "-num-threads", "4"], .when(configuration: .debug))
+  .unsafeFlags(["-O", "-whole-module-optimization", "-num-threads", "4"], .when(configuration: .debug)),
+  // For Loops/Prefetch.swift only, which does without where a compiler has no such feature.
+  .enableExperimentalFeature("BuiltinModule"),
 ]
 #if arch(x86_64)
   let target = features(of: cpu)

@@ -23,72 +23,63 @@ enum Bench: Command {
       prefixes.isEmpty || prefixes.contains { workload.id.hasPrefix($0) }
     }
     let type = arguments[scalarType]
-    let limit = min(arguments[threads] ?? .max, ProcessInfo.processInfo.activeProcessorCount)
-    try withThreadLimit(limit) {
-      let peak = chosen.contains { $0.flops != nil } ? MachineLimits.productRate(of: type, threads: limit) : nil
+    let threads = min(arguments[threads] ?? .max, ProcessInfo.processInfo.activeProcessorCount)
+    try withThreadLimit(threads) {
+      let limits = BenchmarkLimits(for: chosen, as: type, threads: threads)
       var table = Table([
-        ("workload", .left), ("ms", .right), ("median ms", .right), ("rate", .right), ("of peak", .right),
+        ("workload", .left), ("ms", .right), ("median ms", .right), ("rate", .right), ("of limit", .right),
         ("check", .right),
       ])
       for workload in chosen {
-        let timing = try measure(workload, type, budget: arguments[budget])
-        let rate = workload.flops.map { $0 / timing.best * 1e-9 }
+        let measurement = try Measurement(of: workload, as: type, budget: arguments[budget])
         if arguments[json] {
-          var fields = [
-            "\"workload\": \"\(workload.id)\"", "\"dtype\": \"\(type.rawValue)\"", "\"threads\": \(limit)",
-            "\"ms\": \(timing.best * 1e3)", "\"median_ms\": \(timing.median * 1e3)", "\"check\": \(timing.check)",
-          ]
-          if let variant = workload.variant { fields.append("\"variant\": \"\(variant)\"") }
-          if let rate { fields.append("\"gflops\": \(rate)") }
-          if let rate, let peak { fields.append("\"fraction_of_peak\": \(rate / peak)") }
-          if let count = workload.elements { fields.append("\"ns_per_element\": \(timing.best * 1e9 / Double(count))") }
-          if let count = workload.operations { fields.append("\"us_per_op\": \(timing.best * 1e6 / Double(count))") }
-          print("{" + fields.joined(separator: ", ") + "}")
+          print(json(measurement, limits, threads: threads))
           fflush(nil)
         } else {
-          let figure =
-            if let rate {
-              format(rate) + " GFLOP/s"
-            } else if let count = workload.elements {
-              format(timing.best * 1e9 / Double(count)) + " ns/element"
-            } else if let count = workload.operations {
-              format(timing.best * 1e6 / Double(count)) + " µs/operation"
-            } else {
-              ""
-            }
-          let share = rate.flatMap { rate in peak.map { format(100 * rate / $0) + " %" } } ?? ""
-          table.append([
-            workload.id, format(timing.best * 1e3), format(timing.median * 1e3), figure, share, "\(timing.check)",
-          ])
+          table.append(row(measurement, limits))
         }
       }
-      if !arguments[json] {
-        print(table)
-        if let peak { print("Peak product rate measured in cache: \(format(peak)) GFLOP/s on \(limit) threads.") }
-        print("Memory bandwidth measured: \(format(MachineLimits.bandwidth())) GB/s (read and write).")
+      if arguments[json] { return }
+      print(table)
+      if let rate = limits.productRate {
+        print("Limit of products, measured in cache: \(numeral(rate)) GFLOP/s with \(threads) threads.")
+      }
+      if let rate = limits.bandwidth {
+        print("Limit of elementwise functions, measured by copying: \(numeral(rate)) GB/s (read and write).")
       }
     }
   }
 
-  /// One untimed run, then runs until the budget is used, at least three.
-  private static func measure(
-    _ workload: Workload, _ type: ScalarType, budget: Double
-  ) throws -> (best: Double, median: Double, check: Double) {
-    let (work, check) = try workload.prepare(type)
-    let value = check(try work())
-    let clock = ContinuousClock()
-    var times: [Double] = []
-    var spent = 0.0
-    while spent < budget || times.count < 3 {
-      let time = try clock.measure { _ = try work() } / .seconds(1)
-      times.append(time)
-      spent += time
-    }
-    times.sort()
-    return (times[0], times[times.count / 2], value)
+  static func row(_ m: Measurement, _ limits: BenchmarkLimits) -> [String] {
+    let rate =
+      if let rate = m.productRate {
+        numeral(rate) + " GFLOP/s"
+      } else if let rate = m.memoryRate {
+        numeral(rate) + " GB/s"
+      } else if let count = m.workload.operations {
+        numeral(m.best * 1e6 / Double(count)) + " µs/operation"
+      } else {
+        ""
+      }
+    let label = [m.workload.id, m.workload.variant].compactMap { $0 }.joined(separator: ", ")
+    return [
+      label, numeral(m.best * 1e3), numeral(m.median * 1e3), rate, limits.share(of: m).map(percentage) ?? "",
+      m.check.map { "\($0)" } ?? "",
+    ]
   }
 
-  private static func format(_ value: Double) -> String {
-    String(format: value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.3f", value)
+  static func json(_ m: Measurement, _ limits: BenchmarkLimits, threads: Int) -> String {
+    var fields = [
+      "\"workload\": \"\(m.workload.id)\"", "\"dtype\": \"\(m.scalarType.rawValue)\"", "\"threads\": \(threads)",
+      "\"ms\": \(m.best * 1e3)", "\"median_ms\": \(m.median * 1e3)", "\"check\": \(m.check.map { "\($0)" } ?? "null")",
+    ]
+    func add(_ name: String, _ value: Double?) { if let value { fields.append("\"\(name)\": \(value)") } }
+    if let variant = m.workload.variant { fields.append("\"variant\": \"\(variant)\"") }
+    add("gflops", m.productRate)
+    add("gb_per_s", m.memoryRate)
+    add(m.productRate != nil ? "fraction_of_peak" : "fraction_of_bandwidth", limits.share(of: m))
+    add("ns_per_element", m.workload.elements.map { m.best * 1e9 / Double($0) })
+    add("us_per_op", m.workload.operations.map { m.best * 1e6 / Double($0) })
+    return "{" + fields.joined(separator: ", ") + "}"
   }
 }

@@ -8,18 +8,21 @@
 /// - Source: K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008); F. Van
 ///   Zee, R. van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality", ACM TOMS 41 (2015).
 enum MatrixBlocks {
-  /// The longest piece of the inner index, in bytes: panels of both operands about fill the first-level cache.
-  private static let longestPiece = 2048
+  /// The longest piece of the inner index, in bytes. The result is read and written once for each piece; longer ones
+  /// would be slower again, because the panels come from the second-level cache then.
+  private static let longestPiece = 4096
   /// The most rows of a block: with the longest piece a quarter of a second-level cache, or half of a small one.
-  private static let mostRows = 264
+  private static let mostRows = 132
   /// The most columns of a block.
-  private static let mostColumns = 256
+  private static let mostColumns = 2048
+  /// The most columns for which a is not worth packing.
+  private static let fewColumns = 256
   /// The number of blocks for each thread that is aimed at to balance them, where a block has enough work.
   private static let blocksPerThread = 4
   /// The number of multiplications that is worth a block of its own.
   private static let workPerBlock = 1 << 18
-  /// The most entries that are packed beforehand: more would leave the caches before they are used.
-  private static let mostSharedEntries = 1 << 20
+  /// The most entries that are packed beforehand: a few tens of megabytes.
+  private static let mostSharedEntries = 1 << 22
 
   /// Which part of the result is computed: all of it, or what touches its lower half.
   enum Part { case whole, lowerHalf }
@@ -54,7 +57,7 @@ enum MatrixBlocks {
     // Where few tiles use a row of a, they read it where it lies; not where rows lie a power of two apart, because these
     // compete for the same places of the cache.
     let readsA =
-      a.matrix.columnStride == 1 && n <= mostColumns && a.matrix.rowStride * MemoryLayout<T>.stride % 4096 != 0
+      a.matrix.columnStride == 1 && n <= fewColumns && a.matrix.rowStride * MemoryLayout<T>.stride % 4096 != 0
     let sharesA = columns.count > 1 && !readsA
     let sharesB = rows.count > 1
     withScratch(T.self, sharesA ? m * steps.extent : 0) { sharedA in
@@ -126,43 +129,59 @@ private struct BlockProduct<T: LoopScalar> {
     var packed = rows
     if readsA {
       packed = rows.lowerBound + rows.count / a.width * a.width..<rows.upperBound
-      let panels = a.matrix.block(rows: rows.lowerBound..<packed.lowerBound, columns: steps)
-      tiles(
-        steps.count, panels.base, panels.rowStride, 1, panelStep: a.width * panels.rowStride, panelsB,
-        rows: rows.lowerBound..<packed.lowerBound, columns: columns, into: target)
+      addUnpacked(panelsB, steps, rows: rows.lowerBound..<packed.lowerBound, columns: columns, into: target)
     }
     a.pack(rows: packed, steps: steps, into: ownA)
     addPacked(ownA, panelsB, steps.count, rows: packed, columns: columns, into: target)
   }
 
+  /// All tiles of a block. A panel of b is used by all of a in turn, and stays in the nearest cache meanwhile that holds
+  /// it; the next one is fetched bit by bit.
   @inline(__always)
   private func addPacked(
     _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ k: Int, rows: Range<Int>, columns: Range<Int>,
     into target: ProductTarget<T>
   ) {
     let height = MicroKernel.rows
-    tiles(k, a, 1, height, panelStep: height * k, b, rows: rows, columns: columns, into: target)
+    let width = MicroKernel.columns(T.self)
+    let share = width * k / max(1, rows.count / height)
+    forEachTile(rows, columns) { row, column in
+      let panelA = a + (row - rows.lowerBound) * k
+      let panelB = b + (column - columns.lowerBound) * k
+      let place = target.at(row, column)
+      if row + height <= rows.upperBound && column + width <= columns.upperBound {
+        let next = panelB + (width * k + (row - rows.lowerBound) / height * share)
+        MicroKernel.panelTile(k, panelA, panelB, next: next, into: place)
+      } else {
+        MicroKernel.tile(
+          k, panelA, rowStride: 1, columnStride: height, panelB, rowStride: width, into: place,
+          rows: min(height, rows.upperBound - row), columns: min(width, columns.upperBound - column))
+      }
+    }
   }
 
-  /// All tiles of a block. A panel of b is used by all of a in turn, and stays in the first-level cache meanwhile.
+  /// The same where a is read where it lies; `rows` are full tiles.
   @inline(__always)
-  private func tiles(
-    _ k: Int, _ a: UnsafePointer<T>, _ rowStride: Int, _ columnStride: Int, panelStep: Int, _ b: UnsafePointer<T>,
-    rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>
+  private func addUnpacked(
+    _ b: UnsafePointer<T>, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>
   ) {
-    let height = MicroKernel.rows
     let width = MicroKernel.columns(T.self)
-    for column in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
-      let panelB = b + (column - columns.lowerBound) * k
-      var panelA = a
+    let source = a.matrix.block(rows: rows, columns: steps)
+    forEachTile(rows, columns) { row, column in
+      MicroKernel.tile(
+        steps.count, source.base + (row - rows.lowerBound) * source.rowStride, rowStride: source.rowStride,
+        columnStride: 1, b + (column - columns.lowerBound) * steps.count, rowStride: width,
+        into: target.at(row, column), rows: MicroKernel.rows, columns: min(width, columns.upperBound - column))
+    }
+  }
+
+  /// Calls `body` for the first row and column of each tile that is wanted, one column of tiles after the other.
+  @inline(__always)
+  private func forEachTile(_ rows: Range<Int>, _ columns: Range<Int>, _ body: (_ row: Int, _ column: Int) -> Void) {
+    let height = MicroKernel.rows
+    for column in stride(from: columns.lowerBound, to: columns.upperBound, by: MicroKernel.columns(T.self)) {
       for row in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
-        if part == .whole || row + height > column {
-          MicroKernel.tile(
-            k, panelA, rowStride: rowStride, columnStride: columnStride, panelB, rowStride: width,
-            into: target.at(row, column), rows: min(height, rows.upperBound - row),
-            columns: min(width, columns.upperBound - column))
-        }
-        panelA += panelStep
+        if part == .whole || row + height > column { body(row, column) }
       }
     }
   }

@@ -32,16 +32,31 @@ enum MatrixDirect {
   /// Writes `c = [c +] scale a b`.
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
+    let lanes = T.Lanes.count
     let blocks = m * k * n / workPerTask
-    if blocks < 2 { return multiplyBlock(a, b, into: c) }
+    if blocks < 2 { return multiplyBlock(a, b, into: c, columns: n) }
+    if n >= 2 * lanes || n == lanes { return multiply(a, b, into: c, columns: n, blocks: blocks) }
+    // Narrow: widened once for all blocks, which is cheaper than what overlapping tiles compute twice.
+    let width = n < lanes ? lanes : 2 * lanes
+    withScratch(T.self, k * width) { memory in
+      multiply(a, copy(b, rows: k, columns: width, to: memory), into: c, columns: n, blocks: blocks)
+    }
+  }
+
+  /// The same in blocks, one for each task; c has the first `n` columns of the product.
+  private static func multiply<T: LoopScalar>(
+    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, columns n: Int, blocks: Int
+  ) {
+    let (m, k) = (a.rows, a.columns)
     let (height, width) = (MicroKernel.rows, MicroKernel.columns(T.self))
     let columns = Cut(n, most: max(width, n / min(blocks, 16)), multipleOf: width)
     let rows = Cut(m, most: max(height, m * columns.count / blocks), multipleOf: height)
     ThreadTeam.run(rows.count * columns.count) { task in
       let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
+      let widened = columns.lowerBound..<(b.columns > n ? b.columns : columns.upperBound)
       multiplyBlock(
-        a.block(rows: rows, columns: 0..<k), b.block(rows: 0..<k, columns: columns),
-        into: c.at(rows.lowerBound, columns.lowerBound))
+        a.block(rows: rows, columns: 0..<k), b.block(rows: 0..<k, columns: widened),
+        into: c.at(rows.lowerBound, columns.lowerBound), columns: columns.count)
     }
   }
 
@@ -49,14 +64,16 @@ enum MatrixDirect {
   /// writes the same values twice; operands smaller than a tile are copied into zeros, as is b where its rows are not
   /// contiguous.
   @inline(__always)
-  private static func multiplyBlock<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
-    let (m, k, n) = (a.rows, a.columns, b.columns)
+  private static func multiplyBlock<T: LoopScalar>(
+    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, columns n: Int
+  ) {
+    let (m, k) = (a.rows, a.columns)
     let lanes = T.Lanes.count
     let paddedM = max(m, 6)
-    let paddedN = max(n, lanes)
+    let paddedN = max(b.columns, lanes)
     let copiesA = m < 6
-    let copiesB = n < lanes || b.columnStride != 1
-    let copiesC = copiesA || n < lanes || c.accumulate
+    let copiesB = b.columns < lanes || b.columnStride != 1
+    let copiesC = copiesA || n < paddedN || c.accumulate
     let sizeA = copiesA ? paddedM * k : 0
     let sizeB = copiesB ? paddedN * k : 0
     let sizeC = copiesC ? paddedM * paddedN : 0

@@ -38,6 +38,9 @@ enum MicroKernel {
     static let rows = 6
   #endif
 
+  /// How many steps of the inner index ahead the left operand is fetched into the first-level cache.
+  private static let stepsAhead = 16
+
   /// The columns of a full tile.
   @inline(__always) static func columns<T: LoopScalar>(_: T.Type) -> Int { 2 * T.Lanes.count }
 
@@ -69,7 +72,59 @@ enum MicroKernel {
     }
   }
 
-  /// The same for a tile of 6 or 12 rows and one or two vectors of columns.
+  /// A full tile from packed panels. What is needed soon is fetched meanwhile, so that the arithmetic does not wait: the
+  /// panel of a some steps ahead, the rows of the target, and a part of the panel of b that comes `next`, from where the
+  /// third-level cache has it.
+  ///
+  /// Not inlined: several loops use it, and it is long.
+  @inline(never)
+  static func panelTile<T: LoopScalar>(
+    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, next: UnsafePointer<T>, into target: ProductTarget<T>
+  ) {
+    let lanes = T.Lanes.count
+    let line = 64 / MemoryLayout<T>.stride
+    let end = target.base + rows * target.rowStride
+    var (a, b, next, row) = (a, b, next, target.base)
+    var left = SixRows<T.Lanes>()
+    var right = SixRows<T.Lanes>()
+    var bottomLeft = SixRows<T.Lanes>()
+    var bottomRight = SixRows<T.Lanes>()
+    @inline(__always) func step(_ p: Int) {
+      let (a, b) = (a + p * rows, b + p * 2 * lanes)
+      let b0 = T.Lanes(b)
+      let b1 = T.Lanes(b + lanes)
+      SixRows.addOuterProduct(a, 1, b0, b1, to: &left, &right)
+      if rows > 6 { SixRows.addOuterProduct(a + 6, 1, b0, b1, to: &bottomLeft, &bottomRight) }
+    }
+    for _ in 0..<k / 4 {
+      for i in stride(from: 0, to: 4 * rows, by: line) { Prefetch.forReading(a + (stepsAhead * rows + i)) }
+      Prefetch.forReadingLater(next)
+      Prefetch.forWriting(row)
+      Prefetch.forWriting(row + lanes)
+      step(0)
+      step(1)
+      step(2)
+      step(3)
+      a += 4 * rows
+      b += 8 * lanes
+      next += line
+      row += target.rowStride
+      if row == end { row = target.base }
+    }
+    for _ in 0..<k % 4 {
+      step(0)
+      a += rows
+      b += 2 * lanes
+    }
+    left.write(into: target)
+    right.write(into: target.at(0, lanes))
+    if rows > 6 {
+      bottomLeft.write(into: target.at(6, 0))
+      bottomRight.write(into: target.at(6, lanes))
+    }
+  }
+
+  /// A tile of 6 or 12 rows and one or two vectors of columns.
   @inline(__always)
   static func wholeTile<T: LoopScalar>(
     _ k: Int, _ a: UnsafePointer<T>, rowStride aRow: Int, columnStride aColumn: Int,

@@ -29,6 +29,7 @@ private let sizes = [
     (65, 66, 67), (130, 90, 70), (300, 20, 40), (20, 40, 300), (31, 513, 45), (150, 10, 150), (1, 40_000, 1),
     (3, 40_000, 1),
     (1, 40_000, 3), (8, 9000, 5), (700, 30, 1), (500, 70, 7), (400, 50, 24), (90, 300, 10),
+    (257, 300, 10), (600, 100, 17), (1100, 130, 5),
   ])
   func largerSizes(m: Int, k: Int, n: Int) {
     func run<T: LoopScalar>(_: T.Type) {
@@ -82,6 +83,7 @@ private let sizes = [
 
   @Test(arguments: [
     (300, 520, 310), (600, 70, 70), (70, 600, 600), (150, 160, 170), (1, 70_000, 5), (2000, 100, 1), (900, 1, 200),
+    (500, 130, 11), (400, 1300, 30),
   ])
   func sameBitsOnAnyNumberOfThreads(m: Int, k: Int, n: Int) {
     func run<T: LoopScalar>(_: T.Type, _ right: MatrixLayout) {

@@ -28,6 +28,14 @@ extension PrimitiveCatalogue {
         .at(-700, 9.859676543759770e-305, slope: 9.859676543759770e-305, Sigmoid()),
       ], illShaped: illShapedSingle(Sigmoid())),
     PrimitiveRow(
+      SigmoidSlope.self,
+      binary(SigmoidSlope(), -2...2, -3...3) { $0 / (2 + Foundation.exp($1) + Foundation.exp(-$1)) },
+      points: [
+        .at([2, 0], 0.5, slopes: [0.25, 0], SigmoidSlope()), .at([2, .infinity], 0, slopes: [0, 0], SigmoidSlope()),
+        .at([2, -.infinity], 0, slopes: [0, 0], SigmoidSlope()), .at([2, .nan], .nan, slopes: [.nan, .nan], SigmoidSlope()),
+        .at([1, 40], expOfMinus40, slopes: [expOfMinus40, -expOfMinus40], SigmoidSlope()),
+      ], illShaped: illShapedPair(SigmoidSlope())),
+    PrimitiveRow(
       Softplus.self,
       [1, 2.5].flatMap { a in
         unary(Softplus(sharpness: a), note: "\(a)", -2...2) { Foundation.log(1 + Foundation.exp(a * $0)) / a }
@@ -78,11 +86,16 @@ extension PrimitiveCatalogue {
         .at(1e-300, 1e-300, slope: 1, second: 0, Relu()),
       ], illShaped: illShapedSingle(Relu())),
     PrimitiveRow(
-      Step.self, elementwise(Step(), [.grid(offset: 0.25)], Oracles.unary { $0 > 0 ? 1 : 0 }),
+      ReluSlope.self,
+      [
+        Variant(
+          ReluSlope(), [Argument([2, 3], .interval(-2...2)), Argument([2, 3], .grid(offset: 0.25))],
+          oracle: Oracles.binary { $1 > 0 ? $0 : 0 })
+      ],
       points: [
-        .at(0, 0, slope: 0, second: 0, Step()), .at(.infinity, 1, slope: 0, second: 0, Step()),
-        .at(-1e-300, 0, slope: 0, second: 0, Step()),
-      ], illShaped: illShapedSingle(Step())),
+        .at([3, 0], 0, slopes: [0, 0], ReluSlope()), .at([3, .infinity], 3, slopes: [1, 0], ReluSlope()),
+        .at([.infinity, -1], 0, slopes: [0, 0], ReluSlope()),
+      ], illShaped: illShapedPair(ReluSlope())),
     PrimitiveRow(
       Gelu.self, unary(Gelu(), -2...2) { $0 * 0.5 * Foundation.erfc(-$0 / 2.0.squareRoot()) },
       points: [
