@@ -32,7 +32,8 @@ extension PrimitiveCatalogue {
       binary(SigmoidSlope(), -2...2, -3...3) { $0 / (2 + Foundation.exp($1) + Foundation.exp(-$1)) },
       points: [
         .at([2, 0], 0.5, slopes: [0.25, 0], SigmoidSlope()), .at([2, .infinity], 0, slopes: [0, 0], SigmoidSlope()),
-        .at([2, -.infinity], 0, slopes: [0, 0], SigmoidSlope()), .at([2, .nan], .nan, slopes: [.nan, .nan], SigmoidSlope()),
+        .at([2, -.infinity], 0, slopes: [0, 0], SigmoidSlope()),
+        .at([2, .nan], .nan, slopes: [.nan, .nan], SigmoidSlope()),
         .at([1, 40], expOfMinus40, slopes: [expOfMinus40, -expOfMinus40], SigmoidSlope()),
       ], illShaped: illShapedPair(SigmoidSlope())),
     PrimitiveRow(
