@@ -71,6 +71,8 @@ struct DoubleLanes: LaneVector {
     @inline(__always) static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self {
       .init(v: _mm512_permutex2var_pd(table.lowHalf, index.v, table.highHalf))
     }
+    var roughReciprocal: Self { @inline(__always) get { .init(v: _mm512_rcp14_pd(v)) } }
+    @inline(__always) func timesPowerOfTwo(_ exponent: Self) -> Self { .init(v: _mm512_scalef_pd(v, exponent.v)) }
   #endif
 
   struct Mask: LaneMask {

@@ -74,6 +74,8 @@ struct FloatLanes: LaneVector {
       for i in 0..<16 { floats[i] = Float(table[i]) }
       return .init(v: _mm512_permutexvar_ps(unsafeBitCast(index.v, to: SIMD8<Int64>.self), floats))
     }
+    var roughReciprocal: Self { @inline(__always) get { .init(v: _mm512_rcp14_ps(v)) } }
+    @inline(__always) func timesPowerOfTwo(_ exponent: Self) -> Self { .init(v: _mm512_scalef_ps(v, exponent.v)) }
   #endif
 
   struct Mask: LaneMask {

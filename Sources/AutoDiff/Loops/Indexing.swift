@@ -8,10 +8,24 @@ enum Indexing {
 
   /// The position of the first index that is not a whole number in 0..<extent.
   static func firstInvalidIndex<T: LoopScalar>(_ indices: UnsafePointer<T>, count: Int, extent: Int) -> Int? {
+    let tasks = (count + entriesPerTask - 1) / entriesPerTask
+    if tasks <= 2 { return firstInvalidIndex(indices, in: 0..<count, extent) }
+    return withScratch(Int.self, tasks) { found in
+      ThreadTeam.run(tasks) { task in
+        let range = task * entriesPerTask..<min(count, (task + 1) * entriesPerTask)
+        found[task] = firstInvalidIndex(indices, in: range, extent) ?? count
+      }
+      return (0..<tasks).first { found[$0] < count }.map { found[$0] }
+    }
+  }
+
+  private static func firstInvalidIndex<T: LoopScalar>(
+    _ indices: UnsafePointer<T>, in range: Range<Int>, _ extent: Int
+  ) -> Int? {
     let largest = T.largest(upTo: extent - 1)
     func isValid(_ index: T) -> Bool { index >= 0 && index <= largest && index.rounded(.towardZero) == index }
-    for start in stride(from: 0, to: count, by: T.Lanes.count) {
-      let n = min(T.Lanes.count, count - start)
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: T.Lanes.count) {
+      let n = min(T.Lanes.count, range.upperBound - start)
       let x = T.Lanes(indices + start, upTo: n)
       let isNotNegative = T.Lanes.isLessOrEqual(.init(repeating: 0), x)
       let isNotTooLarge = T.Lanes.isLessOrEqual(x, .init(repeating: largest))
@@ -58,13 +72,12 @@ enum Indexing {
     // Every task has its own rows of y. It looks at all indices, which pays where a row is much longer than an index.
     let rows = inner >= 16 ? max(1, (extent + 7) / 8) : max(1, extent)
     forEachPiece(outer, extent, inner, length: rows, entries: outer * (extent + count) * inner) { o, range in
-      let y = y + o * extent * inner
+      let (x, y) = (x + o * count * inner, y + o * extent * inner)
       (y + range.lowerBound * inner).update(repeating: 0, count: range.count * inner)
-      var x = x + o * count * inner
+      if range.count == extent { return addAll(x, inner, at: indices, 0..<count, to: y) }
       for i in 0..<count {
         let index = indices[i].wholeNumber
-        if range.contains(index) { add(x, to: y + index * inner, count: inner) }
-        x += inner
+        if range.contains(index) { add(x + i * inner, to: y + index * inner, count: inner) }
       }
     }
   }
@@ -81,15 +94,22 @@ enum Indexing {
           let sum = sums + part * size
           sum.update(repeating: 0, count: size)
           let range = part * count / parts..<(part + 1) * count / parts
-          var x = x + (o * count + range.lowerBound) * inner
-          for i in range {
-            add(x, to: sum + indices[i].wholeNumber * inner, count: inner)
-            x += inner
-          }
+          addAll(x + o * count * inner, inner, at: indices, range, to: sum)
         }
         let results = StridedView(base: sums, shape: [parts, size], strides: [size, 1])
         Reduction.sum(results, axes: [0], into: y + o * size)
       }
+    }
+  }
+
+  private static func addAll<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ inner: Int, at indices: UnsafePointer<T>, _ range: Range<Int>,
+    to y: UnsafeMutablePointer<T>
+  ) {
+    if inner == 1 {
+      for i in range { y[indices[i].wholeNumber] += x[i] }
+    } else {
+      for i in range { add(x + i * inner, to: y + indices[i].wholeNumber * inner, count: inner) }
     }
   }
 

@@ -49,6 +49,10 @@ protocol LaneVector: Sendable {
   #if AUTODIFF_LANES_512
     /// Entries of a table, chosen by the lowest four bits of an index each. Only long vectors have an instruction for it.
     static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self
+    /// 1 / self with a relative error below 2⁻¹⁴.
+    var roughReciprocal: Self { get }
+    /// self · 2ⁿ in one rounding, where n is an exponent without its fraction.
+    func timesPowerOfTwo(_ exponent: Self) -> Self
   #endif
 }
 

@@ -12,46 +12,51 @@ extension VectorFunctions {
 
   /// The complementary error function 1 − erf x, exact in its tail.
   ///
-  /// erfc x = e^(−x²) g(x) for x ≥ 0, where g is smooth, and approximated by one quotient over the whole range.
+  /// For x ≥ 0, e^(x²) erfc x lies near ½ / (x + 7/16) everywhere, and the quotient of the two is 1 + p / q with polynomials
+  /// p and q: erfc x = ½ (q + p) / (q (x + 7/16)) e^(−x²). What is rounded off the sums and products is known and returned.
   @inline(__always)
   static func erfc<V: LaneVector>(_ x: V) -> V {
     let a = x.magnitude.limited(to: V.isDouble ? 27.3 : 10.2)
     let square = a * a
     let (n, r, tail) = exponentAndRemainder(-square, -remainderOfProduct(a, a, square))
-    let (above, below) = scaledErfc(a)
-    let one = V(constant: 1)
-    let reciprocal = one / below.times(a, plus: 1)
-    let quotient = above.times(a, plus: 1) * reciprocal
-    // What rounding has lost from the quotient, times e^(r + tail) in the form 1 + growth.
-    let lost = (one - quotient).adding(above.adding(-quotient, times: below), times: a) * reciprocal
     let growth = expm1OfRemainder(r, tail)
-    let y = scaled(quotient + lost.adding(lost, times: growth).adding(quotient, times: growth), n)
+    let (p, q) = scaledErfc(a)
+    let sum = q + p
+    let above = sum.adding(sum, times: growth)
+    let aboveTail = (sum - above).adding(sum, times: growth) + ((q - sum) + p)
+    let offset = V(constant: 0.4375)
+    let shifted = a + offset
+    let added = shifted - a
+    let shiftedTail = (a - (shifted - added)) + (offset - added)
+    let below = q * shifted
+    let belowTail = remainderOfProduct(q, shifted, below).adding(q, times: shiftedTail)
+    let y = scaled(quotient(above, aboveTail, below, belowTail), n &- V.Bits(repeating: 1))
     return V.select(V.isLess(x, V(constant: 0)), V(constant: 2) - y, y)
   }
 
-  /// The p and q of e^(x²) erfc x = (1 + x p) / (1 + x q), for 0 ≤ x ≤ 27.3 (10.2 for `Float`).
+  /// The p and q of 2 e^(x²) erfc x (x + 7/16) = 1 + p / q, for 0 ≤ x ≤ 27.3 (10.2 for `Float`).
   @inline(__always)
   private static func scaledErfc<V: LaneVector>(_ x: V) -> (p: V, q: V) {
     let (x2, x4, x8) = powers(x)
     if V.isDouble {
-      let p = x.cubic(x2, 2.340787322469634, 2.7163673403826163, 2.0191907741045108, 1.054804388069796)
+      let p = x.cubic(x2, -0.12499999999999997, 0.5952810359920098, 1.351639493746034, 1.3600245919046703)
         .adding(
-          x4, times: x.cubic(x2, 0.4027821726741327, 0.1137062742609289, 0.023461802623689212, 0.0033992821754929036)
-        )
-        .adding(x8, times: x.line(0.0003144904282277234, 1.4282933009879993e-05))
-      let q = x.cubic(x2, 3.469166489565147, 5.630902534393785, 5.6560701743586215, 3.9157837353899576)
-        .adding(
-          x4, times: x.cubic(x2, 1.9673807291500163, 0.7344265867441815, 0.20453900105229939, 0.04186367229820591)
+          x4, times: x.cubic(x2, 0.852256486261094, 0.36817682487444287, 0.11355326265371253, 0.024974839902115065)
         )
         .adding(
           x8,
-          times: x.line(0.006037728702000468, 0.0005574197705861477).adding(
-            x2, times: V(constant: 2.531583961558122e-05)))
+          times: x.line(0.0037762210367230636, 0.00035610226787220875)
+            .adding(x2, times: V(constant: 1.5859349296239602e-05)))
+      let q = x.cubic(x2, 1.0, 3.3390975423952676, 5.184001328661021, 4.9408145035647655)
+        .adding(x4, times: x.cubic(x2, 3.211497176902463, 1.493214345740879, 0.5053541632632932, 0.12367397156381177))
+        .adding(
+          x8,
+          times: x.line(0.021117776846932126, 0.002298793084890042)
+            .adding(x2, times: V(constant: 0.00012353522503160511)))
       return (p, q)
     }
-    let p = x.cubic(x2, 1.2390531301498413, 0.7322708368301392, 0.22953401505947113, 0.03286169469356537)
-    let q = x.cubic(x2, 2.3674328327178955, 2.403623342514038, 1.326612114906311, 0.4068645238876343)
-      .adding(x4, times: V(constant: 0.05824515223503113))
+    let p = x.cubic(x2, -0.125, 0.71259767, 0.7394581, 0.35965163).adding(x4, times: x.line(0.08925587, 0.008516261))
+    let q = x.cubic(x2, 1.0, 2.4005673, 2.4780312, 1.3969227).adding(x4, times: x.line(0.44034344, 0.066332564))
     return (p, q)
   }
 
@@ -61,34 +66,39 @@ extension VectorFunctions {
   /// up to where erf x rounds to 1. The relative accuracy for small x is that of e⁻ᵘ − 1.
   @inline(__always)
   private static func erfByExponential<V: LaneVector>(_ x: V) -> V {
-    let (n, r, _) = exponentAndRemainder(-minusLogOfErfc(x.limited(to: V.isDouble ? 5.95 : 3.95)))
+    let (u, uTail) = minusLogOfErfc(x.limited(to: V.isDouble ? 5.95 : 3.95))
+    let (n, r, tail) = exponentAndRemainder(-u, -uTail)
     let minusPower = V(bits: (n &<< exponentShift(V.self)) &+ V(constant: -1).bits)
-    return (V(constant: 1) + minusPower).adding(minusPower, times: expm1OfRemainder(r))
+    return (V(constant: 1) + minusPower).adding(minusPower, times: expm1OfRemainder(r, tail))
   }
 
-  /// −log(1 − erf x) for 0 ≤ x ≤ 5.95 (3.95 for `Float`).
+  /// −log(1 − erf x) for 0 ≤ x ≤ 5.95 (3.95 for `Float`), in two parts where it is small.
   @inline(__always)
-  private static func minusLogOfErfc<V: LaneVector>(_ x: V) -> V {
+  private static func minusLogOfErfc<V: LaneVector>(_ x: V) -> (head: V, tail: V) {
+    let rest = x * excessOfLogOfErfc(x).times(x, plus: 0.1283791670955126)
+    let head = x + rest
+    return (head, (x - head) + rest)
+  }
+
+  /// The q of −log(1 − erf x) = 2/√π x + x² q.
+  @inline(__always)
+  private static func excessOfLogOfErfc<V: LaneVector>(_ x: V) -> V {
     let (x2, x4, x8) = powers(x)
-    if V.isDouble {
-      // A quotient, because a polynomial needs twice as many terms.
-      let above = x.cubic(x2, 0.6366197723675829, 1.2955222452930295, 1.155537282768614, 0.5924309509736462)
-        .adding(
-          x4,
-          times: x.cubic(x2, 0.18360817036698696, 0.03271034423356354, 0.0026201309223872617, 1.7130753978256163e-07)
-        )
-        .adding(x8, times: V(constant: -3.6521029947354065e-09))
-      let below = x.cubic(x2, 1.0, 1.8735667564257075, 1.5427016869183996, 0.7381660450708526)
-        .adding(
-          x4,
-          times: x.line(0.2135499894436895, 0.03552845982392936).adding(x2, times: V(constant: 0.002624959666063169)))
-      return (x2 * (above / below)).adding(x, times: V(constant: 1.1283791670955126))
+    if !V.isDouble {
+      return x.cubic(x2, 0.6366198, 0.102771275, -0.019117694, -0.0002530646)
+        .adding(x4, times: x.cubic(x2, 0.0017993588, -0.0007406898, 0.00016748274, -2.135503e-05))
+        .adding(x8, times: V(constant: 1.1933429e-06))
     }
-    let rest = x.cubic(x2, 0.6366198, 0.102771275, -0.019117694, -0.0002530646)
-      .adding(x4, times: x.cubic(x2, 0.0017993588, -0.0007406898, 0.00016748274, -2.135503e-05))
-      .adding(x8, times: V(constant: 1.1933429e-06))
-    // The first coefficient in two parts, because its rounding would be seen.
-    return (x * rest.times(x, plus: -5.8635382771399236e-08)).adding(x, times: V(constant: 1.1283792))
+    // A quotient, because a polynomial needs twice as many terms.
+    let above = x.cubic(x2, 0.6366197723675829, 1.2955222452930295, 1.155537282768614, 0.5924309509736462)
+      .adding(
+        x4, times: x.cubic(x2, 0.18360817036698696, 0.03271034423356354, 0.0026201309223872617, 1.7130753978256163e-07)
+      )
+      .adding(x8, times: V(constant: -3.6521029947354065e-09))
+    let below = x.cubic(x2, 1.0, 1.8735667564257075, 1.5427016869183996, 0.7381660450708526)
+      .adding(
+        x4, times: x.line(0.2135499894436895, 0.03552845982392936).adding(x2, times: V(constant: 0.002624959666063169)))
+    return above / below
   }
 
   @inline(__always)

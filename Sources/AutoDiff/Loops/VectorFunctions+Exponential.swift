@@ -2,14 +2,28 @@ extension VectorFunctions {
   /// eˣ.
   @inline(__always)
   static func exp<V: LaneVector>(_ x: V) -> V {
-    let inner = V.isLessOrEqual(x.magnitude, V(double: 708, float: 87))
-    if !(!inner).isAnyTrue {
-      let (n, r, _) = exponentAndRemainder(x)
-      return V(bits: expOfRemainder(r).bits &+ (n &<< exponentShift(V.self)))
-    }
-    let (n, r, _) = exponentAndRemainder(
-      x.limited(from: V.isDouble ? -1000 : -130).limited(to: V.isDouble ? 1000 : 130))
-    return scaled(expOfRemainder(r), n)
+    #if AUTODIFF_LANES_512
+      return expByTable(x, isPrecise: false)
+    #else
+      let inner = V.isLessOrEqual(x.magnitude, V(double: 708, float: 87))
+      if !(!inner).isAnyTrue {
+        let (n, r, _) = exponentAndRemainder(x)
+        return V(bits: expOfRemainder(r).bits &+ (n &<< exponentShift(V.self)))
+      }
+      let (n, r, _) = exponentAndRemainder(
+        x.limited(from: V.isDouble ? -1000 : -130).limited(to: V.isDouble ? 1000 : 130))
+      return scaled(expOfRemainder(r), n)
+    #endif
+  }
+
+  /// eˣ as a part of other functions, whose errors add to its own.
+  @inline(__always)
+  static func preciseExp<V: LaneVector>(_ x: V) -> V {
+    #if AUTODIFF_LANES_512
+      return expByTable(x, isPrecise: true)
+    #else
+      return exp(x)
+    #endif
   }
 
   /// eˣ − 1, exact near 0.
@@ -26,28 +40,56 @@ extension VectorFunctions {
   /// The hyperbolic tangent.
   @inline(__always)
   static func tanh<V: LaneVector>(_ x: V) -> V {
-    // tanh |x| = w / (1 - w) with w = (1 - e^(-2|x|)) / 2.
-    let a = x.magnitude.limited(to: V.isDouble ? 20 : 10)
-    let w = halfOfOneMinusExp(a)
-    let y = w / (V(constant: 1) - w)
+    #if AUTODIFF_LANES_512
+      let y = V.isDouble ? tanhByExponential(x.magnitude) : tanhByFloatTable(x.magnitude)
+    #else
+      let y = tanhByExponential(x.magnitude)
+    #endif
     return V(bits: y.bits | x.signBit)
+  }
+
+  /// The hyperbolic tangent of 0 ≤ x.
+  @inline(__always)
+  private static func tanhByExponential<V: LaneVector>(_ x: V) -> V {
+    // tanh x = (1 - e) / (1 + e) with e = e^(-2x). The sum is rounded, and what it contains of e is subtracted exactly.
+    let (scale, growth) = scaleAndGrowth(x.limited(to: V.isDouble ? 20 : 10), times: -2)
+    let (one, half) = (V(constant: 1), V(constant: 0.5))
+    let below = (one + scale).adding(scale, times: growth)
+    let y = (V(constant: 2) - below) / below
+    // The rest of e, divided by 1 + e, which is 2 / (1 + tanh x).
+    let rest = ((below - one) - scale).adding(-scale, times: growth)
+    let first = rest.adding(rest, times: y)
+    return y.adding(first.adding(first, times: y), times: half)
   }
 
   /// 1 / (1 + e⁻ˣ), exact in both tails.
   @inline(__always)
   static func sigmoid<V: LaneVector>(_ x: V) -> V {
     let one = V(constant: 1)
-    let e = exp(-x.magnitude)
-    return V.select(V.isLess(x, V(constant: 0)), e, one) / (one + e)
+    let e = preciseExp(-x.magnitude)
+    let below = one + e
+    let isNegative = V.isLess(x, V(constant: 0))
+    let above = V.select(isNegative, e, one)
+    let y = above / below
+    // What the sum and the quotient have lost, divided by 1 + e, which is 1 / y or 1 / (1 - y).
+    #if AUTODIFF_FMA
+      let lost = above.adding(-y, times: below).adding(y, times: (below - one) - e)
+    #else
+      let lost = y * ((below - one) - e)
+    #endif
+    return y.adding(lost, times: V.select(isNegative, one - y, y))
   }
 
-  /// (1 − e^(-2a)) / 2 for a from 0 to 20.
+  /// eˣ = scale · (1 + growth) for -40 ≤ x ≤ 0, where the scale is exact; x is given as two factors, the second of which is
+  /// a power of two but for its sign.
   @inline(__always)
-  private static func halfOfOneMinusExp<V: LaneVector>(_ a: V) -> V {
-    let (n, r, _) = exponentAndRemainder(a * V(constant: -2))
-    let (square, series) = expSeries(r)
-    let scale = V(bits: (n &<< exponentShift(V.self)) &+ V(constant: -0.5).bits)
-    return (V(constant: 0.5) + scale).adding(scale, times: r.adding(square, times: series))
+  private static func scaleAndGrowth<V: LaneVector>(_ x: V, times factor: Double) -> (scale: V, growth: V) {
+    #if AUTODIFF_LANES_512
+      return scaleAndGrowthByTable(x, times: factor)
+    #else
+      let (n, r, tail) = exponentAndRemainder(x * V(constant: factor))
+      return (V(bits: (n &<< exponentShift(V.self)) &+ V(constant: 1).bits), expm1OfRemainder(r, tail))
+    #endif
   }
 
   /// How far the exponent is from the lowest bit.
@@ -96,10 +138,15 @@ extension VectorFunctions {
   /// x 2ⁿ for a number x of moderate size; n is the low bits of a pattern whose high bits do not matter.
   @inline(__always)
   static func scaled<V: LaneVector>(_ x: V, _ n: V.Bits) -> V {
-    // Two factors, because 2ⁿ may be out of range where the product is not.
-    let (shift, one) = (exponentShift(V.self), V(constant: 1).bits)
-    let half = n &>> 1
-    return x * V(bits: (half &<< shift) &+ one) * V(bits: ((n &- half) &<< shift) &+ one)
+    #if AUTODIFF_LANES_512
+      let integers = V(double: 0x1.8p52, float: 0x1.8p23)
+      return x.timesPowerOfTwo(V(bits: n) - integers)
+    #else
+      // Two factors, because 2ⁿ may be out of range where the product is not.
+      let (shift, one) = (exponentShift(V.self), V(constant: 1).bits)
+      let half = n &>> 1
+      return x * V(bits: (half &<< shift) &+ one) * V(bits: ((n &- half) &<< shift) &+ one)
+    #endif
   }
 
   /// scale · e^(r + tail) − offset, for a scale that is a power of two.

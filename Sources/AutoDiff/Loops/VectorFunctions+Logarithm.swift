@@ -23,7 +23,7 @@ extension VectorFunctions {
   /// log(1 + eˣ), without overflow and exact in the lower tail.
   @inline(__always)
   static func softplus<V: LaneVector>(_ x: V) -> V {
-    x.limited(from: 0) + logOfOnePlus(exp(-x.magnitude))
+    x.limited(from: 0) + logOfOnePlus(preciseExp(-x.magnitude))
   }
 
   /// log(1 + x) where 1 + x is positive and finite.

@@ -92,26 +92,4 @@ extension VectorFunctions {
     }
     return V(constant: 0.23054428).times(z, plus: 0.28562084).times(z, plus: 0.40000015)
   }
-
-  /// a · b − product, exactly.
-  @inline(__always)
-  static func remainderOfProduct<V: LaneVector>(_ a: V, _ b: V, _ product: V) -> V {
-    #if AUTODIFF_FMA
-      return (-product).adding(a, times: b)
-    #else
-      let (aHigh, aLow) = halves(a)
-      let (bHigh, bLow) = halves(b)
-      return ((aHigh * bHigh - product) + aHigh * bLow + aLow * bHigh) + aLow * bLow
-    #endif
-  }
-
-  /// x in two parts of half as many digits, whose products are exact.
-  ///
-  /// - Source: Dekker, A floating-point technique for extending the available precision (1971).
-  @inline(__always)
-  private static func halves<V: LaneVector>(_ x: V) -> (high: V, low: V) {
-    let spread = x * V(double: 0x1p27 + 1, float: 0x1p12 + 1)
-    let high = spread - (spread - x)
-    return (high, x - high)
-  }
 }

@@ -6,8 +6,13 @@ extension VectorFunctions {
   static func sin<V: LaneVector>(_ x: V) -> V {
     // sin x = (-1)ⁿ sin(x - nπ).
     let n = V.nearestInteger(x * V(constant: 0.3183098861837907))
-    let y = V(bits: sinOfRemainder(remainder(x, n.number)).bits ^ (n.bits &<< signShift(V.self)))
-    return replacingLarge(x, y) { Foundation.sin($0) }
+    let (r, tail) = remainder(x, n.number)
+    let y = V(bits: sinOfRemainder(r, tail).bits ^ (n.bits &<< signShift(V.self)))
+    #if AUTODIFF_FMA
+      return replacingLarge(x, y) { Foundation.sin($0) }
+    #else
+      return replacingLarge(x, V.select(V.isEqual(x, V(constant: 0)), x, y)) { Foundation.sin($0) }
+    #endif
   }
 
   /// The cosine.
@@ -15,8 +20,8 @@ extension VectorFunctions {
   static func cos<V: LaneVector>(_ x: V) -> V {
     // cos x = sin(x + π/2) = (-1)ⁿ sin(x - (n - ½)π).
     let n = V.nearestInteger(V(constant: 0.5).adding(x, times: V(constant: 0.3183098861837907)))
-    let r = remainder(x, n.number - V(constant: 0.5))
-    let y = V(bits: sinOfRemainder(r).bits ^ (n.bits &<< signShift(V.self)))
+    let (r, tail) = remainder(x, n.number - V(constant: 0.5))
+    let y = V(bits: sinOfRemainder(r, tail).bits ^ (n.bits &<< signShift(V.self)))
     return replacingLarge(x, y) { Foundation.cos($0) }
   }
 
@@ -24,12 +29,14 @@ extension VectorFunctions {
   @inline(__always)
   static func tan<V: LaneVector>(_ x: V) -> V {
     let n = V.nearestInteger(x * V(constant: 0.6366197723675814))
-    let (r, tail) = remainderAndTail(x, n.number)
+    let (r, tail) = remainderAndTail(x, n.number, period: 0.5)
     let (sine, cosine) = sinAndCosOfEighth(r, tail)
     // Where n is odd, tan x = -1 / tan r.
     let parity = n.bits &<< signShift(V.self)
     let isEven = V.isEqual(V(bits: parity | V(constant: 1).bits), V(constant: 1))
-    let y = V.select(isEven, sine, cosine) / V.select(isEven, cosine, sine)
+    let y = quotient(
+      V.select(isEven, sine.head, cosine.head), V.select(isEven, sine.tail, cosine.tail),
+      V.select(isEven, cosine.head, sine.head), V.select(isEven, cosine.tail, sine.tail))
     let signed = V.select(V.isEqual(x, V(constant: 0)), x, V(bits: y.bits ^ parity))
     return replacingLarge(x, signed) { Foundation.tan($0) }
   }
@@ -71,14 +78,19 @@ extension VectorFunctions {
       .times(z, plus: -0.33333316)
   }
 
-  /// sin r for |r| ≤ π/2.
+  /// sin(r + tail) for |r| ≤ π/2 and a small tail, if any.
   @inline(__always)
-  private static func sinOfRemainder<V: LaneVector>(_ r: V) -> V {
+  private static func sinOfRemainder<V: LaneVector>(_ r: V, _ tail: V?) -> V {
     let z = r * r
     let square = z * z
-    // The products are arranged so that -0 stays -0.
-    let series = square * sineTail(z, square)
-    return r.adding(r, times: series.adding(z, times: V(double: -0.16666666666666666, float: -0.1666666)))
+    let series = (square * sineTail(z, square)).adding(z, times: V(double: -0.16666666666666666, float: -0.1666666))
+    guard let tail else {
+      // The product is arranged so that -0 stays -0.
+      return r.adding(r, times: series)
+    }
+    // The tail counts cos r times, and 1 - r²/2 + r⁴/24 is near enough.
+    let cosine = z.cubic(square, 1, -0.5, 0.041666666666666664, 0)
+    return r + (tail * cosine).adding(r, times: series)
   }
 
   /// The q of sin r = r - r z / 6 + r z² q for |r| ≤ π/2, where z = r².
@@ -96,81 +108,88 @@ extension VectorFunctions {
 
   /// The sine and cosine of r + tail for |r| ≤ π/4 and a small tail.
   @inline(__always)
-  private static func sinAndCosOfEighth<V: LaneVector>(_ r: V, _ tail: V) -> (sine: V, cosine: V) {
-    let z = r * r
-    let sine = r + tail.adding(r * z, times: sineSeries(z))
-    let shortOfOne = (r * tail).adding(z, times: V(constant: 0.5).adding(z, times: cosineSeries(z)))
-    return (sine, V(constant: 1) - shortOfOne)
+  private static func sinAndCosOfEighth<V: LaneVector>(
+    _ r: V, _ tail: V
+  ) -> (sine: (head: V, tail: V), cosine: (head: V, tail: V)) {
+    let (z, one) = (r * r, V(constant: 1))
+    let square = z * z
+    let rest = tail.adding(r * z, times: sineSeries(z, square))
+    let sine = r + rest
+    let shortOfOne = (r * tail).adding(z, times: V(constant: 0.5).adding(z, times: cosineSeries(z, square)))
+    let cosine = one - shortOfOne
+    return ((sine, (r - sine) + rest), (cosine, (one - cosine) - shortOfOne))
   }
 
   /// The q of sin r = r + r z q for |r| ≤ π/4, where z = r².
   @inline(__always)
-  private static func sineSeries<V: LaneVector>(_ z: V) -> V {
+  private static func sineSeries<V: LaneVector>(_ z: V, _ square: V) -> V {
     if V.isDouble {
-      return V(constant: 1.5895433208568663e-10).times(z, plus: -2.5050734387811853e-08)
-        .times(z, plus: 2.7557313538505747e-06).times(z, plus: -0.00019841269829358512)
-        .times(z, plus: 0.00833333333332184).times(z, plus: -0.1666666666666663)
+      return z.cubic(
+        square, -0.1666666666666663, 0.00833333333332184, -0.00019841269829358512, 2.7557313538505747e-06
+      )
+      .adding(square * square, times: z.line(-2.5050734387811853e-08, 1.5895433208568663e-10))
     }
     return V(constant: -0.00019518095).times(z, plus: 0.008332188).times(z, plus: -0.16666655)
   }
 
   /// The q of cos r = 1 - z / 2 - z² q for |r| ≤ π/4, where z = r².
   @inline(__always)
-  private static func cosineSeries<V: LaneVector>(_ z: V) -> V {
+  private static func cosineSeries<V: LaneVector>(_ z: V, _ square: V) -> V {
     if V.isDouble {
-      return V(constant: 1.135868345914925e-11).times(z, plus: -2.0875704272874995e-09)
-        .times(z, plus: 2.755731421008427e-07).times(z, plus: -2.4801587288983695e-05)
-        .times(z, plus: 0.0013888888888873325).times(z, plus: -0.041666666666666595)
+      return z.cubic(
+        square, -0.041666666666666595, 0.0013888888888873325, -2.4801587288983695e-05, 2.755731421008427e-07
+      )
+      .adding(square * square, times: z.line(-2.0875704272874995e-09, 1.135868345914925e-11))
     }
     return V(constant: -2.4432327e-05).times(z, plus: 0.001388731).times(z, plus: -0.041666646)
   }
 
-  /// x − n · period in one number, for sin and cos, whose period with a change of sign is π.
+  /// x − n · period, for sin and cos, whose period with a change of sign is π. Where operations are fused, one number is
+  /// exact enough.
   @inline(__always)
-  private static func remainder<V: LaneVector>(_ x: V, _ n: V) -> V {
-    let parts = minusPiInParts(V.self)
-    let r = x.adding(n, times: parts.0).adding(n, times: parts.1).adding(n, times: parts.2)
+  private static func remainder<V: LaneVector>(_ x: V, _ n: V) -> (r: V, tail: V?) {
     #if AUTODIFF_FMA
-      return r
+      let parts = minusPiInParts(V.self)
+      return (x.adding(n, times: parts.0).adding(n, times: parts.1).adding(n, times: parts.2), nil)
     #else
-      return r.adding(n, times: parts.3)
+      return remainderAndTail(x, n, period: 1)
     #endif
   }
 
-  /// x − n π/2 as a sum of two numbers.
+  /// x − n · period · π as a sum of two numbers, for a period that is a power of two.
   @inline(__always)
-  private static func remainderAndTail<V: LaneVector>(_ x: V, _ n: V) -> (r: V, tail: V) {
-    let parts = minusPiInParts(V.self)
-    let half = n * V(constant: 0.5)
-    let high = x.adding(half, times: parts.0)
-    let second = half * parts.1
+  private static func remainderAndTail<V: LaneVector>(_ x: V, _ n: V, period: Double) -> (r: V, tail: V) {
+    let parts = minusPiInParts(V.self, times: period)
+    let high = x.adding(n, times: parts.0)
+    let second = n * parts.1
     let r = high + second
-    let tail = ((high - r) + second + remainderOfProduct(half, parts.1, second)).adding(half, times: parts.2)
     #if AUTODIFF_FMA
-      return (r, tail)
+      return (r, ((high - r) + second + remainderOfProduct(n, parts.1, second)).adding(n, times: parts.2))
     #else
-      let rest = tail.adding(half, times: parts.3)
-      let sum = r + rest
-      return (sum, rest - (sum - r))
+      // The third part may be as large as what the others leave.
+      let third = n * parts.2
+      let sum = r + third
+      return (sum, ((high - r) + second) + ((r - sum) + third).adding(n, times: parts.3))
     #endif
   }
 
-  /// -π in parts. With fused operations their products with n need not be exact; without, the parts are so short that they
-  /// are. All have one sign, so that -0 stays -0.
+  /// -π in parts, times a power of two. With fused operations their products with n need not be exact; without, the parts
+  /// are so short that they are. All have one sign, so that -0 stays -0.
   @inline(__always)
-  private static func minusPiInParts<V: LaneVector>(_: V.Type) -> (V, V, V, V) {
+  private static func minusPiInParts<V: LaneVector>(_: V.Type, times s: Double = 1) -> (V, V, V, V) {
+    let f = Float(s)
     #if AUTODIFF_FMA
       return (
-        V(double: -0x1.921fb54442d18p+1, float: -0x1.921fb4p+1),
-        V(double: -0x1.1a62633145c06p-53, float: -0x1.4442dp-23),
-        V(double: -0x1.c1cd129024e08p-106, float: -0x1.846988p-47), V(constant: 0)
+        V(double: -0x1.921fb54442d18p+1 * s, float: -0x1.921fb4p+1 * f),
+        V(double: -0x1.1a62633145c06p-53 * s, float: -0x1.4442dp-23 * f),
+        V(double: -0x1.c1cd129024e08p-106 * s, float: -0x1.846988p-47 * f), V(constant: 0)
       )
     #else
       return (
-        V(double: -0x1.921fb544p+1, float: -0x1.92p+1),
-        V(double: -0x1.0b4611a6p-33, float: -0x1.fb4p-11),
-        V(double: -0x1.3198a2ep-68, float: -0x1.444p-23),
-        V(double: -0x1.b839a252049c1p-103, float: -0x1.68c234p-38)
+        V(double: -0x1.921fb544p+1 * s, float: -0x1.92p+1 * f),
+        V(double: -0x1.0b4611a6p-33 * s, float: -0x1.fb4p-11 * f),
+        V(double: -0x1.3198a2ep-68 * s, float: -0x1.444p-23 * f),
+        V(double: -0x1.b839a252049c1p-103 * s, float: -0x1.68c234p-38 * f)
       )
     #endif
   }

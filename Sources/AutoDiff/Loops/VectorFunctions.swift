@@ -2,34 +2,33 @@
 /// not-a-number included.
 ///
 /// They are generic over the vector, and where `Double` and `Float` need different coefficients, they ask
-/// ``LaneVector/isDouble``, which costs nothing once they are specialised. There are no tables in memory but one, because
-/// gathers are slow: arguments are reduced by arithmetic, and one polynomial or quotient covers what is left. The result for
-/// an entry depends on that entry only.
+/// ``LaneVector/isDouble``, which costs nothing once they are specialised. Tables are as large as one instruction can look
+/// up in registers, because gathers from memory are slow: arguments are reduced by arithmetic, and one polynomial or
+/// quotient covers what is left. The result for an entry depends on that entry only.
 ///
-/// The largest errors found, in units of the last place: on hosts with fused multiplication and addition among 2.5 · 10⁷
-/// arguments (pow: 10⁶ pairs, twice), without among 2 · 10⁶ (10⁶), and at points found earlier. Found by sampling, they
-/// are no proven bounds. A quarter of the arguments each comes from the range where the function varies, from [-2, 2],
-/// from small numbers of every size, and from random bit patterns; the reference is the C library's function in 80 bits.
+/// Every function stays below 2 units in the last place. The largest errors found, in these units: among 5 · 10⁶ arguments
+/// for each of three instruction sets (pow: 10⁶ pairs), and at points found earlier. Found by sampling, they are no proven
+/// bounds. A sixth of the arguments each comes from the range where the function varies, from [-2, 2], from [-8, 8], from
+/// small numbers of every size, from the ends of the intervals into which arguments are divided, and from random bit
+/// patterns; the reference is the C library's function in 80 bits. Hosts with fused multiplication and addition count by
+/// the worse of those with and without AVX-512.
 ///
 ///                      fused           unfused
 ///                 Double  Float   Double  Float
-///     exp         1.10    1.07    1.02    0.99
-///     expm1       1.60    1.34    1.30    1.29
-///     log         0.83    0.83    0.80    0.83
-///     log1p       1.35    1.39    1.32    1.36
-///     softplus    1.68    1.68    1.66    1.61
-///     sigmoid     2.26    2.26    2.18    2.15
-///     tanh        2.63    2.50    2.51    2.49
-///     erf         1.80    1.59    2.21    2.33
-///     erfc        4.76    3.87    5.44    4.29
-///     sin         1.47    1.50    2.23    1.92
-///     cos         1.54    1.63    2.21    2.32
-///     tan         2.67    2.71    2.64    3.16
-///     arctan      1.79    1.84    1.83    1.85
-///     pow         1.19    0.88    1.19    0.89
-///
-/// tanh has the looser bound by choice: a correction that was tried brought it to 1.9 (1.6 for `Float`) and took 30 % more
-/// time.
+///     exp         1.12    1.05    1.03    1.02
+///     expm1       1.68    1.34    1.49    1.32
+///     log         0.83    0.83    0.82    0.83
+///     log1p       1.37    1.39    1.34    1.36
+///     softplus    1.71    1.70    1.66    1.68
+///     sigmoid     1.48    1.47    1.87    1.87
+///     tanh        1.89    1.87    1.83    1.83
+///     erf         1.80    1.59    1.57    1.39
+///     erfc        1.72    1.48    1.80    1.61
+///     sin         1.48    1.52    1.86    1.99
+///     cos         1.58    1.63    1.86    1.98
+///     tan         1.63    1.53    1.85    1.71
+///     arctan      1.80    1.84    1.83    1.86
+///     pow         1.19    0.92    1.19    0.89
 ///
 /// Polynomials are minimax approximations found by Remez's algorithm in 50 digits, quotients by weighted linear least
 /// squares with weights iterated towards the minimax one, each then rounded and its error checked in the rounded form.

@@ -16,6 +16,11 @@ import Testing
         #expect(Indexing.firstInvalidIndex(indices, count: 40, extent: 5) == place, "\(bad) at \(place)")
       }
     }
+    var many = [Float](repeating: 4, count: 100_000)
+    for place in [99_999, 70_000, 3] {
+      many[place] = 5
+      #expect(Indexing.firstInvalidIndex(many, count: many.count, extent: 5) == place)
+    }
     let largest = Float(1 << 24)
     #expect(Indexing.firstInvalidIndex([largest], count: 1, extent: 1 << 24) == 0)
     #expect(Indexing.firstInvalidIndex([largest], count: 1, extent: 1 << 24 + 1) == nil)
