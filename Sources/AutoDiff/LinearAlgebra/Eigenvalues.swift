@@ -1,87 +1,40 @@
-/// The eigenvalues of a symmetric matrix, in ascending order.
-///
-/// - Shapes: [n, n] → [n].
-/// - Parameter a: symmetric up to rounding; its lower half is what counts. Values inside a transform stop: this function has
-///   no derivative.
-/// - Throws: ``AsymmetryError``, or ``LinearAlgebraError`` if an entry is not finite or the iteration does not converge.
-/// - Complexity: about 4/3 n³ flops.
-public func symmetricEigenvalues(_ a: Tensor) throws -> Tensor {
-  let n = try checkedOrder(of: a, "symmetricEigenvalues")
-  func values<T: LoopScalar>(_: T.Type) throws -> Tensor {
-    try .make([n], T.self) { values in
-      try a.withEntries(T.self) { try SymmetricEigen.values($0, n: n, values: values) }
-    }
-  }
-  return a.scalarType == .float64 ? try values(Double.self) : try values(Float.self)
-}
-
 /// The eigendecomposition A = V diag(w) Vᵀ of a symmetric matrix.
 ///
-/// Every eigenvector has length 1, and the first of its entries of largest magnitude is positive.
+/// It is a function of the symmetric part (A + Aᵀ) / 2, so gradients are symmetric matrices. Every eigenvector has length
+/// 1, and the first of its entries of largest magnitude is positive. It works under all transforms. With M = Vᵀ Ȧ V the
+/// derivatives along Ȧ are
 ///
-/// - Shapes: [n, n] → [n] and [n, n].
-/// - Parameter a: symmetric up to rounding; its lower half is what counts. Values inside a transform stop: this function has
-///   no derivative.
+///     ẇᵢ = Mᵢᵢ        V̇ = V (F ∘ M)        Fᵢⱼ = 1 / (wⱼ − wᵢ),  Fᵢᵢ = 0
+///
+/// so the gradient of wᵢ is vᵢ vᵢᵀ.
+///
+/// - Warning: Derivatives of eigenvectors grow like one over the distance of their eigenvalues. Where two eigenvalues are
+///   equal, to n ε max |w|, their vectors are determined up to a rotation only, and Fᵢⱼ is set to zero. First derivatives
+///   are then right for functions that do not depend on that rotation, such as the projection onto the span of the
+///   vectors or the sum of the eigenvalues; others, such as the single vectors, have none there.
+/// - Shapes: [..., n, n] → [..., n] and [..., n, n]
+/// - Parameter a: the matrix, or a stack of them.
 /// - Returns: the eigenvalues in ascending order, and the eigenvectors as columns.
-/// - Throws: ``AsymmetryError``, or ``LinearAlgebraError`` if an entry is not finite or the iteration does not converge.
-/// - Complexity: about 9 n³ flops at most, and n² further entries of memory.
-public func symmetricEigen(_ a: Tensor) throws -> (values: Tensor, vectors: Tensor) {
-  let n = try checkedOrder(of: a, "symmetricEigen")
-  func decompose<T: LoopScalar>(_: T.Type) throws -> (Tensor, Tensor) {
-    var values = Tensor.zeros([0])
-    let vectors = try Tensor.make([n, n], T.self) { vectors in
-      a.withEntries(T.self) { vectors.update(from: $0, count: n * n) }
-      values = try .make([n], T.self) { try SymmetricEigen.decompose(vectors, n: n, values: $0) }
-    }
-    return (values, vectors)
-  }
-  return a.scalarType == .float64 ? try decompose(Double.self) : try decompose(Float.self)
+/// - Throws: `LinearAlgebraError.notFinite` if an entry is infinite or not a number, `.notConverged` if the iteration does
+///   not end. Also under transforms; inside ``vmap(_:axis:outputAxis:)`` if it happens for any example.
+/// - Complexity: about 9 n³ flops at most; derivatives 4 n³ and more. Memory for the result and 2 n² entries on the way.
+///   The eigenvalues alone are cheaper by ``symmetricEigenvalues(_:)``.
+/// - Source: reduction to tridiagonal form, then divide and conquer (Cuppen, Numer. Math. 36, 1981; Gu and Eisenstat, SIAM
+///   J. Matrix Anal. Appl. 16, 1995); derivatives by Magnus, Econometric Theory 1 (1985).
+public func symmetricEigen(_ a: Tensor) throws(LinearAlgebraError) -> (values: Tensor, vectors: Tensor) {
+  SymmetricEigenvectors.split(try SymmetricEigenvectors().factors(of: a))
 }
 
-/// A matrix that must be symmetric is not.
-public struct AsymmetryError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// What needed a symmetric matrix.
-  public let operation: String
-  /// The place below the diagonal where the halves differ most.
-  public let row, column: Int
-  /// The entry there, and the one opposite to it.
-  public let lower, upper: Double
-
-  /// Operation, place and values on one line.
-  public var description: String {
-    "\(operation): the matrix must be symmetric, but entry [\(row), \(column)] is \(lower) "
-      + "and entry [\(column), \(row)] is \(upper)."
-  }
-}
-
-/// The order of a matrix that is square, as it stops otherwise, and symmetric up to rounding: halves may differ by n ε times
-/// the largest entry.
-private func checkedOrder(of a: Tensor, _ operation: String) throws -> Int {
-  guard a.rank == 2, a.shape[0] == a.shape[1] else {
-    stop(operation, "needs a square matrix", got: "shape \(a.shape)")
-  }
-  if a.isTraced {
-    stop(operation, "cannot be differentiated or batched", hint: "Call it on the result of the transform.")
-  }
-  let n = a.shape[0]
-  func worst<T: LoopScalar>(_: T.Type) -> AsymmetryError? {
-    a.withEntries(T.self) { entries in
-      var largest: T = 0
-      var (difference, place): (T, (Int, Int)) = (0, (0, 0))
-      for i in 0..<n {
-        for j in 0...i {
-          let (lower, upper) = (entries[i * n + j], entries[j * n + i])
-          largest = max(largest, abs(lower))
-          // Where one of them is not finite the solver says so.
-          if abs(lower - upper) > difference { (difference, place) = (abs(lower - upper), (i, j)) }
-        }
-      }
-      if !(difference > T(n) * .ulpOfOne * largest) { return nil }
-      let (i, j) = place
-      return AsymmetryError(
-        operation: operation, row: i, column: j, lower: Double(entries[i * n + j]), upper: Double(entries[j * n + i]))
-    }
-  }
-  if let error = a.scalarType == .float64 ? worst(Double.self) : worst(Float.self) { throw error }
-  return n
+/// The eigenvalues of a symmetric matrix, in ascending order, without the eigenvectors.
+///
+/// A function of the symmetric part (A + Aᵀ) / 2; the gradient of the eigenvalue wᵢ is vᵢ vᵢᵀ. It works under all transforms,
+/// and what ``symmetricEigen(_:)`` says of equal eigenvalues holds for its derivatives.
+///
+/// - Shapes: [..., n, n] → [..., n]
+/// - Parameter a: the matrix, or a stack of them.
+/// - Returns: the eigenvalues.
+/// - Throws: `LinearAlgebraError`, as ``symmetricEigen(_:)``.
+/// - Complexity: about 4/3 n³ flops and n² further entries of memory; derivatives need the eigenvectors.
+public func symmetricEigenvalues(_ a: Tensor) throws(LinearAlgebraError) -> Tensor {
+  try SymmetricEigenvalues().factors(of: a)
 }

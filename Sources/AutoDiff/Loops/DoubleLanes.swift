@@ -26,6 +26,15 @@ struct DoubleLanes: LaneVector {
   @inline(__always) func store(_ address: UnsafeMutablePointer<Double>) {
     UnsafeMutableRawPointer(address).storeBytes(of: v, as: DoubleVector.self)
   }
+  @inline(__always) func stream(_ address: UnsafeMutablePointer<Double>) {
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      _mm512_stream_pd(address, v)
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      _mm256_stream_pd(address, v)
+    #else
+      store(address)
+    #endif
+  }
   @inline(__always) init(bits: Bits) { v = unsafeBitCast(bits.v, to: DoubleVector.self) }
   var bits: Bits { @inline(__always) get { .init(v: unsafeBitCast(v, to: DoubleVector.MaskStorage.self)) } }
   var first: Double { @inline(__always) get { v[0] } }

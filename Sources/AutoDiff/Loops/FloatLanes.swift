@@ -26,6 +26,15 @@ struct FloatLanes: LaneVector {
   @inline(__always) func store(_ address: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(address).storeBytes(of: v, as: FloatVector.self)
   }
+  @inline(__always) func stream(_ address: UnsafeMutablePointer<Float>) {
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      _mm512_stream_ps(address, v)
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      _mm256_stream_ps(address, v)
+    #else
+      store(address)
+    #endif
+  }
   @inline(__always) init(bits: Bits) { v = unsafeBitCast(bits.v, to: FloatVector.self) }
   var bits: Bits { @inline(__always) get { .init(v: unsafeBitCast(v, to: FloatVector.MaskStorage.self)) } }
   var first: Float { @inline(__always) get { v[0] } }

@@ -19,6 +19,9 @@ protocol LaneVector: Sendable {
   init(_ address: UnsafePointer<Element>)
   /// Stores all entries; the address needs no alignment.
   func store(_ address: UnsafeMutablePointer<Element>)
+  /// Stores all entries past the caches, where the host can; the address must be a multiple of the vector's size. Other
+  /// threads see it after ``StreamedResult/finish()``.
+  func stream(_ address: UnsafeMutablePointer<Element>)
   /// Reinterprets bit patterns as numbers.
   init(bits: Bits)
   /// The numbers' bit patterns.

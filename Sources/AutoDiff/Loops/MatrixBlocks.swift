@@ -18,7 +18,7 @@ enum MatrixBlocks {
   /// The most columns for which a is not worth packing.
   private static let fewColumns = 256
   /// The number of blocks for each thread that is aimed at to balance them, where a block has enough work.
-  private static let blocksPerThread = 4
+  private static let blocksPerThread = 8
   /// The number of multiplications that is worth a block of its own.
   private static let workPerBlock = 1 << 18
   /// The most entries that are packed beforehand: a few tens of megabytes.

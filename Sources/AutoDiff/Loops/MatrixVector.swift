@@ -4,6 +4,8 @@ enum MatrixVector {
   private static let longestPiece = 1 << 15
   /// The entries of the matrix that a task should read, so that its start does not show.
   private static let entriesPerTask = 1 << 15
+  /// From how many bytes on an outer product, which one thread may write alone, does not stay in its second-level cache.
+  private static let streamedBytes = 2 << 20
   /// Rows that are summed together where the columns are contiguous: their sums stay in the first-level cache.
   private static let mostRows = 512
 
@@ -181,6 +183,9 @@ enum MatrixVector {
         for j in 0..<n { copy[j] = y[j] }
       }
       let right = copiesY ? UnsafePointer(copy) : y.base
+      let isStreamed =
+        !c.accumulate && m * n * MemoryLayout<T>.stride >= streamedBytes
+        && StreamedResult.isAligned(c.base) && StreamedResult.isAligned(c.base + c.rowStride)
       ThreadTeam.run(rows.count * columns.count) { task in
         let columns = columns[task / rows.count]
         for i in rows[task % rows.count] {
@@ -191,6 +196,11 @@ enum MatrixVector {
           if c.accumulate {
             while j + lanes <= columns.upperBound {
               T.Lanes(row + j).adding(v, times: T.Lanes(right + j)).store(row + j)
+              j += lanes
+            }
+          } else if isStreamed {
+            while j + lanes <= columns.upperBound {
+              (v * T.Lanes(right + j)).stream(row + j)
               j += lanes
             }
           } else {
@@ -204,6 +214,7 @@ enum MatrixVector {
             j += 1
           }
         }
+        if isStreamed { StreamedResult.finish() }
       }
     }
   }

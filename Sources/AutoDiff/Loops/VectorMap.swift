@@ -27,8 +27,13 @@ enum VectorMap {
   static func unary<T: LoopScalar, F: UnaryLaneFunction>(
     _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, count: Int, _ f: F
   ) {
+    let isStreamed = x != UnsafePointer(y) && StreamedResult.suits(y, count: count)
     forEachPiece(count, T.Lanes.self) { start, whole in
-      vectors(x + start, y + start, whole, f)
+      if isStreamed {
+        StreamedResult.write(y + start, count: whole) { vectors(x + (start + $0), $1, $2, f) }
+      } else {
+        vectors(x + start, y + start, whole, f)
+      }
     } tail: { start, size in
       withUnsafeTemporaryAllocation(of: T.self, capacity: T.Lanes.count) { buffer in
         let last = buffer.baseAddress!
@@ -53,8 +58,13 @@ enum VectorMap {
   static func binary<T: LoopScalar, F: BinaryLaneFunction>(
     _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, count: Int, _ f: F
   ) {
+    let isStreamed = a != UnsafePointer(y) && b != UnsafePointer(y) && StreamedResult.suits(y, count: count)
     forEachPiece(count, T.Lanes.self) { start, whole in
-      vectors(a + start, 1, b + start, 1, y + start, whole, f)
+      if isStreamed {
+        StreamedResult.write(y + start, count: whole) { vectors(a + (start + $0), 1, b + (start + $0), 1, $1, $2, f) }
+      } else {
+        vectors(a + start, 1, b + start, 1, y + start, whole, f)
+      }
     } tail: { start, size in
       lastVector(a + start, b + start, y + start, size, f)
     }

@@ -157,8 +157,8 @@ enum SymmetricPart {
         for i in rows {
           for j in first..<max(first, min(first + tile, i + 1)) {
             let (below, above) = (a[i * n + j], a[j * n + i])
-            // An infinity must not become not-a-number on the way.
-            target[i * n + j] = below == above ? below : below + (above - below) / 2
+            // Halved first, so that nothing overflows; not where they agree, because a half may be rounded.
+            target[i * n + j] = below == above ? below : below / 2 + above / 2
           }
         }
       }

@@ -36,10 +36,9 @@ import Testing
       expectEqual(matmul(q, r), a)
       expectEqual(matmul(q.transposed, q), Tensor.eye(k).broadcast(to: shape.dropLast(2) + [k, k]))
     }
-    let packed = try SymmetricEigenvectors().factors(of: a)
-    let (values, vectors) = SymmetricEigenvectors.split(packed)
+    let (values, vectors) = try symmetricEigen(a)
     expectEqual(matmul(vectors * values.expanded(at: -2), vectors.transposed), a)
-    expectEqual(try SymmetricEigenvalues().factors(of: a), values)
+    expectEqual(try symmetricEigenvalues(a), values)
   }
 
   @Test func solvesWithColumnsVectorsAndStacks() throws {
@@ -60,7 +59,7 @@ import Testing
 
   @Test func logDeterminantAndItsGradient() throws {
     let a = positiveDefinite([4, 4], seed: 6)
-    let values = try SymmetricEigenvalues().factors(of: a)
+    let values = try symmetricEigenvalues(a)
     expectEqual(try logDeterminant(a), log(values).sum())
     let inverse = try choleskySolve(a, .eye(4))
     expectEqual(try gradient(of: { try logDeterminant($0) }, at: a), inverse)
@@ -89,11 +88,11 @@ import Testing
   @Test func eigenvaluesThatAreEqual() throws {
     // A = I + t E: the sum of squares of the eigenvalues is the sum of squares of A's entries.
     let a = Tensor.eye(3)
-    let squares = { (a: Tensor) in square(try SymmetricEigenvalues().factors(of: a)).sum() }
+    let squares = { (a: Tensor) in square(try symmetricEigenvalues(a)).sum() }
     expectEqual(try gradient(of: squares, at: a), 2 * a)
     // The projection onto the span of the two equal vectors does not depend on their choice.
     let projection = { (a: Tensor) in
-      let vectors = SymmetricEigenvectors.split(try SymmetricEigenvectors().factors(of: a)).vectors
+      let vectors = try symmetricEigen(a).vectors
       let pair = vectors[TensorIndex.all, 0..<2]
       return matmul(pair, pair.transposed)
     }
@@ -125,8 +124,10 @@ import Testing
     #expect(throws: LinearAlgebraError.notFinite(row: 0, column: 1, value: .infinity)) {
       try qr(Tensor([[1, .infinity]]))
     }
-    #expect(throws: LinearAlgebraError.self) { try SymmetricEigenvectors().factors(of: infinite) }
-    #expect(throws: LinearAlgebraError.self) { try SymmetricEigenvalues().factors(of: infinite) }
+    #expect(throws: LinearAlgebraError.notFinite(row: 1, column: 0, value: .infinity)) { try symmetricEigen(infinite) }
+    #expect(throws: LinearAlgebraError.notFinite(row: 1, column: 0, value: .infinity)) {
+      try symmetricEigenvalues(infinite)
+    }
   }
 
   /// The error is thrown where the function is called: in gradients, in forward mode, and for any example of a batch.
