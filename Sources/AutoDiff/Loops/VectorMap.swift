@@ -29,11 +29,8 @@ enum VectorMap {
   ) {
     let isStreamed = x != UnsafePointer(y) && StreamedResult.suits(y, count: count)
     forEachPiece(count, T.Lanes.self) { start, whole in
-      if isStreamed {
-        StreamedResult.write(y + start, count: whole) { vectors(x + (start + $0), $1, $2, f) }
-      } else {
-        vectors(x + start, y + start, whole, f)
-      }
+      vectors(x + start, y + start, whole, f, streamed: isStreamed)
+      if isStreamed { StreamedResult.finish() }
     } tail: { start, size in
       withUnsafeTemporaryAllocation(of: T.self, capacity: T.Lanes.count) { buffer in
         let last = buffer.baseAddress!
@@ -60,11 +57,8 @@ enum VectorMap {
   ) {
     let isStreamed = a != UnsafePointer(y) && b != UnsafePointer(y) && StreamedResult.suits(y, count: count)
     forEachPiece(count, T.Lanes.self) { start, whole in
-      if isStreamed {
-        StreamedResult.write(y + start, count: whole) { vectors(a + (start + $0), 1, b + (start + $0), 1, $1, $2, f) }
-      } else {
-        vectors(a + start, 1, b + start, 1, y + start, whole, f)
-      }
+      vectors(a + start, 1, b + start, 1, y + start, whole, f, streamed: isStreamed)
+      if isStreamed { StreamedResult.finish() }
     } tail: { start, size in
       lastVector(a + start, b + start, y + start, size, f)
     }
@@ -106,11 +100,12 @@ enum VectorMap {
   /// The loop itself, over whole vectors.
   @inline(never)
   private static func vectors<T: LoopScalar, F: UnaryLaneFunction>(
-    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ count: Int, _ f: F
+    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ count: Int, _ f: F, streamed: Bool = false
   ) {
     var i = 0
     while i < count {
-      f.value(T.Lanes(x + i)).store(y + i)
+      let value = f.value(T.Lanes(x + i))
+      if streamed { value.stream(y + i) } else { value.store(y + i) }
       i &+= T.Lanes.count
     }
   }
@@ -119,11 +114,12 @@ enum VectorMap {
   @inline(never)
   private static func vectors<T: LoopScalar, F: BinaryLaneFunction>(
     _ a: UnsafePointer<T>, _ aStep: Int, _ b: UnsafePointer<T>, _ bStep: Int, _ y: UnsafeMutablePointer<T>,
-    _ count: Int, _ f: F
+    _ count: Int, _ f: F, streamed: Bool = false
   ) {
     var i = 0
     while i < count {
-      f.value(T.Lanes(a + i &* aStep), T.Lanes(b + i &* bStep)).store(y + i)
+      let value = f.value(T.Lanes(a + i &* aStep), T.Lanes(b + i &* bStep))
+      if streamed { value.stream(y + i) } else { value.store(y + i) }
       i &+= T.Lanes.count
     }
   }
