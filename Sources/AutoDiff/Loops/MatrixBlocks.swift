@@ -1,9 +1,10 @@
 /// The matrix product in blocks: packed, from the caches, on all threads.
 ///
 /// The result is cut into blocks, which are the tasks. An operand that several tasks use is packed beforehand by all
-/// threads together; one that a single task uses is packed by that task. The inner index is cut into pieces that depend
-/// on its extent only, and every entry of the result is summed piece by piece in order, so the result depends neither on
-/// the number of threads nor on the other cuts.
+/// threads together; one that a single task uses is packed by that task; and where the rows of b are contiguous, every
+/// task packs its columns of b on the way, which costs the first tiles of each column some stores and nobody else
+/// anything. The inner index is cut into pieces that depend on its extent only, and every entry of the result is summed
+/// piece by piece in order, so the result depends neither on the number of threads nor on the other cuts.
 ///
 /// - Source: K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008); F. Van
 ///   Zee, R. van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality", ACM TOMS 41 (2015).
@@ -15,10 +16,16 @@ enum MatrixBlocks {
   private static let mostRows = 132
   /// The most columns of a block.
   private static let mostColumns = 2048
+  /// The most panels of b in a block that packs them on the way: with the longest piece a quarter to half of a
+  /// second-level cache, where they stay while all of a passes.
+  private static let mostPanels = 8
+  /// The least rows of such a block where there are more, so that the first tiles do not count.
+  private static let rowsWorthPacking = 264
   /// The most columns for which a is not worth packing.
   private static let fewColumns = 256
-  /// The number of blocks for each thread that is aimed at to balance them, where a block has enough work.
-  private static let blocksPerThread = 8
+  /// The number of blocks for each thread that is aimed at to balance them, where a block has enough work; and how many
+  /// do where they are equal.
+  private static let blocksPerThread = (unequal: 8, equal: 2)
   /// The number of multiplications that is worth a block of its own.
   private static let workPerBlock = 1 << 18
   /// The most entries that are packed beforehand: a few tens of megabytes.
@@ -46,26 +53,21 @@ enum MatrixBlocks {
   private static func multiplyShare<T: LoopScalar>(
     _ a: PanelSource<T>, _ b: PanelSource<T>, steps: Cut, into c: ProductTarget<T>, _ part: Part
   ) {
-    // Columns are divided first, because a block of all rows needs nothing packed beforehand but a.
     let (m, n) = (a.paddedRows, b.paddedRows)
-    let threads = ThreadTeam.threadCount
-    let blocks = min(threads == 1 ? 1 : blocksPerThread * threads, max(1, m * n * steps.extent / workPerBlock))
-    let rowBlocks = (m + mostRows - 1) / mostRows
-    let columns = Cut(
-      b.matrix.rows, most: min(mostColumns, max(b.width, n * rowBlocks / blocks)), multipleOf: b.width)
-    let rows = Cut(a.matrix.rows, most: min(mostRows, max(a.width, m * columns.count / blocks)), multipleOf: a.width)
+    let packsOnTheWay = b.matrix.rowStride == 1 && n > fewColumns
+    let (rows, columns) = packsOnTheWay ? stripes(a, b, steps) : blocks(a, b, steps)
     // Where few tiles use a row of a, they read it where it lies; not where rows lie a power of two apart, because these
     // compete for the same places of the cache.
     let readsA =
       a.matrix.columnStride == 1 && n <= fewColumns && a.matrix.rowStride * MemoryLayout<T>.stride % 4096 != 0
     let sharesA = columns.count > 1 && !readsA
-    let sharesB = rows.count > 1
+    let sharesB = rows.count > 1 && !packsOnTheWay
     withScratch(T.self, sharesA ? m * steps.extent : 0) { sharedA in
       withScratch(T.self, sharesB ? n * steps.extent : 0) { sharedB in
         packBeforehand(sharesA ? (a, sharedA) : nil, sharesB ? (b, sharedB) : nil, steps)
         let block = BlockProduct(
-          a: a, b: b, c: c, part: part, readsA: readsA, sharedA: sharesA ? sharedA : nil,
-          sharedB: sharesB ? sharedB : nil)
+          a: a, b: b, c: c, part: part, readsA: readsA, packsOnTheWay: packsOnTheWay,
+          sharedA: sharesA ? sharedA : nil, sharedB: sharesB ? sharedB : nil)
         let (sizeA, sizeB) = (sharesA ? 0 : rows.length * steps.length, sharesB ? 0 : columns.length * steps.length)
         ThreadTeam.run(rows.count * columns.count) { task in
           let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
@@ -78,6 +80,37 @@ enum MatrixBlocks {
         }
       }
     }
+  }
+
+  /// How the result is cut for operands that are packed before they are used. Columns are divided first, because a block
+  /// of all rows needs nothing packed beforehand but a.
+  private static func blocks<T: LoopScalar>(_ a: PanelSource<T>, _ b: PanelSource<T>, _ steps: Cut) -> (Cut, Cut) {
+    let (m, n) = (a.paddedRows, b.paddedRows)
+    let blocks = blockCount(m * n * steps.extent, perThread: blocksPerThread.unequal)
+    let rowBlocks = (m + mostRows - 1) / mostRows
+    let columns = Cut(
+      b.matrix.rows, most: min(mostColumns, max(b.width, n * rowBlocks / blocks)), multipleOf: b.width)
+    let rows = Cut(a.matrix.rows, most: min(mostRows, max(a.width, m * columns.count / blocks)), multipleOf: a.width)
+    return (rows, columns)
+  }
+
+  /// How the result is cut where panels of b are packed on the way: few columns and, unless that leaves threads without
+  /// work, all rows.
+  private static func stripes<T: LoopScalar>(_ a: PanelSource<T>, _ b: PanelSource<T>, _ steps: Cut) -> (Cut, Cut) {
+    let (m, n) = (a.paddedRows, b.paddedRows)
+    let work = m * n * steps.extent
+    let stripes = blockCount(work, perThread: blocksPerThread.equal)
+    let columns = Cut(
+      b.matrix.rows, most: min(mostPanels * b.width, max(b.width, n / stripes)), multipleOf: b.width)
+    let isEven = columns.count % ThreadTeam.threadCount == 0
+    let blocks = isEven ? stripes : blockCount(work, perThread: blocksPerThread.unequal)
+    let rows = Cut(a.matrix.rows, most: max(rowsWorthPacking, m * columns.count / blocks), multipleOf: a.width)
+    return (rows, columns)
+  }
+
+  private static func blockCount(_ work: Int, perThread: Int) -> Int {
+    let threads = ThreadTeam.threadCount
+    return threads == 1 ? 1 : min(perThread * threads, max(1, work / workPerBlock))
   }
 
   /// Packs whole operands: piece after piece of the inner index, all panels of a piece one after the other.
@@ -96,93 +129,6 @@ enum MatrixBlocks {
       let steps = steps[task / cut.count]
       let rows = cut[task % cut.count]
       operand.source.pack(rows: rows, steps: steps, into: operand.panels + operand.source.offset(rows, steps))
-    }
-  }
-}
-
-/// What the blocks of one product have in common.
-private struct BlockProduct<T: LoopScalar> {
-  let a: PanelSource<T>
-  let b: PanelSource<T>
-  let c: ProductTarget<T>
-  let part: MatrixBlocks.Part
-  /// Whether full panels of a are not packed at all.
-  let readsA: Bool
-  /// The operands that have been packed beforehand.
-  let sharedA: UnsafeMutablePointer<T>?
-  let sharedB: UnsafeMutablePointer<T>?
-
-  /// Adds the product over one piece of the inner index to a block of the result; `ownA` and `ownB` are memory for the
-  /// panels that have not been packed.
-  @inline(__always)
-  func addPiece(
-    _ index: Int, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, ownA: UnsafeMutablePointer<T>,
-    ownB: UnsafeMutablePointer<T>
-  ) {
-    if sharedB == nil { b.pack(rows: columns, steps: steps, into: ownB) }
-    let panelsB = sharedB.map { $0 + b.offset(columns, steps) } ?? ownB
-    let target = c.after(index)
-    if let sharedA {
-      addPacked(sharedA + a.offset(rows, steps), panelsB, steps.count, rows: rows, columns: columns, into: target)
-      return
-    }
-    var packed = rows
-    if readsA {
-      packed = rows.lowerBound + rows.count / a.width * a.width..<rows.upperBound
-      addUnpacked(panelsB, steps, rows: rows.lowerBound..<packed.lowerBound, columns: columns, into: target)
-    }
-    a.pack(rows: packed, steps: steps, into: ownA)
-    addPacked(ownA, panelsB, steps.count, rows: packed, columns: columns, into: target)
-  }
-
-  /// All tiles of a block. A panel of b is used by all of a in turn, and stays in the nearest cache meanwhile that holds
-  /// it; the next one is fetched bit by bit.
-  @inline(__always)
-  private func addPacked(
-    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ k: Int, rows: Range<Int>, columns: Range<Int>,
-    into target: ProductTarget<T>
-  ) {
-    let height = MicroKernel.rows
-    let width = MicroKernel.columns(T.self)
-    let share = width * k / max(1, rows.count / height)
-    forEachTile(rows, columns) { row, column in
-      let panelA = a + (row - rows.lowerBound) * k
-      let panelB = b + (column - columns.lowerBound) * k
-      let place = target.at(row, column)
-      if row + height <= rows.upperBound && column + width <= columns.upperBound {
-        let next = panelB + (width * k + (row - rows.lowerBound) / height * share)
-        MicroKernel.panelTile(k, panelA, panelB, next: next, into: place)
-      } else {
-        MicroKernel.tile(
-          k, panelA, rowStride: 1, columnStride: height, panelB, rowStride: width, into: place,
-          rows: min(height, rows.upperBound - row), columns: min(width, columns.upperBound - column))
-      }
-    }
-  }
-
-  /// The same where a is read where it lies; `rows` are full tiles.
-  @inline(__always)
-  private func addUnpacked(
-    _ b: UnsafePointer<T>, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>
-  ) {
-    let width = MicroKernel.columns(T.self)
-    let source = a.matrix.block(rows: rows, columns: steps)
-    forEachTile(rows, columns) { row, column in
-      MicroKernel.tile(
-        steps.count, source.base + (row - rows.lowerBound) * source.rowStride, rowStride: source.rowStride,
-        columnStride: 1, b + (column - columns.lowerBound) * steps.count, rowStride: width,
-        into: target.at(row, column), rows: MicroKernel.rows, columns: min(width, columns.upperBound - column))
-    }
-  }
-
-  /// Calls `body` for the first row and column of each tile that is wanted, one column of tiles after the other.
-  @inline(__always)
-  private func forEachTile(_ rows: Range<Int>, _ columns: Range<Int>, _ body: (_ row: Int, _ column: Int) -> Void) {
-    let height = MicroKernel.rows
-    for column in stride(from: columns.lowerBound, to: columns.upperBound, by: MicroKernel.columns(T.self)) {
-      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
-        if part == .whole || row + height > column { body(row, column) }
-      }
     }
   }
 }

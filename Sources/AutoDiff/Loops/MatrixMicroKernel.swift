@@ -40,6 +40,8 @@ enum MicroKernel {
 
   /// How many steps of the inner index ahead the left operand is fetched into the first-level cache.
   private static let stepsAhead = 16
+  /// How many steps ahead the rows of b are fetched into the second-level cache while they are packed.
+  private static let packedStepsAhead = 24
 
   /// The columns of a full tile.
   @inline(__always) static func columns<T: LoopScalar>(_: T.Type) -> Int { 2 * T.Lanes.count }
@@ -72,33 +74,57 @@ enum MicroKernel {
     }
   }
 
-  /// A full tile from packed panels. What is needed soon is fetched meanwhile, so that the arithmetic does not wait: the
-  /// panel of a some steps ahead, the rows of the target, and a part of the panel of b that comes `next`, from where the
-  /// third-level cache has it.
+  /// A full tile from packed panels.
   ///
   /// Not inlined: several loops use it, and it is long.
   @inline(never)
   static func panelTile<T: LoopScalar>(
     _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, next: UnsafePointer<T>, into target: ProductTarget<T>
   ) {
+    fullTile(k, a, b, rowStride: 2 * T.Lanes.count, next: next, packingInto: nil, target)
+  }
+
+  /// A full tile from a packed panel of a and rows of b where they lie, which are packed on the way.
+  @inline(never)
+  static func packingTile<T: LoopScalar>(
+    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, rowStride: Int, packingInto panel: UnsafeMutablePointer<T>,
+    into target: ProductTarget<T>
+  ) {
+    fullTile(k, a, b, rowStride: rowStride, next: b, packingInto: panel, target)
+  }
+
+  /// A full tile. What is needed soon is fetched meanwhile, so that the arithmetic does not wait: the panel of a some
+  /// steps ahead, the rows of the target, and a part of the panel of b that comes `next`, from where the third-level
+  /// cache has it; or the rows of b ahead, where these are packed on the way.
+  @inline(__always)
+  private static func fullTile<T: LoopScalar>(
+    _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, rowStride: Int, next: UnsafePointer<T>,
+    packingInto panel: UnsafeMutablePointer<T>?, _ target: ProductTarget<T>
+  ) {
     let lanes = T.Lanes.count
     let line = 64 / MemoryLayout<T>.stride
     let end = target.base + rows * target.rowStride
-    var (a, b, next, row) = (a, b, next, target.base)
+    var (a, b, next, panel, row) = (a, b, next, panel, target.base)
     var left = SixRows<T.Lanes>()
     var right = SixRows<T.Lanes>()
     var bottomLeft = SixRows<T.Lanes>()
     var bottomRight = SixRows<T.Lanes>()
     @inline(__always) func step(_ p: Int) {
-      let (a, b) = (a + p * rows, b + p * 2 * lanes)
+      let (a, b) = (a + p * rows, b + p * rowStride)
       let b0 = T.Lanes(b)
       let b1 = T.Lanes(b + lanes)
+      if let panel {
+        // One line of the two: the hardware fetches them in pairs, and only so many can be under way.
+        Prefetch.forReadingLater(b + packedStepsAhead * rowStride)
+        b0.store(panel + p * 2 * lanes)
+        b1.store(panel + (p * 2 + 1) * lanes)
+      }
       SixRows.addOuterProduct(a, 1, b0, b1, to: &left, &right)
       if rows > 6 { SixRows.addOuterProduct(a + 6, 1, b0, b1, to: &bottomLeft, &bottomRight) }
     }
     for _ in 0..<k / 4 {
       for i in stride(from: 0, to: 4 * rows, by: line) { Prefetch.forReading(a + (stepsAhead * rows + i)) }
-      Prefetch.forReadingLater(next)
+      if panel == nil { Prefetch.forReadingLater(next) }
       Prefetch.forWriting(row)
       Prefetch.forWriting(row + lanes)
       step(0)
@@ -106,15 +132,17 @@ enum MicroKernel {
       step(2)
       step(3)
       a += 4 * rows
-      b += 8 * lanes
+      b += 4 * rowStride
       next += line
+      panel = panel.map { $0 + 8 * lanes }
       row += target.rowStride
       if row == end { row = target.base }
     }
     for _ in 0..<k % 4 {
       step(0)
       a += rows
-      b += 2 * lanes
+      b += rowStride
+      panel = panel.map { $0 + 2 * lanes }
     }
     left.write(into: target)
     right.write(into: target.at(0, lanes))

@@ -100,7 +100,8 @@ struct PanelSource<T: LoopScalar> {
   /// A panel of a matrix whose rows are contiguous.
   ///
   /// Reads a cache line of each row at a time: where the rows lie a power of two apart, their lines compete for the same
-  /// places of the cache and do not stay.
+  /// places of the cache and do not stay. The lines that come next are fetched meanwhile, and those that are written,
+  /// which other threads have read.
   @inline(__always)
   private static func transpose(
     _ source: UnsafePointer<T>, _ rowStride: Int, _ k: Int, rows: Int, width: Int, into panel: UnsafeMutablePointer<T>
@@ -109,6 +110,10 @@ struct PanelSource<T: LoopScalar> {
     let vectorisedSteps = k / line * line
     let vectorisedRows = rows / 4 * 4
     for p in stride(from: 0, to: vectorisedSteps, by: line) {
+      for i in 0..<rows {
+        Prefetch.forReading(source + (i * rowStride + p + 4 * line))
+        Prefetch.forWriting(panel + ((p + 2 * line) * width + i * line))
+      }
       for i in stride(from: 0, to: vectorisedRows, by: 4) {
         for q in stride(from: p, to: p + line, by: 4) {
           transposeFour(source + (i * rowStride + q), rowStride, into: panel + (q * width + i), width)
