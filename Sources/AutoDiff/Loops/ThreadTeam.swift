@@ -16,9 +16,9 @@ enum ThreadTeam {
 
   /// Calls `body` once for each of `0..<tasks`, in any order and on several threads, and returns when all are done.
   ///
-  /// The tasks are handed out one after the other to whoever is free, so tasks of unequal length balance; a task should
-  /// last some microseconds at least. For results that do not depend on the number of threads, divide the work by its
-  /// size, never by ``threadCount``.
+  /// Every thread begins with a share of its own and helps the others when it is done, so tasks of unequal length
+  /// balance; a task should last some microseconds at least. For results that do not depend on the number of threads,
+  /// divide the work by its size, never by ``threadCount``.
   static func run(_ tasks: Int, _ body: (_ task: Int) -> Void) {
     let helpers = min(threadCount, tasks) - 1
     guard helpers > 0, Team.shared.run(tasks, helpers: helpers, body) else {
@@ -73,6 +73,14 @@ private final class Team: Sendable {
   /// system call and some microseconds, too long between the operations of one computation.
   private static let patience: UInt64 = 40_000
 
+  /// A participant's part of the tasks. It is the same part in every region of as many tasks, so that consecutive
+  /// operations find in a core's cache what they left there; who is done early helps the others.
+  private final class Share: Sendable {
+    let next = Atomic(0)
+    /// Keeps the counters of two participants from lying in one cache line.
+    let padding = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+  }
+
   private final class Worker: Sendable {
     let isAsleep = Atomic(false)
     let wake = DispatchSemaphore(value: 0)
@@ -84,7 +92,9 @@ private final class Team: Sendable {
   /// The tasks of the region. Written only while no region is open, read only by those who joined it.
   private nonisolated(unsafe) var body: UnsafePointer<(Int) -> Void>?
   private nonisolated(unsafe) var tasks = 0
-  private let nextTask = Atomic(0)
+  /// One for each participant; those of a region are the first ``shareCount``.
+  private let shares: [Share]
+  private nonisolated(unsafe) var shareCount = 1
   /// The number of the region times 2¹⁶, plus its free places; a closed region has none.
   private let gate = Atomic<UInt>(0)
   /// Workers that have joined and not left; negative until the caller has counted those who joined.
@@ -95,10 +105,11 @@ private final class Team: Sendable {
 
   private init(workers count: Int) {
     workers = (0..<count).map { _ in Worker() }
+    shares = (0...count).map { _ in Share() }
     for (index, worker) in workers.enumerated() {
       let thread = Thread { [self] in
         // What a task calls must find itself within a region.
-        ThreadTeam.$limit.withValue(1) { serve(as: worker) }
+        ThreadTeam.$limit.withValue(1) { serve(as: worker, index + 1) }
       }
       thread.name = "AutoDiff \(index + 1)"
       thread.stackSize = 8 << 20
@@ -113,11 +124,14 @@ private final class Team: Sendable {
       withUnsafePointer(to: body) { address in
         self.body = address
         self.tasks = tasks
-        nextTask.store(0, ordering: .relaxed)
+        shareCount = helpers + 1
+        for index in 0..<shareCount {
+          shares[index].next.store(index * tasks / shareCount, ordering: .relaxed)
+        }
         let closed = (gate.load(ordering: .relaxed) >> 16 &+ 1) << 16
         gate.store(closed | UInt(helpers), ordering: .sequentiallyConsistent)
         wake(helpers)
-        ThreadTeam.$limit.withValue(1) { drawTasks() }
+        ThreadTeam.$limit.withValue(1) { drawTasks(as: 0) }
         let free = gate.exchange(closed, ordering: .acquiringAndReleasing) - closed
         waitUntilLeft(by: helpers - Int(free))
       }
@@ -134,12 +148,15 @@ private final class Team: Sendable {
 
   /// Not inlined, so that nothing of `body` is still held when a worker leaves.
   @inline(never)
-  private func drawTasks() {
-    let tasks = tasks
-    while true {
-      let task = nextTask.add(1, ordering: .relaxed).oldValue
-      if task >= tasks { return }
-      body!.pointee(task)
+  private func drawTasks(as participant: Int) {
+    let (tasks, count) = (tasks, shareCount)
+    for index in participant..<participant + count {
+      let (share, end) = (shares[index % count], (index % count + 1) * tasks / count)
+      while share.next.load(ordering: .relaxed) < end {
+        let task = share.next.add(1, ordering: .relaxed).oldValue
+        if task >= end { break }
+        body!.pointee(task)
+      }
     }
   }
 
@@ -152,7 +169,7 @@ private final class Team: Sendable {
   }
 
   /// What a worker does all its life.
-  private func serve(as worker: Worker) {
+  private func serve(as worker: Worker, _ participant: Int) {
     var region: UInt = 0
     while true {
       if !spins(until: { join(&region) }) {
@@ -166,7 +183,7 @@ private final class Team: Sendable {
           continue
         }
       }
-      drawTasks()
+      drawTasks(as: participant)
       if pending.subtract(1, ordering: .acquiringAndReleasing).newValue == Self.sleepingCaller { allLeft.signal() }
     }
   }

@@ -28,22 +28,27 @@ enum Workloads {
     let functions: [(name: String, function: Function)] = [
       ("tanh", { tanh($0) }), ("exp", { exp($0) }), ("erf", { erf($0) }),
     ]
-    // The pool hands out the memory of a result that nobody holds any longer as that of the next one, so fresh memory has
-    // to be asked for; giving it back is then part of the time, as in programs without a pool.
-    let variants = [
-      (name: "alloc, from the system", isFresh: true),
-      (name: "reuse, from the pool", isFresh: false),
-    ]
+    enum Memory: String, CaseIterable {
+      /// The result before is alive meanwhile, so the pool hands out another block.
+      case fresh = "alloc"
+      /// The result before is dropped, so the pool hands out its block again.
+      case reused = "reuse"
+      /// The pool is empty. Asking the system for memory and giving it back is part of the time.
+      case system = "alloc, pool emptied"
+    }
     return exponents.flatMap { exponent in
       let count = (0..<exponent).reduce(1) { power, _ in power * 10 }
       return functions.flatMap { name, function in
-        variants.map { variant in
-          Workload(id: "W2.\(name).1e\(exponent)", variant: variant.name, elements: count) { type in
+        Memory.allCases.map { memory in
+          Workload(id: "W2.\(name).1e\(exponent)", variant: memory.rawValue, elements: count) { type in
             let x = fill(3, [count], type, scale: 2)
+            var before: Tensor?
             return (
               {
-                if variant.isFresh { releasePooledMemory() }
-                return [function(x)]
+                if memory == .system { releasePooledMemory() }
+                let result = withExtendedLifetime(before) { function(x) }
+                before = memory == .fresh ? result : nil
+                return [result]
               }, { sum($0) / Double(count) }
             )
           }
