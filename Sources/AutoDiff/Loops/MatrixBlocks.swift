@@ -55,7 +55,7 @@ enum MatrixBlocks {
   ) {
     let (m, n) = (a.paddedRows, b.paddedRows)
     let packsOnTheWay = b.matrix.rowStride == 1 && n > fewColumns
-    let (rows, columns) = packsOnTheWay ? stripes(a, b, steps) : blocks(a, b, steps)
+    let (rows, columns) = packsOnTheWay ? stripes(a, b, steps, part) : blocks(a, b, steps)
     // Where few tiles use a row of a, they read it where it lies; not where rows lie a power of two apart, because these
     // compete for the same places of the cache.
     let readsA =
@@ -96,13 +96,15 @@ enum MatrixBlocks {
 
   /// How the result is cut where panels of b are packed on the way: few columns and, unless that leaves threads without
   /// work, all rows.
-  private static func stripes<T: LoopScalar>(_ a: PanelSource<T>, _ b: PanelSource<T>, _ steps: Cut) -> (Cut, Cut) {
+  private static func stripes<T: LoopScalar>(
+    _ a: PanelSource<T>, _ b: PanelSource<T>, _ steps: Cut, _ part: Part
+  ) -> (Cut, Cut) {
     let (m, n) = (a.paddedRows, b.paddedRows)
     let work = m * n * steps.extent
     let stripes = blockCount(work, perThread: blocksPerThread.equal)
     let columns = Cut(
       b.matrix.rows, most: min(mostPanels * b.width, max(b.width, n / stripes)), multipleOf: b.width)
-    let isEven = columns.count % ThreadTeam.threadCount == 0
+    let isEven = part == .whole && columns.count % ThreadTeam.threadCount == 0
     let blocks = isEven ? stripes : blockCount(work, perThread: blocksPerThread.unequal)
     let rows = Cut(a.matrix.rows, most: max(rowsWorthPacking, m * columns.count / blocks), multipleOf: a.width)
     return (rows, columns)

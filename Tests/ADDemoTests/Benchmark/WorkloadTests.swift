@@ -43,7 +43,7 @@ import Testing
     let x = specifiedFill(3, 1000, scale: 2)
     let functions: [(String, (Double) -> Double)] = [("tanh", tanh), ("exp", exp), ("erf", erf)]
     let workloads = Workloads.elementwise(exponents: [3])
-    #expect(workloads.map(\.id) == functions.flatMap { ["W2.\($0.0).1e3", "W2.\($0.0).1e3"] })
+    #expect(workloads.map(\.id) == functions.flatMap { Array(repeating: "W2.\($0.0).1e3", count: 3) })
     #expect(workloads.allSatisfy { $0.elements == 1000 })
     for (name, function) in functions {
       try expectCheck("W2.\(name).1e3", in: workloads, x.map(function).reduce(0, +) / 1000)
@@ -266,12 +266,13 @@ import Testing
   }
 
   @Test func allWorkloadsOfTheSpecification() {
+    var ids: [String] = []
+    for id in Workloads.all.map(\.id) where id != ids.last { ids.append(id) }
     #expect(
-      Workloads.all.map(\.id) == [
-        "W1.gemm.256", "W1.gemm.512", "W1.gemm.1024", "W1.gemm.2048", "W2.tanh.1e6", "W2.tanh.1e6", "W2.exp.1e6",
-        "W2.exp.1e6", "W2.erf.1e6", "W2.erf.1e6", "W2.tanh.1e7", "W2.tanh.1e7", "W2.exp.1e7", "W2.exp.1e7",
-        "W2.erf.1e7", "W2.erf.1e7", "W3.forward", "W3.valuegrad", "W3.hvp", "W3.sgd", "W4.tree", "W4.flat",
-        "W5.mlp128.forward", "W5.mlp128.ntk", "W5.mlp256.forward", "W5.mlp256.ntk", "W5.mlp64o10.forward",
+      ids == [
+        "W1.gemm.256", "W1.gemm.512", "W1.gemm.1024", "W1.gemm.2048", "W2.tanh.1e6", "W2.exp.1e6", "W2.erf.1e6",
+        "W2.tanh.1e7", "W2.exp.1e7", "W2.erf.1e7", "W3.forward", "W3.valuegrad", "W3.hvp", "W3.sgd", "W4.tree",
+        "W4.flat", "W5.mlp128.forward", "W5.mlp128.ntk", "W5.mlp256.forward", "W5.mlp256.ntk", "W5.mlp64o10.forward",
         "W5.mlp64o10.ntk", "W5.cnn_flat.forward", "W5.cnn_flat.ntk", "W5.cnn_gap.forward", "W5.cnn_gap.ntk",
         "W6.K3n8", "W6.K3n16", "W6.K4n8", "W7.power20", "W8.scalar", "W8.vec32", "W9.forward", "W9.grad",
         "W10.eigh.500", "W10.chol.500", "W10.eigh.1000", "W10.chol.1000", "W10.eigh.2000", "W10.chol.2000",
