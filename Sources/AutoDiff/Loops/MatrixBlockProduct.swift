@@ -107,7 +107,7 @@ struct BlockProduct<T: LoopScalar> {
     }
   }
 
-  /// The same where a is read where it lies; `rows` are full tiles.
+  /// All tiles of a block where a is read where it lies; `rows` are full tiles.
   @inline(__always)
   private func addUnpacked(
     _ b: UnsafePointer<T>, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>

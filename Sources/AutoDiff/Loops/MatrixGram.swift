@@ -1,6 +1,6 @@
 /// The product of a matrix and its transpose.
 enum MatrixGram {
-  /// Writes `c = [c +] scale a aᵀ`: the tiles that touch the lower half, then its mirror image.
+  /// Writes `c = scale a aᵀ`: the tiles that touch the lower half, then its mirror image.
   ///
   /// Both orders of the factors give the same bits, so the mirror image is what would have been computed.
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, into c: ProductTarget<T>) {

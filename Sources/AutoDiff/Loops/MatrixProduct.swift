@@ -63,17 +63,17 @@ enum MatrixProduct {
     ThreadTeam.run(tasks.count) { multiplyEntries(tasks[$0]) }
   }
 
-  /// c = [c +] scale a aᵀ, both halves written; what is added to must be symmetric.
+  /// c = scale a aᵀ, both halves written.
   @_specialize(where T == Double)
   @_specialize(where T == Float)
   static func gram<T: LoopScalar>(
-    _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1, accumulate: Bool = false
+    _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1
   ) {
     let (m, k) = (a.rows, a.columns)
     if k <= 1 || m <= 1 || m * m * k <= MatrixDirect.workPerTask {
-      multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale, accumulate: accumulate)
+      multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale)
     } else {
-      MatrixGram.multiply(a, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: accumulate))
+      MatrixGram.multiply(a, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: false))
     }
   }
 }

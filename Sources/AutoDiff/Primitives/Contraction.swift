@@ -161,8 +161,10 @@ extension Contraction {
         let y = MatrixView(
           base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
         if left.batch.extents.isEmpty {
-          if p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride {
-            MatrixProduct.gram(x, into: c, rowStride: n, accumulate: accumulate)
+          let isGram = p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride
+          // What is added to need not be symmetric.
+          if isGram && !accumulate {
+            MatrixProduct.gram(x, into: c, rowStride: n)
           } else {
             MatrixProduct.multiply(x, y, into: c, rowStride: n, accumulate: accumulate)
           }

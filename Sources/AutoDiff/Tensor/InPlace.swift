@@ -1,6 +1,10 @@
 /// Operations that overwrite memory which nobody else refers to. They have the value semantics of all others.
 extension Tensor {
-  /// self += factor · other, in place where no other tensor shares the memory; shapes must agree.
+  /// self += factor · other, in place where no other tensor shares the memory.
+  ///
+  /// - Parameters:
+  ///   - other: broadcast against self as by `+`; shapes that do not agree stop, as do different scalar types.
+  ///   - factor: multiplies every entry of `other`.
   public mutating func add(_ other: Tensor, scaledBy factor: Double = 1) {
     factor == 1 ? update(Add(), other) : update(AddScaled(factor: factor), other)
   }

@@ -13,8 +13,16 @@ public func jvp<T: TensorTree, Out: TensorTree>(
   return (output.mapTensors { trace.primal(of: $0) }, output.mapTensors { trace.tangentOrZero(of: $0) })
 }
 
-/// The derivative of a function along a direction: the tangent of ``jvp(of:at:along:)`` without its value, from which
-/// only the tangent's own needs are computed.
+/// The derivative of a function along a direction: the tangent of ``jvp(of:at:along:)`` without the function's value, of
+/// which only that is computed which the tangent needs.
+///
+/// - Parameters:
+///   - f: a function of a tree of tensors.
+///   - x: where.
+///   - direction: v, a tree of the structure and the shapes of `x`; others stop.
+/// - Returns: the derivative along v, a tree of the structure and the shapes of `f(x)`.
+/// - Throws: what `f` throws.
+/// - Source: Griewank and Walther, Evaluating Derivatives, SIAM 2008, section 3.1.
 public func directionalDerivative<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T, along direction: T
 ) rethrows -> Out {

@@ -10,9 +10,9 @@ import Testing
     let (m, k) = shape
     func run<T: LoopScalar>(_: T.Type) {
       let a = TestMatrix<T>(m, k, layout, seed: 11)
-      for (scale, accumulate) in [(1, false), (3, true)] as [(T, Bool)] {
-        expectProduct(a.view, a.view.transposed, scale: scale, accumulate: accumulate) {
-          MatrixProduct.gram(a.view, into: $0, rowStride: $1, scale: scale, accumulate: accumulate)
+      for scale: T in [1, 3] {
+        expectProduct(a.view, a.view.transposed, scale: scale) {
+          MatrixProduct.gram(a.view, into: $0, rowStride: $1, scale: scale)
         }
       }
     }

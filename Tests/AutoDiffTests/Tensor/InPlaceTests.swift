@@ -77,4 +77,16 @@ import Testing
     #expect(kept.scalars == [1, 1, 1, 1] && sum.scalars == [20, 23, 44, 51])
     #expect(product.evaluate(.two(a, b), addedTo: Tensor.ones([2, 2]) * 1).scalars == [20, 23, 44, 51])
   }
+
+  /// x xᵀ is symmetric and half of it is computed; the sum it is added to need not be symmetric.
+  @Test func aGramMatrixIsAddedToAnySum() {
+    var generator = RandomGenerator(seed: 1)
+    let (x, y, dx) = (
+      Tensor.normal([90, 40], using: &generator), Tensor.normal([90, 40], using: &generator),
+      Tensor.normal([90, 40], using: &generator)
+    )
+    let found = directionalDerivative(of: { matmul($0[0], $0[1].transposed) }, at: [x, y], along: [dx, x])
+    let expected = matmul(dx, y.transposed) + matmul(x, x.transposed)
+    #expect(zip(found.scalars, expected.scalars).allSatisfy { abs($0 - $1) < 1e-12 })
+  }
 }
