@@ -27,12 +27,16 @@ func features(of cpu: String) -> (fma: Bool, lanes: Int) {
 }
 
 var settings: [SwiftSetting] = [
-  // A debug build would run the vector loops sixty times slower without optimisation; whole-module, because generic
-  // code is specialised only within what the compiler sees at once.
-  .unsafeFlags(["-O", "-whole-module-optimization", "-num-threads", "4"], .when(configuration: .debug)),
   // For Loops/Prefetch.swift only, which does without where a compiler has no such feature.
-  .enableExperimentalFeature("BuiltinModule"),
+  .enableExperimentalFeature("BuiltinModule")
 ]
+// A debug build would run the vector loops sixty times slower without optimization; whole-module, because generic code is
+// specialized only within what the compiler sees at once. AUTODIFF_DEBUG=plain does without: tests are slow, but an edit
+// is compiled in seconds.
+if Context.environment["AUTODIFF_DEBUG"] != "plain" {
+  settings.append(
+    .unsafeFlags(["-O", "-whole-module-optimization", "-num-threads", "4"], .when(configuration: .debug)))
+}
 #if arch(x86_64)
   let target = features(of: cpu)
   if cpu != "baseline" { settings.append(.unsafeFlags(["-Xcc", "-march=\(cpu)"])) }

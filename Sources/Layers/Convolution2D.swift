@@ -9,7 +9,7 @@ public struct Convolution2D: Layer {
   public let channels: Int
   /// The extents of the window.
   public let window: (rows: Int, columns: Int)
-  /// The distances between neighbouring places of the window.
+  /// The distances between neighboring places of the window.
   public let strides: (rows: Int, columns: Int)
   /// The zeros around an image.
   public let padding: Padding
@@ -20,7 +20,7 @@ public struct Convolution2D: Layer {
   /// Whether there is a bias.
   public let hasBias: Bool
   /// How weights are scaled; the inputs that count are those of one output entry, rows · columns · inputs / groups.
-  public let parameterisation: Parameterisation
+  public let parameterization: Parameterization
 
   /// Makes a convolution; see ``AutoDiff/convolution(_:_:strides:padding:dilation:groups:)`` for its geometry.
   ///
@@ -28,7 +28,7 @@ public struct Convolution2D: Layer {
   public init(
     _ channels: Int, window: (rows: Int, columns: Int), strides: (rows: Int, columns: Int) = (1, 1),
     padding: Padding = .valid, dilation: (rows: Int, columns: Int) = (1, 1), groups: Int = 1, bias: Bool = true,
-    parameterisation: Parameterisation = .leCun
+    parameterization: Parameterization = .leCun
   ) {
     guard channels > 0, groups > 0, channels % groups == 0 else {
       stop(
@@ -42,7 +42,7 @@ public struct Convolution2D: Layer {
     self.dilation = dilation
     self.groups = groups
     hasBias = bias
-    self.parameterisation = parameterisation
+    self.parameterization = parameterization
   }
 
   /// The convolution of an image (or of several along leading axes).
@@ -54,7 +54,7 @@ public struct Convolution2D: Layer {
     }
     let shape = [window.rows, window.columns, inputs / groups, channels]
     let scale = 1 / Double(shape[0] * shape[1] * shape[2]).squareRoot()
-    switch parameterisation {
+    switch parameterization {
     case .leCun:
       let y = convolved(x, p.tensor("weight", shape, .normal(standardDeviation: scale)))
       return hasBias ? y + p.tensor("bias", [channels], .zeros) : y

@@ -1,7 +1,7 @@
 import AutoDiff
 
 /// How a layer's weights are scaled by its width.
-public enum Parameterisation: Sendable {
+public enum Parameterization: Sendable {
   /// Weights of variance 1/d for d inputs, used as they are: W x + b.
   case leCun
   /// Standard normal weights, scaled where they are used: (σ_w/√d) W x + σ_b b, for which the tangent kernel has a limit
@@ -19,14 +19,14 @@ public struct Dense: Layer {
   /// Whether there is a bias.
   public let hasBias: Bool
   /// How weights are scaled.
-  public let parameterisation: Parameterisation
+  public let parameterization: Parameterization
 
   /// Makes an affine map with the given number of outputs. Stops unless it is positive.
-  public init(_ width: Int, bias: Bool = true, parameterisation: Parameterisation = .leCun) {
+  public init(_ width: Int, bias: Bool = true, parameterization: Parameterization = .leCun) {
     guard width > 0 else { stop("Dense", "the width must be positive", got: "\(width)") }
     self.width = width
     hasBias = bias
-    self.parameterisation = parameterisation
+    self.parameterization = parameterization
   }
 
   /// The image of a vector (or of the rows of `x`).
@@ -34,7 +34,7 @@ public struct Dense: Layer {
     guard let inputs = x.shape.last else {
       stop("Dense", "the input needs at least one axis", got: "[]")
     }
-    switch parameterisation {
+    switch parameterization {
     case .leCun:
       let deviation = 1 / Double(max(inputs, 1)).squareRoot()
       let product = matmul(x, p.tensor("weight", [inputs, width], .normal(standardDeviation: deviation)))

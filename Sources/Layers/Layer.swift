@@ -22,9 +22,9 @@ extension Layer {
   ///   - example: one example; its shape and scalar type count, its numbers do not.
   ///   - seed: determines all values. A parameter's value depends on the seed and its own path only.
   public func initialized(like example: Tensor, seed: UInt64) -> Parameters {
-    let initialisation = Initialisation(seed: seed, scalarType: example.scalarType)
-    _ = self(example, Parameters(initialisation: initialisation))
-    return initialisation.created
+    let initialization = Initialization(seed: seed, scalarType: example.scalarType)
+    _ = self(example, Parameters(initialization: initialization))
+    return initialization.created
   }
 
   /// The outputs for many examples, which lie along the first axis of `x`.

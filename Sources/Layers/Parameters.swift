@@ -17,20 +17,20 @@ public struct Parameters: TensorTree, Sendable {
   /// Where this tree hangs in the whole.
   private var path: String
   /// Set while a model is run to create its parameters.
-  private var initialisation: Initialisation?
+  private var initialization: Initialization?
 
   /// No parameters.
   public init() { path = "" }
 
-  init(initialisation: Initialisation, path: String = "") {
-    self.initialisation = initialisation
+  init(initialization: Initialization, path: String = "") {
+    self.initialization = initialization
     self.path = path
   }
 
   /// The parameters of the part with a name; none if there is no such part, as for parts without parameters.
   public subscript(part: String) -> Parameters {
     get {
-      if let initialisation { return Parameters(initialisation: initialisation, path: join(path, part)) }
+      if let initialization { return Parameters(initialization: initialization, path: join(path, part)) }
       if let index = names.firstIndex(of: part) {
         guard case .tree(let tree) = entries[index] else {
           stop("Parameters", "\(join(path, part)) must be a part", got: "a tensor")
@@ -61,9 +61,9 @@ public struct Parameters: TensorTree, Sendable {
   /// - Parameters:
   ///   - name: its name within this part.
   ///   - shape: its shape.
-  ///   - initialiser: the law of its first value.
-  public func tensor(_ name: String, _ shape: [Int], _ initialiser: Initialiser) -> Tensor {
-    if let initialisation { return initialisation.tensor(join(path, name), shape, initialiser) }
+  ///   - initializer: the law of its first value.
+  public func tensor(_ name: String, _ shape: [Int], _ initializer: Initializer) -> Tensor {
+    if let initialization { return initialization.tensor(join(path, name), shape, initializer) }
     guard let index = names.firstIndex(of: name), case .tensor(let tensor) = entries[index] else {
       stop(
         "Parameters", "\(join(path, name)) must exist", got: "only \(names)",
@@ -146,7 +146,7 @@ extension Parameters: CustomStringConvertible {
 }
 
 /// The creation of parameters while a model runs for the first time.
-final class Initialisation: @unchecked Sendable {
+final class Initialization: @unchecked Sendable {
   private let seed: UInt64
   private let scalarType: ScalarType
   private(set) var created = Parameters()
@@ -157,7 +157,7 @@ final class Initialisation: @unchecked Sendable {
   }
 
   /// A new parameter, or the one that was made under this path before: then its weights are tied.
-  func tensor(_ path: String, _ shape: [Int], _ initialiser: Initialiser) -> Tensor {
+  func tensor(_ path: String, _ shape: [Int], _ initializer: Initializer) -> Tensor {
     if let old = created[at: path] {
       guard old.shape == shape else {
         stop("Parameters", "\(path) is used twice and must keep its shape", got: "\(old.shape) and \(shape)")
@@ -168,7 +168,7 @@ final class Initialisation: @unchecked Sendable {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in path.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     var generator = RandomGenerator(seed: seed ^ hash)
-    let tensor = initialiser.make(shape, scalarType, &generator)
+    let tensor = initializer.make(shape, scalarType, &generator)
     created.set(path, to: tensor)
     return tensor
   }

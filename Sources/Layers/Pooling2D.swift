@@ -6,7 +6,7 @@ import AutoDiff
 public struct MaxPool2D: Layer {
   /// The extents of the window.
   public let window: (rows: Int, columns: Int)
-  /// The distances between neighbouring places of the window.
+  /// The distances between neighboring places of the window.
   public let strides: (rows: Int, columns: Int)
   /// How far the window may leave the image.
   public let padding: Padding
@@ -32,7 +32,7 @@ public struct MaxPool2D: Layer {
 public struct AveragePool2D: Layer {
   /// The extents of the window.
   public let window: (rows: Int, columns: Int)
-  /// The distances between neighbouring places of the window.
+  /// The distances between neighboring places of the window.
   public let strides: (rows: Int, columns: Int)
   /// How far the window may leave the image.
   public let padding: Padding

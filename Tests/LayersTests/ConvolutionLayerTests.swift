@@ -28,10 +28,10 @@ import Testing
     #expect(expected.shape == [3, 6, 3])
   }
 
-  /// Of either parameterisation the outputs have the variance of the inputs.
-  @Test(arguments: [Parameterisation.leCun, .neuralTangent(weightScale: 1, biasScale: 0)])
-  func keepsTheVariance(_ parameterisation: Parameterisation) {
-    let layer = Convolution2D(400, window: (3, 3), parameterisation: parameterisation)
+  /// Of either parameterization the outputs have the variance of the inputs.
+  @Test(arguments: [Parameterization.leCun, .neuralTangent(weightScale: 1, biasScale: 0)])
+  func keepsTheVariance(_ parameterization: Parameterization) {
+    let layer = Convolution2D(400, window: (3, 3), parameterization: parameterization)
     let x = image([3, 3, 50])
     let y = layer(x, layer.initialized(like: x, seed: 5))
     let ratio = square(y).mean().scalar / square(x).mean().scalar

@@ -28,7 +28,7 @@ import Testing
   @Test func neuralTangentScalesWhereWeightsAreUsed() {
     var random = RandomGenerator(seed: 6)
     let x = Tensor.normal([3], using: &random)
-    let layer = Dense(4, parameterisation: .neuralTangent(weightScale: 1.5, biasScale: 0.1))
+    let layer = Dense(4, parameterization: .neuralTangent(weightScale: 1.5, biasScale: 0.1))
     let p = layer.initialized(like: x, seed: 1)
     let expected = Self.loop(
       x.scalars, p[at: "weight"]!, scale: 1.5 / Double(3).squareRoot(), bias: p[at: "bias"]!, biasScale: 0.1)
@@ -38,8 +38,8 @@ import Testing
   @Test func rowsAreTakenOneByOne() {
     var random = RandomGenerator(seed: 7)
     let x = Tensor.normal([2, 5, 3], using: &random)
-    for scaling in [Parameterisation.leCun, .neuralTangent()] {
-      let layer = Dense(4, parameterisation: scaling)
+    for scaling in [Parameterization.leCun, .neuralTangent()] {
+      let layer = Dense(4, parameterization: scaling)
       let p = layer.initialized(like: x, seed: 1)
       let y = layer(x, p)
       #expect(y.shape == [2, 5, 4])
@@ -50,7 +50,7 @@ import Testing
   @Test func weightsHaveTheStatedVariance() {
     let x = Tensor.zeros([400])
     let standard = Dense(300).initialized(like: x, seed: 2)[at: "weight"]!
-    let tangent = Dense(300, parameterisation: .neuralTangent()).initialized(like: x, seed: 2)[at: "weight"]!
+    let tangent = Dense(300, parameterization: .neuralTangent()).initialized(like: x, seed: 2)[at: "weight"]!
     // 120 000 numbers know their variance to about half a percent.
     #expect((square(standard).mean().scalar * 400 - 1).magnitude < 0.02)
     #expect((square(tangent).mean().scalar - 1).magnitude < 0.02)
@@ -60,15 +60,15 @@ import Testing
   @Test func bothScalingsAreTheSameFunction() {
     let x = Tensor([1, -2, 0.5, 3])
     let standard = Dense(5).initialized(like: x, seed: 4)
-    let tangent = Dense(5, parameterisation: .neuralTangent()).initialized(like: x, seed: 4)
-    let y = Dense(5, bias: false, parameterisation: .neuralTangent())(x, tangent)
+    let tangent = Dense(5, parameterization: .neuralTangent()).initialized(like: x, seed: 4)
+    let y = Dense(5, bias: false, parameterization: .neuralTangent())(x, tangent)
     expectClose(y, Dense(5, bias: false)(x, standard))
   }
 
   @Test func hasNoInputs() {
     let x = Tensor.zeros([0])
-    for scaling in [Parameterisation.leCun, .neuralTangent()] {
-      let layer = Dense(2, bias: false, parameterisation: scaling)
+    for scaling in [Parameterization.leCun, .neuralTangent()] {
+      let layer = Dense(2, bias: false, parameterization: scaling)
       #expect(layer(x, layer.initialized(like: x, seed: 0)) == Tensor.zeros([2]))
     }
   }

@@ -59,7 +59,7 @@ private struct UntilSmall: Layer {
 
   @Test func batchedIsALoop() {
     let net = Sequential {
-      Residual(width: 3); Softplus(sharpness: 2); Dense(2, parameterisation: .neuralTangent())
+      Residual(width: 3); Softplus(sharpness: 2); Dense(2, parameterization: .neuralTangent())
     }
     let p = net.initialized(like: Self.examples[0], seed: 1)
     expectClose(net.batched(Self.examples, p), stack((0..<5).map { net(Self.examples[$0], p) }))

@@ -49,7 +49,7 @@ import Testing
 
   @Test func takeTheScalarTypeOfTheExample() {
     let net = Sequential {
-      Dense(4, parameterisation: .neuralTangent()); Dense(2)
+      Dense(4, parameterization: .neuralTangent()); Dense(2)
     }
     let double = net.initialized(like: Self.x, seed: 3)
     let single = net.initialized(like: Self.x.as(.float32), seed: 3)
@@ -99,7 +99,7 @@ import Testing
     #expect(sum.named.map(\.path) == p.named.map(\.path))
     expectClose(p.interpolated(to: q, at: 0.25), p.scaled(by: 0.75).adding(q.scaled(by: 0.25)))
     expectClose(p.innerProduct(q), dot(p.flattenedEntries, q.flattenedEntries))
-    expectClose(p.unflattened(p.flattenedEntries), p, tolerance: 0)
+    expectClose(p.replacingEntries(with: p.flattenedEntries), p, tolerance: 0)
   }
 
   // MARK: Sharing

@@ -7,12 +7,12 @@ import Testing
 private struct CubicTanh: ElementwisePrimitive {
   var name: String { "cubicTanh" }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let x = inputs[0]
     return x * x * x * tanh(x)
   }
 
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let x = inputs[0]
     let t = tanh(x)
     return v * (3 * x * x * t + x * x * x * (1 - t * t))
@@ -23,7 +23,7 @@ private struct CubicTanh: ElementwisePrimitive {
 private struct WeightedDistances: Primitive {
   var name: String { "weightedDistances" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let (x, w, c) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
     guard x.count == 1, w.count == 1, c == [w[0], x[0]] else {
       stop("needs [d], [k] and [k, d]", got: "\(x), \(w) and \(c)")
@@ -31,9 +31,9 @@ private struct WeightedDistances: Primitive {
     return []
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor { dot(inputs[1], square(differences(inputs)).sum(axes: [1])) }
+  func evaluate(_ inputs: Inputs) -> Tensor { dot(inputs[1], square(differences(inputs)).sum(axes: [1])) }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents.indices.reduce(Tensor?.none) { sum, argument in
       guard let tangent = tangents[argument] else { return sum }
       let part = dot(slope(inputs, argument), tangent)
@@ -41,20 +41,20 @@ private struct WeightedDistances: Primitive {
     }
   }
 
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     slope(inputs, argument) * cotangent
   }
 
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let (x, w, c) = (inputs[0], inputs[1], inputs[2])
     let points = isBatched[0] ? x.expanded(at: 1) : x
     let squares = square(points - c).sum(axes: [-1])
     return (squares * w).sum(axes: [-1]).broadcast(to: [size])
   }
 
-  private func differences(_ inputs: Operands) -> Tensor { inputs[0] - inputs[2] }
+  private func differences(_ inputs: Inputs) -> Tensor { inputs[0] - inputs[2] }
 
-  private func slope(_ inputs: Operands, _ argument: Int) -> Tensor {
+  private func slope(_ inputs: Inputs, _ argument: Int) -> Tensor {
     let weighted = differences(inputs) * inputs[1].expanded(at: 1) * 2
     switch argument {
     case 0: return weighted.sum(axes: [0])

@@ -69,7 +69,7 @@ final class NumberCheck: Trace, @unchecked Sendable {
   /// The plain value behind a tensor.
   func plain(_ tensor: Tensor) -> Tensor { node(tensor, CheckedNode.self)?.primal ?? tensor }
 
-  override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let values = inputs.map { plain($0) }
     let output = dispatch(primitive, values)
     operations += 1
@@ -89,7 +89,7 @@ final class NumberCheck: Trace, @unchecked Sendable {
 
   /// Records a finding if the tensor holds a rejected number.
   func examine(
-    _ tensor: Tensor, from origin: NonFiniteError.Origin, inputs: Operands = .many([]), isElementwise: Bool = false
+    _ tensor: Tensor, from origin: NonFiniteError.Origin, inputs: Inputs = .many([]), isElementwise: Bool = false
   ) {
     let numbers = tensor.numbers
     guard let place = firstRejected(numbers) else { return }

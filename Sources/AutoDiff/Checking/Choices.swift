@@ -40,7 +40,7 @@ public struct Choices {
     return nil
   }
 
-  /// An integer; the lower bound is the simplest. One in four is the lower bound or its neighbour.
+  /// An integer; the lower bound is the simplest. One in four is the lower bound or its neighbor.
   public mutating func integer(in range: ClosedRange<Int>) -> Int {
     var value = range.lowerBound
     if script != nil {

@@ -110,7 +110,7 @@ struct DerivativeCheck {
       guard let estimate = samples.derivative(leaf) else {
         fail(
           .finite, subject, output: .init(leaf: leaf, index: index(of: 0, in: tensor.shape)), computed: .nan,
-          expected: computed[0], "f is not finite at any two neighbouring steps; the central difference")
+          expected: computed[0], "f is not finite at any two neighboring steps; the central difference")
         return
       }
       let scale = max(largest(computed), largest(estimate.values))

@@ -48,7 +48,7 @@ struct LineSamples {
     }
   }
 
-  /// The rounding error from the fourth differences of values at neighbouring points, where the function itself is a
+  /// The rounding error from the fourth differences of values at neighboring points, where the function itself is a
   /// straight line to the last digit. The largest over all entries.
   ///
   /// - Source: Moré and Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011), eq. 2.4.
@@ -73,11 +73,11 @@ struct LineSamples {
     var error: Double { truncation + rounding }
   }
 
-  /// The derivative along the line of one leaf: central differences, extrapolated to h = 0 from neighbouring steps; of
+  /// The derivative along the line of one leaf: central differences, extrapolated to h = 0 from neighboring steps; of
   /// all steps and extrapolations the one with the smallest estimate of its error. Coarse steps may look exact by
   /// accident, across a pole for instance, and are left out where they contradict finer ones.
   ///
-  /// - Returns: nil if no two neighbouring steps stay in the domain.
+  /// - Returns: nil if no two neighboring steps stay in the domain.
   /// - Source: Ridders, Accurate computation of F′(x) and F′(x)F″(x), Adv. Eng. Software 4 (1982).
   func derivative(_ leaf: Int) -> Estimate? {
     var candidates: [Estimate] = []

@@ -40,7 +40,7 @@ enum Householder {
   ///   - w: As many contiguous entries as `v` has.
   static func solveBlock<T: LoopScalar>(_ v: MatrixView<T>, tau: UnsafePointer<T>, into w: UnsafeMutablePointer<T>) {
     let k = v.rows
-    withScratch(T.self, k * k) { u in
+    withPooledScratch(T.self, k * k) { u in
       MatrixProduct.gram(v, into: u, rowStride: k)
       for i in 0..<k { u[i * k + i] = tau[i] == 0 ? 1 : 1 / tau[i] }
       for i in 0..<k { (w + i * v.columns).update(from: v.base + i * v.rowStride, count: v.columns) }

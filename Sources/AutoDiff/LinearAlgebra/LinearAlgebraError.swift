@@ -1,6 +1,6 @@
-/// Why a factorisation or a solve has no result.
+/// Why a factorization or a solve has no result.
 public enum LinearAlgebraError: Error, Equatable, Sendable {
-  /// The Cholesky factorisation met a pivot that is not a positive number.
+  /// The Cholesky factorization met a pivot that is not a positive number.
   case notPositiveDefinite(pivot: Int, value: Double)
   /// The triangular factor of a solve has a zero, or not a number, on its diagonal.
   case singular(pivot: Int, value: Double)
@@ -20,7 +20,7 @@ extension LinearAlgebraError: CustomStringConvertible {
     case .singular(let pivot, let value):
       "triangular solve: the diagonal must have no zeros, but entry \(pivot) is \(value)."
     case .notFinite(let row, let column, let value):
-      "factorisation: all entries must be finite, but entry [\(row), \(column)] is \(value)."
+      "factorization: all entries must be finite, but entry [\(row), \(column)] is \(value)."
     case .notConverged(let eigenvalue, let iterations):
       "eigendecomposition: eigenvalue \(eigenvalue) has not converged after \(iterations) iterations."
     }

@@ -10,7 +10,7 @@ enum MatrixScale {
     _ a: UnsafePointer<T>, rows: Int, columns: Int, half: TriangularSolve.Half? = nil
   ) throws(LinearAlgebraError) -> T {
     func count(_ row: Int) -> Int { half == .lower ? min(columns, row + 1) : columns }
-    let largest = withScratch(T.self, rows) { largest in
+    let largest = withPooledScratch(T.self, rows) { largest in
       ThreadTeam.run((rows + 63) / 64) { task in
         for i in 64 * task..<min(rows, 64 * task + 64) {
           let row = a + i * columns

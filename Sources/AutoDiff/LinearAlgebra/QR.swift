@@ -1,11 +1,11 @@
-/// The factorisation A = Q R with orthonormal columns Q and upper triangular R.
+/// The factorization A = Q R with orthonormal columns Q and upper triangular R.
 ///
 /// Householder reflections, in panels that are halved recursively, so that nearly all the work is matrix products.
 ///
 /// - Source: E. Elmroth, F. G. Gustavson, *Applying recursion to serial and parallel QR factorization leads to better
 ///   performance*, IBM J. Res. Dev. 44 (2000).
 enum QR {
-  /// The thin factorisation: Q is m × k and R is k × n, where k = min(m, n).
+  /// The thin factorization: Q is m × k and R is k × n, where k = min(m, n).
   ///
   /// The diagonal of R is not negative, which makes the factors of a matrix of full rank unique.
   ///
@@ -24,7 +24,7 @@ enum QR {
     let k = min(m, n)
     if k == 0 { return }
     let scale = try MatrixScale.divisor(a, rows: m, columns: n)
-    withScratch(T.self, (n + k) * m + k) { columns in
+    withPooledScratch(T.self, (n + k) * m + k) { columns in
       let (target, tau) = (columns + n * m, columns + (n + k) * m)
       VectorLoops.transpose(a, rows: m, columns: n, into: columns)
       if scale != 1 { VectorLoops.scale(columns, by: 1 / scale, n * m) }
@@ -110,7 +110,7 @@ private struct HouseholderColumns<T: LoopScalar> {
   private func reflect(
     _ count: Int, _ x: UnsafeMutablePointer<T>, along a: MatrixView<T>, by b: MatrixView<T>
   ) {
-    withScratch(T.self, count * b.rows) { products in
+    withPooledScratch(T.self, count * b.rows) { products in
       let rows = MatrixView(base: UnsafePointer(x), rows: count, columns: a.columns, rowStride: length, columnStride: 1)
       MatrixProduct.multiply(rows, b.transposed, into: products, rowStride: b.rows)
       MatrixProduct.multiply(
@@ -124,7 +124,7 @@ private struct HouseholderColumns<T: LoopScalar> {
   private func withBlock(_ reflections: Range<Int>, _ body: (_ v: MatrixView<T>, _ w: MatrixView<T>) -> Void) {
     let (first, count) = (reflections.lowerBound, reflections.count)
     let width = length - first
-    withScratch(T.self, 2 * count * width) { v in
+    withPooledScratch(T.self, 2 * count * width) { v in
       let w = v + count * width
       for q in 0..<count {
         let row = v + q * width

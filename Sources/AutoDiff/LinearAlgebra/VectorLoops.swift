@@ -1,4 +1,4 @@
-/// Loops over contiguous entries that the factorisations share.
+/// Loops over contiguous entries that the factorizations share.
 enum VectorLoops {
   /// Σ xᵢ yᵢ.
   @inline(__always)

@@ -4,12 +4,12 @@
 /// operators broadcast before they bind.
 public protocol ElementwisePrimitive: Primitive {
   /// `v` · ∂output/∂inputs[argument], entry by entry; nil where that is zero everywhere.
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor?
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor?
 }
 
 extension ElementwisePrimitive {
   /// The common shape of the inputs.
-  public func shape(of inputs: Operands) -> [Int] {
+  public func shape(of inputs: Inputs) -> [Int] {
     switch inputs {
     case .one(let a): return a.node.shape
     case .two(let a, let b):
@@ -22,12 +22,12 @@ extension ElementwisePrimitive {
   }
 
   @inline(never)
-  private func stopAtShapes(_ inputs: Operands) -> Never {
+  private func stopAtShapes(_ inputs: Inputs) -> Never {
     stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
   }
 
   /// Σ tangent · derivative.
-  public func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  public func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     var sum: Tensor?
     for argument in 0..<tangents.count {
       if let tangent = tangents[argument], let part = timesDerivative(tangent, argument, inputs, output) {
@@ -38,19 +38,19 @@ extension ElementwisePrimitive {
   }
 
   /// cotangent · derivative.
-  public func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  public func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     timesDerivative(cotangent, argument, inputs, output)
   }
 
   /// The same primitive; shared inputs are repeated (as a view) for every example.
-  public func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  public func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
 }
 
-extension Operands {
+extension Inputs {
   /// The operands with an example axis in front of each; the shared ones are repeated as a view.
-  func aligned(_ isBatched: Few<Bool>, size: Int) -> Operands {
+  func aligned(_ isBatched: ShortList<Bool>, size: Int) -> Inputs {
     switch (self, isBatched) {
     case (.one, _): self
     case (.two(let a, let b), .two(let x, let y)):
@@ -70,11 +70,11 @@ protocol UnaryElementwise: ElementwisePrimitive, UnaryLaneFunction {
 }
 
 extension UnaryElementwise {
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     timesDerivative(v, at: inputs[0], output: output)
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
     let node = x.array
     if node.storage == nil {
@@ -98,7 +98,7 @@ extension UnaryElementwise {
 protocol BinaryElementwise: ElementwisePrimitive, BinaryLaneFunction {}
 
 extension BinaryElementwise {
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
     let shape = shape(of: inputs)
     let (x, y) = (a.array, b.array)

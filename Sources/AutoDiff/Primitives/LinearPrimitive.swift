@@ -9,12 +9,12 @@ extension LinearPrimitive {
   public var residuals: Residuals { [] }
 
   /// The map itself, applied to the tangent.
-  public func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  public func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { dispatch(self, .one($0)) }
   }
 
   /// The adjoint map.
-  public func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  public func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     transpose(cotangent, inputShape: inputs[0].shape)
   }
 }
@@ -22,7 +22,7 @@ extension LinearPrimitive {
 /// A map of two inputs that is linear in each.
 public protocol BilinearPrimitive: Primitive {
   /// The map's value added to a sum of the same shape, in place where that saves a pass over memory.
-  func evaluate(_ inputs: Operands, addedTo sum: consuming Tensor) -> Tensor
+  func evaluate(_ inputs: Inputs, addedTo sum: consuming Tensor) -> Tensor
 }
 
 extension BilinearPrimitive {
@@ -30,17 +30,17 @@ extension BilinearPrimitive {
   public var residuals: Residuals { .inputs }
 
   /// The product rule.
-  public func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  public func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     guard let left = tangents[0] else { return tangents[1].map { dispatch(self, .two(inputs[0], $0)) } }
     let sum = dispatch(self, .two(left, inputs[1]))
     guard let right = tangents[1] else { return sum }
-    let other = Operands.two(inputs[0], right)
+    let other = Inputs.two(inputs[0], right)
     if other.allSatisfy({ $0.node.level == 0 }) { return evaluate(other, addedTo: sum) }
     return sum + dispatch(self, other)
   }
 
   /// The sum, after the value has been computed on its own.
-  public func evaluate(_ inputs: Operands, addedTo sum: consuming Tensor) -> Tensor {
+  public func evaluate(_ inputs: Inputs, addedTo sum: consuming Tensor) -> Tensor {
     var sum = sum
     sum += evaluate(inputs)
     return sum

@@ -1,15 +1,15 @@
 /// The inputs of a primitive.
-public typealias Operands = Few<Tensor>
+public typealias Inputs = ShortList<Tensor>
 
 /// The tangents of a primitive's inputs; nil stands for zero.
-public typealias Tangents = Few<Tensor?>
+public typealias Tangents = ShortList<Tensor?>
 
 /// An operation with its rules of differentiation and batching: the one place where this package is extended.
 ///
 /// A primitive is a value whose stored properties are its static parameters (axes, shapes, exponents). Its rules stand
 /// side by side and none has a default, so that a forgotten rule does not compile. `jvp` and `vjp` are written with
 /// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
-/// ``bind(_:_:)-(Primitive,Operands)``.
+/// ``bind(_:_:)-(Primitive,Inputs)``.
 ///
 /// (``residuals`` has one, which is always right.)
 ///
@@ -23,20 +23,20 @@ public protocol Primitive: Sendable {
   var residuals: Residuals { get }
 
   /// The shape of the output. Stops, naming the primitive, when the inputs do not fit.
-  func shape(of inputs: Operands) -> [Int]
+  func shape(of inputs: Inputs) -> [Int]
 
   /// Computes the output from untraced inputs.
-  func evaluate(_ inputs: Operands) -> Tensor
+  func evaluate(_ inputs: Inputs) -> Tensor
 
   /// The directional derivative of the output: Σᵢ ∂output/∂inputᵢ · tangentᵢ, or nil where it is zero.
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor?
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor?
 
   /// The gradient of ⟨cotangent, output⟩ with respect to one input, of that input's shape, or nil where it is zero.
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor?
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor?
 
   /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
   /// others are shared by all examples. The output carries the example axis in front.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor
 }
 
 /// The values that the rules of differentiation of a primitive look at.

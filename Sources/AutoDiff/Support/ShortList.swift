@@ -1,14 +1,14 @@
 /// A short list that needs no memory of its own while it holds one or two elements, as the operands of most primitives
 /// do. On the way of every traced operation, an array would cost as much as the operation.
-public enum Few<Element> {
+public enum ShortList<Element> {
   case one(Element)
   case two(Element, Element)
   case many([Element])
 }
 
-extension Few: Sendable where Element: Sendable {}
+extension ShortList: Sendable where Element: Sendable {}
 
-extension Few: RandomAccessCollection, ExpressibleByArrayLiteral {
+extension ShortList: RandomAccessCollection, ExpressibleByArrayLiteral {
   /// Makes a list of any length.
   @inlinable
   public init(_ elements: [Element]) {
@@ -42,13 +42,13 @@ extension Few: RandomAccessCollection, ExpressibleByArrayLiteral {
     case .two(let a, _) where position == 0: return a
     case .two(_, let b) where position == 1: return b
     case .many(let elements): return elements[position]
-    default: fatalError("Few: index \(position) lies outside 0..<\(count).")
+    default: fatalError("ShortList: index \(position) lies outside 0..<\(count).")
     }
   }
 
   /// The list of the transformed elements.
   @inlinable
-  public func map<T>(_ transform: (Element) throws -> T) rethrows -> Few<T> {
+  public func map<T>(_ transform: (Element) throws -> T) rethrows -> ShortList<T> {
     switch self {
     case .one(let a): .one(try transform(a))
     case .two(let a, let b): .two(try transform(a), try transform(b))

@@ -19,7 +19,7 @@ extension Tensor {
 
   /// The entries in row-major order under a shape; by default a vector. The scalar type is `.float32`.
   ///
-  /// Disfavoured, so that `Tensor([1, 2])`, which both initialisers would take, has the default type `.float64`.
+  /// Disfavoured, so that `Tensor([1, 2])`, which both initializers would take, has the default type `.float64`.
   @_disfavoredOverload
   public init(_ entries: [Float], shape: [Int]? = nil) {
     let shape = shape ?? [entries.count]
@@ -108,8 +108,8 @@ struct Convert: LinearPrimitive {
   let to: ScalarType
   var name: String { "convert" }
 
-  func shape(of inputs: Operands) -> [Int] { inputs[0].shape }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { inputs[0].shape }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let x = inputs[0]
     switch (x.scalarType, to) {
     case (.float64, .float32):
@@ -126,5 +126,5 @@ struct Convert: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Convert(to: to == .float64 ? .float32 : .float64), .one(cotangent))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }

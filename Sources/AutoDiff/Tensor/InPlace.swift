@@ -28,7 +28,7 @@ extension Tensor {
 
   /// self = primitive(self, other).
   private mutating func update<P: BinaryElementwise>(_ primitive: P, _ other: Tensor) {
-    guard other.node.level == 0, other.shape == shape, other.scalarType == scalarType, hasMemoryOfItsOwn else {
+    guard other.node.level == 0, other.shape == shape, other.scalarType == scalarType, isUniquelyReferenced else {
       self = bindBroadcast(primitive, self, other)
       return
     }
@@ -41,7 +41,7 @@ extension Tensor {
 
   /// self = primitive(self).
   private mutating func update<P: UnaryElementwise>(_ primitive: P) {
-    guard hasMemoryOfItsOwn else {
+    guard isUniquelyReferenced else {
       self = bind(primitive, .one(self))
       return
     }
@@ -53,14 +53,14 @@ extension Tensor {
   }
 
   /// Whether this is the only reference to contiguous numbers in memory.
-  var hasMemoryOfItsOwn: Bool {
+  var isUniquelyReferenced: Bool {
     mutating get {
       guard node.level == 0, isKnownUniquelyReferenced(&node) else { return false }
       return array.strides == nil && array.storage?.isShared == false
     }
   }
 
-  /// The memory that ``hasMemoryOfItsOwn`` has found to be this tensor's alone.
+  /// The memory that ``isUniquelyReferenced`` has found to be this tensor's alone.
   func ownMemory<T: LoopScalar>(_: T.Type) -> UnsafeMutablePointer<T> {
     array.storage!.base.assumingMemoryBound(to: T.self) + array.offset
   }

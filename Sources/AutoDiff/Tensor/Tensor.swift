@@ -60,7 +60,7 @@ final class ArrayNode: Node, @unchecked Sendable {
   var storage: Storage? { place.storage }
   /// The place of the entry at index 0, in entries.
   var offset: Int { place.offset }
-  /// The distance of neighbours along every axis, in entries; nil for row-major order without gaps.
+  /// The distance of neighbors along every axis, in entries; nil for row-major order without gaps.
   var strides: [Int]? { place.strides }
 
   init(shape: [Int], scalarType: ScalarType, storage: Storage, offset: Int, strides: [Int]?) {
@@ -142,7 +142,7 @@ final class ShapeNode: Node, @unchecked Sendable {
 
 extension Tensor {
   /// What stands for a value that a rule of differentiation does not look at.
-  static let unread = Tensor(node: ShapeNode(of: Tensor.zero.node))
+  static let withheld = Tensor(node: ShapeNode(of: Tensor.zero.node))
 
   /// The shape alone where that saves memory worth mentioning; else the tensor.
   var shapeOnly: Tensor { node.holdsMuchMemory ? Tensor(node: ShapeNode(of: node)) : self }

@@ -54,9 +54,9 @@ extension TensorTree {
   }
 
   /// The tree of this structure whose entries are those of a vector: the inverse of ``flattenedEntries``.
-  public func unflattened(_ vector: Tensor) -> Self {
+  public func replacingEntries(with vector: Tensor) -> Self {
     guard vector.shape == [entryCount] else {
-      stop("unflattened", "needs a vector of \(entryCount) entries", got: "\(vector.shape)")
+      stop("replacingEntries", "needs a vector of \(entryCount) entries", got: "\(vector.shape)")
     }
     var start = 0
     return mapTensors { leaf in

@@ -17,7 +17,7 @@ package final class Batch: Trace, @unchecked Sendable {
   /// Whether the examples may differ in a tensor, which must not be followed by a trace of a higher rank.
   package func follows(_ tensor: Tensor) -> Bool { tensor.node.level == level }
 
-  package override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  package override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let values = inputs.map { node($0, BatchNode.self)?.primal ?? $0 }
     let isBatched = inputs.map { $0.node.level == level }
     return hide(primitive.batch(values, isBatched: isBatched, size: size))

@@ -3,7 +3,7 @@
 /// The highest-ranked trace among the inputs takes the operation, unwraps its own values and dispatches again one level
 /// down; without traced inputs the primitive is evaluated. Inner transforms have higher ranks, so a value of an outer one
 /// is a constant to an inner one, and perturbations cannot be confused.
-func bind<P: Primitive>(_ primitive: P, _ inputs: Operands) -> Tensor {
+func bind<P: Primitive>(_ primitive: P, _ inputs: Inputs) -> Tensor {
   switch inputs {
   case .one(let a):
     if a.node.level == 0 { return primitive.evaluate(inputs) }
@@ -21,7 +21,7 @@ func bind<P: Primitive>(_ primitive: P, _ inputs: Operands) -> Tensor {
 }
 
 /// Applies a primitive to any number of inputs.
-public func bind(_ primitive: some Primitive, _ inputs: [Tensor]) -> Tensor { bind(primitive, Operands(inputs)) }
+public func bind(_ primitive: some Primitive, _ inputs: [Tensor]) -> Tensor { bind(primitive, Inputs(inputs)) }
 
 /// Applies a primitive to one input.
 public func bind(_ primitive: some Primitive, _ a: Tensor) -> Tensor { bind(primitive, .one(a)) }
@@ -30,7 +30,7 @@ public func bind(_ primitive: some Primitive, _ a: Tensor) -> Tensor { bind(prim
 public func bind(_ primitive: some Primitive, _ a: Tensor, _ b: Tensor) -> Tensor { bind(primitive, .two(a, b)) }
 
 /// Hands a primitive to the highest-ranked trace among its inputs, or evaluates it.
-func dispatch(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+func dispatch(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
   let level = inputs.level
   if level <= 0 { return primitive.evaluate(inputs) }
   // The inputs keep their trace alive, which the compiler does not know and would pay for with a counted reference.
@@ -38,7 +38,7 @@ func dispatch(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
     ._withUnsafeGuaranteedRef { $0.process(primitive, inputs) }
 }
 
-extension Operands {
+extension Inputs {
   /// The highest rank among these tensors.
   @inline(__always)
   fileprivate var level: Int {
@@ -63,7 +63,7 @@ extension Operands {
 }
 
 @inline(never)
-private func stopAtMixedTypes(_ name: String, _ inputs: Operands) -> Never {
+private func stopAtMixedTypes(_ name: String, _ inputs: Inputs) -> Never {
   stop(
     name, "all inputs must have one scalar type",
     got: inputs.map { $0.scalarType.rawValue }.joined(separator: " and "),

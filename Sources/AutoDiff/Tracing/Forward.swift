@@ -15,13 +15,13 @@ final class Forward: Trace, @unchecked Sendable {
   /// The tangent behind a tensor; that of a constant is nil.
   func tangent(of tensor: Tensor) -> Tensor? { node(tensor, ForwardNode.self)?.tangent }
 
-  override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let tangents = inputs.map { tangent(of: $0) }
     let depth = inputs.reduce(0) { max($0, node($1, ForwardNode.self)?.depth ?? 0) }
     if !primitive.residuals.contains(.output), depth < ForwardNode.mostDeferred {
       // Rules that read no inputs still see their shapes.
       let known = primitive.residuals.contains(.inputs) ? inputs.map { primal(of: $0) } : inputs
-      if let tangent = primitive.jvp(known, tangents, output: .unread) {
+      if let tangent = primitive.jvp(known, tangents, output: .withheld) {
         return Tensor(node: ForwardNode(self, .deferred(primitive, inputs, depth: depth + 1), tangent))
       }
       return dispatch(primitive, inputs.map { primal(of: $0) })
@@ -37,7 +37,7 @@ final class ForwardNode: TracedNode, @unchecked Sendable {
   enum Value {
     case computed(Tensor)
     /// What to compute, and how many such steps in a row that takes.
-    case deferred(any Primitive, Operands, depth: Int)
+    case deferred(any Primitive, Inputs, depth: Int)
   }
 
   /// Steps are computed recursively, so their number is limited.

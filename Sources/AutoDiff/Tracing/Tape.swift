@@ -9,9 +9,9 @@ package final class Tape: Trace, @unchecked Sendable {
     package var operation: (any Primitive)?
     /// A part of the computation that is not recorded but run again when it is needed.
     var segment: Segment?
-    package var inputs: Operands
+    package var inputs: Inputs
     /// The place of every input on this tape, or -1 for a constant.
-    package var parents: Few<Int32>
+    package var parents: ShortList<Int32>
     package var output: Tensor
 
     fileprivate mutating func forgetWhatNoRuleReads() {
@@ -53,7 +53,7 @@ package final class Tape: Trace, @unchecked Sendable {
   /// The plain value behind a tensor.
   package func primal(of tensor: Tensor) -> Tensor { node(tensor, TapeNode.self)?.primal ?? tensor }
 
-  package override func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  package override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     // Written out for one and two inputs: this is on the way of every recorded operation.
     switch inputs {
     case .one(let a):
@@ -69,7 +69,7 @@ package final class Tape: Trace, @unchecked Sendable {
   }
 
   @inline(__always)
-  private func record(_ primitive: any Primitive, _ primals: consuming Operands, _ parents: Few<Int32>) -> Tensor {
+  private func record(_ primitive: any Primitive, _ primals: consuming Inputs, _ parents: ShortList<Int32>) -> Tensor {
     if !isOpen { stopAtClosedTape(primitive.name) }
     let output = dispatch(primitive, primals)
     let index = Int32(truncatingIfNeeded: entries.count)
@@ -256,7 +256,7 @@ extension Tape {
   }
 }
 
-extension Operands {
+extension Inputs {
   @inline(__always)
   fileprivate var holdMuchMemory: Bool {
     switch self {

@@ -14,7 +14,7 @@ package class Trace: @unchecked Sendable {
   package init() { level = Self.lastLevel.wrappingAdd(1, ordering: .relaxed).newValue }
 
   /// Interprets a primitive of whose inputs at least one, and none of a higher rank, is followed by this trace.
-  package func process(_ primitive: any Primitive, _ inputs: Operands) -> Tensor {
+  package func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     fatalError("Trace.process is abstract.")
   }
 

@@ -27,24 +27,24 @@ private struct CustomFunction: Primitive {
   let name: String
   let rules: CustomRules
 
-  func shape(of inputs: Operands) -> [Int] { evaluateOnZeros(inputs).shape }
+  func shape(of inputs: Inputs) -> [Int] { evaluateOnZeros(inputs).shape }
 
   /// The function alone knows the shape of its output.
-  private func evaluateOnZeros(_ inputs: Operands) -> Tensor {
+  private func evaluateOnZeros(_ inputs: Inputs) -> Tensor {
     rules.value(inputs.map { Tensor.zeros($0.shape, as: $0.scalarType) })
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let output = rules.value(Array(inputs))
     guard !output.isTraced else {
       stop("the function must not capture a value that a transform follows", hint: "Pass it as an input.")
     }
     return output
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     rules.jvp(Array(inputs), inputs.indices.map { tangents[$0] ?? .zeros(like: inputs[$0]) }, output)
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let cotangents = rules.vjp(Array(inputs), output, cotangent)
     guard cotangents.count == inputs.count else {
       stop("the vjp must return a cotangent for every input", got: "\(cotangents.count) for \(inputs.count)")
@@ -56,7 +56,7 @@ private struct CustomFunction: Primitive {
     }
     return cotangents[argument]
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     // The batched function with the batched rules is one primitive at the level below.
     let flags = Array(isBatched)
     let rules = rules

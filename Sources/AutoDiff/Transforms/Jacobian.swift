@@ -71,7 +71,8 @@ public func hessian(of f: (Tensor) throws -> Tensor, at x: Tensor, chunk: Int? =
 /// - Shapes: [p, p] with p the number of entries.
 public func hessian<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, chunk: Int? = nil) rethrows -> Tensor {
   try jacobian(
-    of: { try gradient(of: { try f(x.unflattened($0)) }, at: $0) }, at: x.flattenedEntries, mode: .forward, chunk: chunk
+    of: { try gradient(of: { try f(x.replacingEntries(with: $0)) }, at: $0) }, at: x.flattenedEntries, mode: .forward,
+    chunk: chunk
   )
 }
 

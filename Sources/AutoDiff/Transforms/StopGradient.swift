@@ -1,8 +1,8 @@
 /// The identity, with the derivative 0.
 struct StopGradient: ElementwisePrimitive {
   var name: String { "stopGradient" }
-  func evaluate(_ inputs: Operands) -> Tensor { inputs[0] }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? { nil }
+  func evaluate(_ inputs: Inputs) -> Tensor { inputs[0] }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? { nil }
 }
 
 /// The same tree, treated as a constant by every derivative.

@@ -16,7 +16,7 @@ public struct FactoredJacobian<P: TensorTree> {
     var dense: Tensor?
 
     /// [n, outputs, leaf shape...]: the sum of all contributions, or nil where there is none.
-    var materialised: Tensor? {
+    var materialized: Tensor? {
       var sum = dense
       for factor in outer { sum = sum.map { $0 + factor.dense } ?? factor.dense }
       return sum
@@ -84,10 +84,10 @@ public struct FactoredJacobian<P: TensorTree> {
       if mine.dense == nil, theirs.dense == nil, let pairs = Self.factoredPairs(mine, theirs) {
         return pairs.map { $0.gram($1, reduction: reduction) }.sum
       }
-      guard let a = mine.materialised else { return nil }
+      guard let a = mine.materialized else { return nil }
       // One tensor for both factors lets the product see that the result is symmetric.
       let isSame = other.outputs.isIdentical(to: outputs)
-      guard let b = isSame ? a : theirs.materialised else { return nil }
+      guard let b = isSame ? a : theirs.materialized else { return nil }
       return reduction.gram(a, b)
     }
   }
@@ -154,7 +154,7 @@ public struct FactoredJacobian<P: TensorTree> {
     parameters.replacingLeaves(
       with: zip(blocks, parameters.leaves).map { block, leaf in
         let shape = [exampleCount] + outputShape + leaf.shape
-        return block.materialised?.reshaped(to: shape) ?? .zeros(shape, as: leaf.scalarType)
+        return block.materialized?.reshaped(to: shape) ?? .zeros(shape, as: leaf.scalarType)
       })
   }
 
@@ -166,7 +166,7 @@ public struct FactoredJacobian<P: TensorTree> {
         let factor = block.outer[0]
         let left = square(factor.left).sum(axes: [1, 2]).expanded(at: 1)
         sum += left * square(factor.right).sum(axes: [2, 3]) * (factor.scale * factor.scale)
-      } else if let dense = block.materialised {
+      } else if let dense = block.materialized {
         sum += square(dense).sum(axes: Array(2..<dense.rank))
       }
     }

@@ -112,7 +112,7 @@ enum OutputReduction {
   /// Their diagonal: [n, m, outputs].
   case diagonal
 
-  /// The inner products of materialised gradients [n, outputs, p] and [m, outputs, p].
+  /// The inner products of materialized gradients [n, outputs, p] and [m, outputs, p].
   func gram(_ a: Tensor, _ b: Tensor) -> Tensor {
     let (n, m, outputs) = (a.shape[0], b.shape[0], a.shape[1])
     let p = a.shape.dropFirst(2).reduce(1, *)

@@ -32,7 +32,7 @@ public enum KernelOutputs: Sendable {
 /// - Returns: [n, m, outputs, outputs], or smaller as `outputs` says; an output tensor's entries are numbered in row-major
 ///   order.
 /// - Complexity: for a dense layer n m (d_in + outputs² d_out) multiplications and no n · d_in · d_out memory; other
-///   operations are materialised where they have no such structure.
+///   operations are materialized where they have no such structure.
 /// - Source: Jacot, Gabriel and Hongler, Neural tangent kernel, NeurIPS 2018; factored as by Novak et al., ICML 2022.
 public func tangentKernel<P: TensorTree>(
   of f: (Tensor, P) -> Tensor, at p: P, on examples: Tensor, and others: Tensor? = nil, outputs: KernelOutputs = .full

@@ -7,7 +7,7 @@ enum Workloads {
   /// All of them in the specification's order and sizes.
   static let all =
     products() + elementwise() + perceptron() + perExampleGradients() + tangentKernels() + higherKernels()
-    + powerIteration() + smallOperations() + convolutions() + factorisations()
+    + powerIteration() + smallOperations() + convolutions() + factorizations()
 
   static func fill(_ seed: UInt64, _ shape: [Int], _ type: ScalarType, scale: Double = 1) -> Tensor {
     benchmarkFill(seed, shape, scale: scale, as: type)
@@ -103,7 +103,7 @@ enum Workloads {
     ]
   }
 
-  static func factorisations(_ extents: [Int] = [500, 1000, 2000]) -> [Workload] {
+  static func factorizations(_ extents: [Int] = [500, 1000, 2000]) -> [Workload] {
     extents.flatMap { n in
       [
         Workload(id: "W10.eigh.\(n)") { type in

@@ -37,27 +37,27 @@ struct BarChart {
     let shown = range.low == range.high ? AxisRange(scale: .linear, low: 0, high: 1) : range
     func place(_ value: Double) -> Double { plot.x + shown.fraction(value) * plot.width }
 
-    drawing.text(title, at: Point(20, 30), size: Theme.titleSize, colour: Theme.text, isBold: true)
+    drawing.text(title, at: Point(20, 30), size: Theme.titleSize, color: Theme.text, isBold: true)
     for tick in shown.ticks(count: max(2, Int(plot.width / 95))) {
       let position = plot.x + tick.fraction * plot.width
-      drawing.line(from: Point(position, plot.y), to: Point(position, plot.maxY), colour: Theme.grid)
+      drawing.line(from: Point(position, plot.y), to: Point(position, plot.maxY), color: Theme.grid)
       guard let label = tick.label else { continue }
       drawing.label(
-        label, at: Point(position, plot.maxY + 18), size: Theme.tickSize, colour: Theme.softText, anchor: .middle)
+        label, at: Point(position, plot.maxY + 18), size: Theme.tickSize, color: Theme.softText, anchor: .middle)
     }
     for (index, bar) in bars.enumerated() {
       let middle = plot.y + 4 + (Double(index) + 0.5) * pitch
       drawing.text(
-        bar.name, at: Point(plot.x - 10, middle + 4.5), size: Theme.labelSize, colour: Theme.text, anchor: .end)
+        bar.name, at: Point(plot.x - 10, middle + 4.5), size: Theme.labelSize, color: Theme.text, anchor: .end)
       let value = bar.value.isFinite ? bar.value : 0
       let (start, end) = (min(place(value), place(0)), max(place(value), place(0)))
       drawing.rectangle(
-        Frame(x: start, y: middle - 9, width: end - start, height: 18), fill: Theme.colour(ofSeries: 0), corner: 2)
-      drawing.text(bar.label, at: Point(end + 7, middle + 4), size: Theme.tickSize, colour: Theme.softText)
+        Frame(x: start, y: middle - 9, width: end - start, height: 18), fill: Theme.color(ofSeries: 0), corner: 2)
+      drawing.text(bar.label, at: Point(end + 7, middle + 4), size: Theme.tickSize, color: Theme.softText)
     }
-    drawing.line(from: Point(place(0), plot.y), to: Point(place(0), plot.maxY), colour: Theme.frame)
+    drawing.line(from: Point(place(0), plot.y), to: Point(place(0), plot.maxY), color: Theme.frame)
     drawing.text(
-      axis, at: Point(plot.x + plot.width / 2, plot.maxY + 44), size: Theme.labelSize, colour: Theme.text,
+      axis, at: Point(plot.x + plot.width / 2, plot.maxY + 44), size: Theme.labelSize, color: Theme.text,
       anchor: .middle)
     return drawing.document
   }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// A matrix as a picture, one cell for each entry, with a bar that explains the colours.
+/// A matrix as a picture, one cell for each entry, with a bar that explains the colors.
 ///
 /// Entries that are not finite (on a logarithmic scale: not positive) are grey. Of a matrix with more than 1024 rows or
 /// columns the means of square blocks are shown.
 struct HeatMap {
-  enum Colours { case sequential, diverging }
+  enum Colors { case sequential, diverging }
 
   /// A part of the rows and columns that has a name: the images of one digit, say.
   struct Group {
@@ -14,7 +14,7 @@ struct HeatMap {
   }
 
   var title: String
-  /// What the colours mean.
+  /// What the colors mean.
   var quantity: Axis
   /// What rows and columns are.
   var axis: String
@@ -23,8 +23,8 @@ struct HeatMap {
   var columnCount: Int
   /// With groups these are named along both sides, otherwise rows and columns are numbered.
   var groups: [Group] = []
-  /// Diverging colours are symmetric about zero, and take a linear quantity.
-  var colours = Colours.sequential
+  /// Diverging colors are symmetric about zero, and take a linear quantity.
+  var colors = Colors.sequential
   var size = 560.0
 
   /// The chart as the text of an SVG file.
@@ -41,30 +41,30 @@ struct HeatMap {
     let width = bar.maxX + 12 + labels + 14 + (quantity.label.isEmpty ? 0 : 22)
     let needed = 40 + estimatedWidth(of: title, size: Theme.titleSize)
     var drawing = SVG(width: max(width, needed), height: plot.maxY + 62, title: title)
-    drawing.text(title, at: Point(20, 30), size: Theme.titleSize, colour: Theme.text, isBold: true)
+    drawing.text(title, at: Point(20, 30), size: Theme.titleSize, color: Theme.text, isBold: true)
     drawing.image(image(rows: rows, columns: columns, range), in: plot)
-    drawing.outline(plot, colour: Theme.frame)
+    drawing.outline(plot, color: Theme.frame)
     drawSides(&drawing, plot, rows: rows, columns: columns)
 
-    drawing.defineGradient("colours", colours: stride(from: 0, to: 255, by: 6).map { map.colours[min($0, 254)].text })
-    drawing.rectangle(bar, fill: "url(#colours)")
-    drawing.outline(bar, colour: Theme.frame)
+    drawing.defineGradient("colors", colors: stride(from: 0, to: 255, by: 6).map { map.colors[min($0, 254)].text })
+    drawing.rectangle(bar, fill: "url(#colors)")
+    drawing.outline(bar, color: Theme.frame)
     for tick in ticks {
       let position = bar.maxY - tick.fraction * bar.height
       let length = tick.label == nil ? 3.0 : 5
-      drawing.line(from: Point(bar.maxX, position), to: Point(bar.maxX + length, position), colour: Theme.frame)
+      drawing.line(from: Point(bar.maxX, position), to: Point(bar.maxX + length, position), color: Theme.frame)
       guard let label = tick.label else { continue }
-      drawing.label(label, at: Point(bar.maxX + 9, position + 4), size: Theme.tickSize, colour: Theme.softText)
+      drawing.label(label, at: Point(bar.maxX + 9, position + 4), size: Theme.tickSize, color: Theme.softText)
     }
     drawing.text(
       quantity.label, at: Point(bar.maxX + 12 + labels + 18, bar.y + bar.height / 2), size: Theme.labelSize,
-      colour: Theme.text, anchor: .middle, turned: -90)
+      color: Theme.text, anchor: .middle, turned: -90)
     return drawing.document
   }
 
   private var range: AxisRange {
     let found = quantity.range(of: values, margin: 0)
-    guard colours == .diverging else { return found }
+    guard colors == .diverging else { return found }
     let largest = max(found.low.magnitude, found.high.magnitude)
     return AxisRange(scale: .linear, low: -largest, high: largest)
   }
@@ -72,7 +72,7 @@ struct HeatMap {
   private func image(rows: Int, columns: Int, _ range: AxisRange) -> [UInt8] {
     let block = max(1, (max(rows, columns) + 1023) / 1024)
     let (height, width) = ((rows + block - 1) / block, (columns + block - 1) / block)
-    var pixels = [UInt8](repeating: UInt8(ColourMap.count), count: max(width * height, 1))
+    var pixels = [UInt8](repeating: UInt8(ColorMap.count), count: max(width * height, 1))
     for row in 0..<height {
       for column in 0..<width {
         var (sum, count) = (0.0, 0.0)
@@ -84,14 +84,14 @@ struct HeatMap {
             count += 1
           }
         }
-        if count > 0 { pixels[row * width + column] = ColourMap.index(range.fraction(sum / count)) }
+        if count > 0 { pixels[row * width + column] = ColorMap.index(range.fraction(sum / count)) }
       }
     }
-    let grey = ColourMap.Colour(red: 0x94, green: 0x98, blue: 0x9E)
+    let grey = ColorMap.Color(red: 0x94, green: 0x98, blue: 0x9E)
     // Many readers blur small pictures that they enlarge, so each entry becomes a square of several pixels.
     let scale = max(1, 512 / max(width, height, 1))
     return PNG.encode(
-      enlarged(pixels, width: max(width, 1), scale), width: max(width, 1) * scale, palette: map.colours + [grey])
+      enlarged(pixels, width: max(width, 1), scale), width: max(width, 1) * scale, palette: map.colors + [grey])
   }
 
   private func enlarged(_ pixels: [UInt8], width: Int, _ scale: Int) -> [UInt8] {
@@ -105,7 +105,7 @@ struct HeatMap {
     return result
   }
 
-  private var map: ColourMap { colours == .sequential ? .sequential : .diverging }
+  private var map: ColorMap { colors == .sequential ? .sequential : .diverging }
 
   private func drawSides(_ drawing: inout SVG, _ plot: Frame, rows: Int, columns: Int) {
     let cell = plot.width / Double(columns)
@@ -126,23 +126,23 @@ struct HeatMap {
     }
     for mark in marks(columns) {
       let position = plot.x + (mark.end ?? mark.middle)
-      drawing.line(from: Point(position, plot.maxY), to: Point(position, plot.maxY + 4), colour: Theme.frame)
+      drawing.line(from: Point(position, plot.maxY), to: Point(position, plot.maxY + 4), color: Theme.frame)
       drawing.text(
-        mark.text, at: Point(plot.x + mark.middle, plot.maxY + 18), size: Theme.tickSize, colour: Theme.softText,
+        mark.text, at: Point(plot.x + mark.middle, plot.maxY + 18), size: Theme.tickSize, color: Theme.softText,
         anchor: .middle)
     }
     for mark in marks(rows) {
       let position = plot.y + (mark.end ?? mark.middle)
-      drawing.line(from: Point(plot.x - 4, position), to: Point(plot.x, position), colour: Theme.frame)
+      drawing.line(from: Point(plot.x - 4, position), to: Point(plot.x, position), color: Theme.frame)
       drawing.text(
-        mark.text, at: Point(plot.x - 8, plot.y + mark.middle + 4), size: Theme.tickSize, colour: Theme.softText,
+        mark.text, at: Point(plot.x - 8, plot.y + mark.middle + 4), size: Theme.tickSize, color: Theme.softText,
         anchor: .end)
     }
     drawing.text(
-      axis, at: Point(plot.x + plot.width / 2, plot.maxY + 42), size: Theme.labelSize, colour: Theme.text,
+      axis, at: Point(plot.x + plot.width / 2, plot.maxY + 42), size: Theme.labelSize, color: Theme.text,
       anchor: .middle)
     drawing.text(
-      axis, at: Point(28, plot.y + plot.height / 2), size: Theme.labelSize, colour: Theme.text, anchor: .middle,
+      axis, at: Point(28, plot.y + plot.height / 2), size: Theme.labelSize, color: Theme.text, anchor: .middle,
       turned: -90)
   }
 }

@@ -38,7 +38,7 @@ struct LineChart {
     let yTicks = yRange.ticks(count: max(2, Int(height / 75)))
     let labels = yTicks.compactMap { $0.label?.estimatedWidth(size: Theme.tickSize) }
 
-    drawing.text(title, at: Point(20, 30), size: Theme.titleSize, colour: Theme.text, isBold: true)
+    drawing.text(title, at: Point(20, 30), size: Theme.titleSize, color: Theme.text, isBold: true)
     let top = drawLegend(&drawing)
     let left = 20 + (y.label.isEmpty ? 0 : 22) + (labels.max() ?? 0) + 8
     let bottom = height - (x.label.isEmpty ? 34 : 58)
@@ -50,11 +50,11 @@ struct LineChart {
     drawAxes(&drawing, plot, xRange.ticks(count: max(2, Int(plot.width / 95))), yTicks)
     drawing.defineClip("plot", Frame(x: plot.x - 5, y: plot.y - 5, width: plot.width + 10, height: plot.height + 10))
     for (index, series) in series.enumerated() {
-      let colour = Theme.colour(ofSeries: index)
+      let color = Theme.color(ofSeries: index)
       if series.style != .points {
         for run in series.points.split(whereSeparator: { !shows($0) }) {
-          drawing.polyline(run.map(place), colour: colour, width: 2, clip: "plot")
-          if run.count == 1, series.style == .line { drawing.circle(place(run.first!), radius: 2, colour: colour) }
+          drawing.polyline(run.map(place), color: color, width: 2, clip: "plot")
+          if run.count == 1, series.style == .line { drawing.circle(place(run.first!), radius: 2, color: color) }
         }
       }
       if series.style != .line {
@@ -62,7 +62,7 @@ struct LineChart {
         let radius = visible.count > 400 ? 1.8 : visible.count > 60 ? 2.4 : 3.2
         for point in visible {
           let opacity = series.style == .points && visible.count > 60 ? 0.7 : 1
-          drawing.circle(place(point), radius: radius, colour: colour, opacity: opacity, clip: "plot")
+          drawing.circle(place(point), radius: radius, color: color, opacity: opacity, clip: "plot")
         }
       }
     }
@@ -76,35 +76,35 @@ struct LineChart {
   private func drawAxes(_ drawing: inout SVG, _ plot: Frame, _ xTicks: [Tick], _ yTicks: [Tick]) {
     for tick in xTicks {
       let position = plot.x + tick.fraction * plot.width
-      let colour = tick.label == nil ? Theme.fineGrid : Theme.grid
-      drawing.line(from: Point(position, plot.y), to: Point(position, plot.maxY), colour: colour)
+      let color = tick.label == nil ? Theme.fineGrid : Theme.grid
+      drawing.line(from: Point(position, plot.y), to: Point(position, plot.maxY), color: color)
     }
     for tick in yTicks {
       let position = plot.maxY - tick.fraction * plot.height
-      let colour = tick.label == nil ? Theme.fineGrid : Theme.grid
-      drawing.line(from: Point(plot.x, position), to: Point(plot.maxX, position), colour: colour)
+      let color = tick.label == nil ? Theme.fineGrid : Theme.grid
+      drawing.line(from: Point(plot.x, position), to: Point(plot.maxX, position), color: color)
     }
-    drawing.line(from: Point(plot.x, plot.maxY), to: Point(plot.maxX, plot.maxY), colour: Theme.frame)
-    drawing.line(from: Point(plot.x, plot.y), to: Point(plot.x, plot.maxY), colour: Theme.frame)
+    drawing.line(from: Point(plot.x, plot.maxY), to: Point(plot.maxX, plot.maxY), color: Theme.frame)
+    drawing.line(from: Point(plot.x, plot.y), to: Point(plot.x, plot.maxY), color: Theme.frame)
     for tick in xTicks {
       guard let label = tick.label else { continue }
       let position = plot.x + tick.fraction * plot.width
-      drawing.line(from: Point(position, plot.maxY), to: Point(position, plot.maxY + 4), colour: Theme.frame)
+      drawing.line(from: Point(position, plot.maxY), to: Point(position, plot.maxY + 4), color: Theme.frame)
       drawing.label(
-        label, at: Point(position, plot.maxY + 19), size: Theme.tickSize, colour: Theme.softText, anchor: .middle)
+        label, at: Point(position, plot.maxY + 19), size: Theme.tickSize, color: Theme.softText, anchor: .middle)
     }
     for tick in yTicks {
       guard let label = tick.label else { continue }
       let position = plot.maxY - tick.fraction * plot.height
-      drawing.line(from: Point(plot.x - 4, position), to: Point(plot.x, position), colour: Theme.frame)
+      drawing.line(from: Point(plot.x - 4, position), to: Point(plot.x, position), color: Theme.frame)
       drawing.label(
-        label, at: Point(plot.x - 8, position + 4), size: Theme.tickSize, colour: Theme.softText, anchor: .end)
+        label, at: Point(plot.x - 8, position + 4), size: Theme.tickSize, color: Theme.softText, anchor: .end)
     }
     drawing.text(
-      x.label, at: Point(plot.x + plot.width / 2, plot.maxY + 44), size: Theme.labelSize, colour: Theme.text,
+      x.label, at: Point(plot.x + plot.width / 2, plot.maxY + 44), size: Theme.labelSize, color: Theme.text,
       anchor: .middle)
     drawing.text(
-      y.label, at: Point(30, plot.y + plot.height / 2), size: Theme.labelSize, colour: Theme.text, anchor: .middle,
+      y.label, at: Point(30, plot.y + plot.height / 2), size: Theme.labelSize, color: Theme.text, anchor: .middle,
       turned: -90)
   }
 
@@ -119,12 +119,12 @@ struct LineChart {
       let name = series[index].name
       let needed = 26 + estimatedWidth(of: name, size: Theme.labelSize) + 18
       if left > 20, left + needed > width - 20 { (left, line) = (20, line + 20) }
-      let colour = Theme.colour(ofSeries: index)
+      let color = Theme.color(ofSeries: index)
       if series[index].style != .points {
-        drawing.line(from: Point(left, line - 4), to: Point(left + 18, line - 4), colour: colour, width: 2.5)
+        drawing.line(from: Point(left, line - 4), to: Point(left + 18, line - 4), color: color, width: 2.5)
       }
-      if series[index].style != .line { drawing.circle(Point(left + 9, line - 4), radius: 3.5, colour: colour) }
-      drawing.text(name, at: Point(left + 25, line), size: Theme.labelSize, colour: Theme.text)
+      if series[index].style != .line { drawing.circle(Point(left + 9, line - 4), radius: 3.5, color: color) }
+      drawing.text(name, at: Point(left + 25, line), size: Theme.labelSize, color: Theme.text)
       left += needed
     }
     return line + 20

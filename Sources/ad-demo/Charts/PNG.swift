@@ -1,9 +1,9 @@
-/// Writes pictures of at most 256 colours in the PNG format, without compression.
+/// Writes pictures of at most 256 colors in the PNG format, without compression.
 ///
 /// - Source: PNG specification, third edition (W3C, 2025); RFC 1950 and RFC 1951 for the stream inside.
 enum PNG {
   /// The bytes of a file with one index into the palette for each pixel, row by row.
-  static func encode(_ pixels: [UInt8], width: Int, palette: [ColourMap.Colour]) -> [UInt8] {
+  static func encode(_ pixels: [UInt8], width: Int, palette: [ColorMap.Color]) -> [UInt8] {
     let height = width == 0 ? 0 : pixels.count / width
     var lines: [UInt8] = []
     lines.reserveCapacity(pixels.count + height)

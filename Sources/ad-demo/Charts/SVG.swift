@@ -35,20 +35,20 @@ struct SVG {
 
   // MARK: Shapes
 
-  mutating func line(from a: Point, to b: Point, colour: String, width: Double = 1) {
+  mutating func line(from a: Point, to b: Point, color: String, width: Double = 1) {
     elements += "<line x1=\"\(number(a.x))\" y1=\"\(number(a.y))\" x2=\"\(number(b.x))\" y2=\"\(number(b.y))\""
-    elements += " stroke=\"\(colour)\" stroke-width=\"\(number(width))\"/>\n"
+    elements += " stroke=\"\(color)\" stroke-width=\"\(number(width))\"/>\n"
   }
 
-  mutating func polyline(_ points: [Point], colour: String, width: Double, clip: String? = nil) {
+  mutating func polyline(_ points: [Point], color: String, width: Double, clip: String? = nil) {
     let list = points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
-    elements += "<polyline points=\"\(list)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(number(width))\""
+    elements += "<polyline points=\"\(list)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"\(number(width))\""
     elements += " stroke-linejoin=\"round\" stroke-linecap=\"round\"\(clipping(clip))/>\n"
   }
 
-  mutating func circle(_ centre: Point, radius: Double, colour: String, opacity: Double = 1, clip: String? = nil) {
+  mutating func circle(_ centre: Point, radius: Double, color: String, opacity: Double = 1, clip: String? = nil) {
     elements +=
-      "<circle cx=\"\(number(centre.x))\" cy=\"\(number(centre.y))\" r=\"\(number(radius))\" fill=\"\(colour)\""
+      "<circle cx=\"\(number(centre.x))\" cy=\"\(number(centre.y))\" r=\"\(number(radius))\" fill=\"\(color)\""
     elements += "\(opacity < 1 ? " fill-opacity=\"\(number(opacity))\"" : "")\(clipping(clip))/>\n"
   }
 
@@ -56,8 +56,8 @@ struct SVG {
     elements += "<rect \(place(frame)) fill=\"\(fill)\"\(corner > 0 ? " rx=\"\(number(corner))\"" : "")/>\n"
   }
 
-  mutating func outline(_ frame: Frame, colour: String) {
-    elements += "<rect \(place(frame)) fill=\"none\" stroke=\"\(colour)\"/>\n"
+  mutating func outline(_ frame: Frame, color: String) {
+    elements += "<rect \(place(frame)) fill=\"none\" stroke=\"\(color)\"/>\n"
   }
 
   /// A picture of pixels with sharp edges.
@@ -70,20 +70,20 @@ struct SVG {
   // MARK: Text
 
   mutating func text(
-    _ text: String, at point: Point, size: Double, colour: String, anchor: Anchor = .start, isBold: Bool = false,
+    _ text: String, at point: Point, size: Double, color: String, anchor: Anchor = .start, isBold: Bool = false,
     turned: Double = 0
   ) {
     label(
-      TickLabel(mantissa: text), at: point, size: size, colour: colour, anchor: anchor, isBold: isBold, turned: turned)
+      TickLabel(mantissa: text), at: point, size: size, color: color, anchor: anchor, isBold: isBold, turned: turned)
   }
 
   /// A number with its power of ten raised.
   mutating func label(
-    _ label: TickLabel, at point: Point, size: Double, colour: String, anchor: Anchor = .start, isBold: Bool = false,
+    _ label: TickLabel, at point: Point, size: Double, color: String, anchor: Anchor = .start, isBold: Bool = false,
     turned: Double = 0
   ) {
     elements +=
-      "<text x=\"\(number(point.x))\" y=\"\(number(point.y))\" font-size=\"\(number(size))\" fill=\"\(colour)\""
+      "<text x=\"\(number(point.x))\" y=\"\(number(point.y))\" font-size=\"\(number(size))\" fill=\"\(color)\""
     if anchor != .start { elements += " text-anchor=\"\(anchor.rawValue)\"" }
     if isBold { elements += " font-weight=\"600\"" }
     if turned != 0 { elements += " transform=\"rotate(\(number(turned)) \(number(point.x)) \(number(point.y)))\"" }
@@ -101,12 +101,12 @@ struct SVG {
     definitions += "<clipPath id=\"\(name)\"><rect \(place(frame))/></clipPath>\n"
   }
 
-  /// Defines a fill that changes colour from bottom to top.
-  mutating func defineGradient(_ name: String, colours: [String]) {
+  /// Defines a fill that changes color from bottom to top.
+  mutating func defineGradient(_ name: String, colors: [String]) {
     definitions += "<linearGradient id=\"\(name)\" x1=\"0\" y1=\"1\" x2=\"0\" y2=\"0\">"
-    for (index, colour) in colours.enumerated() {
-      let offset = Double(index) / Double(max(colours.count - 1, 1))
-      definitions += "<stop offset=\"\(number(offset, digits: 4))\" stop-color=\"\(colour)\"/>"
+    for (index, color) in colors.enumerated() {
+      let offset = Double(index) / Double(max(colors.count - 1, 1))
+      definitions += "<stop offset=\"\(number(offset, digits: 4))\" stop-color=\"\(color)\"/>"
     }
     definitions += "</linearGradient>\n"
   }

@@ -10,8 +10,8 @@ enum Theme {
   static let labelSize = 12.5
   static let tickSize = 11.5
 
-  /// Colours of series, told apart also by people who see few colours: lightness and hue both change.
+  /// Colors of series, told apart also by people who see few colors: lightness and hue both change.
   static let series = ["#2563c9", "#e07b00", "#17936a", "#c2185b", "#6b4fc8", "#7a5c3e", "#0aa2c0", "#8a8f00"]
 
-  static func colour(ofSeries index: Int) -> String { series[index % series.count] }
+  static func color(ofSeries index: Int) -> String { series[index % series.count] }
 }

@@ -3,7 +3,7 @@ import AutoDiff
 extension CheckedFunction {
   /// Every differentiable function of the public interface.
   static var all: [CheckedFunction] {
-    elementwise + pairs + shapes + selections + reductions + products + images + factorisations
+    elementwise + pairs + shapes + selections + reductions + products + images + factorizations
   }
 
   // MARK: Entry by entry
@@ -206,7 +206,7 @@ extension CheckedFunction {
   }
 
   /// Matrices that are far from singular by construction, so that nothing is thrown.
-  private static var factorisations: [CheckedFunction] {
+  private static var factorizations: [CheckedFunction] {
     func positiveDefinite(_ a: Tensor) -> Tensor { matmul(a, a.transposed) + Tensor.eye(a.shape[0]) }
     func invertible(_ a: Tensor) -> Tensor { a * 0.3 + Tensor.eye(a.shape[0]) * 2 }
     return [

@@ -30,7 +30,7 @@ enum KernelCommand: Command {
   enum Scaling: String, OptionChoice {
     case tangent, standard
 
-    var parameterisation: Parameterisation { self == .tangent ? .neuralTangent() : .leCun }
+    var parameterization: Parameterization { self == .tangent ? .neuralTangent() : .leCun }
   }
 
   static let data = Option<String?>(optional: "data", "FILE", "Examples as .csv or .npy instead of the bundled digits")
@@ -46,13 +46,13 @@ enum KernelCommand: Command {
   static let depth = Option("depth", "N", default: 2, range: 0...1000, "Hidden layers")
   static let outputs = Option("outputs", "N", default: 1, range: 1...100_000, "Outputs of the network")
   static let activation = Option("activation", "NAME", default: Activation.tanh, "What stands between the layers")
-  static let parameterisation = Option(
-    "parameterisation", "NAME", default: Scaling.tangent, "Where the factor 1/sqrt(width) stands")
+  static let parameterization = Option(
+    "parameterization", "NAME", default: Scaling.tangent, "Where the factor 1/sqrt(width) stands")
   static let scalarType = Option("dtype", "TYPE", default: ScalarType.float64, "The precision")
   static let seed = Option<UInt64>("seed", "N", default: 0, "Decides the parameters")
   static let output = Option("output", "DIR", default: "ad-demo-output", "The folder for the results")
   static let options: [any CommandOption] = [
-    data, labelColumn, inputs, examples, width, depth, outputs, activation, parameterisation, scalarType, seed, output,
+    data, labelColumn, inputs, examples, width, depth, outputs, activation, parameterization, scalarType, seed, output,
   ]
 
   static func run(_ arguments: Arguments) throws {
@@ -67,7 +67,7 @@ enum KernelCommand: Command {
     try MemoryNeed(
       inputs: table.inputCount, width: width, depth: depth, outputs: outputs, examples: table.count, scalarType: type
     ).check()
-    let dense = { Dense($0, parameterisation: arguments[parameterisation].parameterisation) }
+    let dense = { Dense($0, parameterization: arguments[parameterization].parameterization) }
     let network = Sequential {
       for _ in 0..<depth {
         dense(width)
@@ -82,7 +82,7 @@ enum KernelCommand: Command {
     print(
       "Network  " + widths.map(String.init).joined(separator: depth > 4 ? " → … " : " → ")
         + "\(depth > 0 ? " with \(arguments[activation].rawValue)" : ""), \(grouped(p.entryCount)) parameters in "
-        + "\(arguments[parameterisation].rawValue) scaling, \(type.rawValue), seed \(arguments[seed])")
+        + "\(arguments[parameterization].rawValue) scaling, \(type.rawValue), seed \(arguments[seed])")
     let folder = try OutputFolder(arguments[output])
     let summary = try KernelSummary(
       layerwiseTangentKernels(of: network, at: p, on: x, outputs: .traceMean),

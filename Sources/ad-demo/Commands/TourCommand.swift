@@ -31,13 +31,13 @@ enum Tour: Command {
         "the tour needs at least 20 images, but got \(digits.count).")
     }
     var generator = RandomGenerator(seed: arguments[seed])
-    let scaling = Parameterisation.neuralTangent(weightScale: 1.5, biasScale: 0.1)
+    let scaling = Parameterization.neuralTangent(weightScale: 1.5, biasScale: 0.1)
     let network = Sequential {
-      Dense(128, parameterisation: scaling)
+      Dense(128, parameterization: scaling)
       Tanh()
-      Dense(128, parameterisation: scaling)
+      Dense(128, parameterization: scaling)
       Tanh()
-      Dense(10, parameterisation: scaling)
+      Dense(10, parameterization: scaling)
     }
     let all = LabelledImages(digits)
     let training = all.gathered(at: (0..<digits.count).filter { $0 % 5 != 4 })
@@ -101,7 +101,7 @@ enum Tour: Command {
     print("  cross entropy    \(losses[0]) → \(losses[1])")
     for (name, data) in [("training images", training), ("held-out images", heldOut)] {
       let shares = [first, trained].map { percentage(data.accuracy(of: network, at: $0)) }
-      print("  \(name)  \(shares[0]) → \(shares[1]) recognised")
+      print("  \(name)  \(shares[0]) → \(shares[1]) recognized")
     }
     return trained
   }
@@ -130,7 +130,7 @@ enum Tour: Command {
   ) throws {
     func loss(_ p: Parameters) -> Tensor { training.loss(of: network, at: p) }
     let top = try LargestEigenvalue(
-      of: { hvp(of: loss, at: p, along: p.unflattened($0)).flattenedEntries },
+      of: { hvp(of: loss, at: p, along: p.replacingEntries(with: $0)).flattenedEntries },
       from: Tensor.normal([p.entryCount], using: &generator), tolerance: 1e-6)
     heading("Largest eigenvalue of the loss's Hessian, by Lanczos iteration on Hessian-vector products")
     print("  λ \(numeral(top.value, digits: 7)), residual ‖H v − λ v‖ \(numeral(top.residual, digits: 2))")

@@ -4,7 +4,7 @@ import AutoDiff
 struct ExampleTable {
   enum LabelColumn: String, OptionChoice { case none, last }
 
-  enum Preparation: String, OptionChoice { case raw, standardised, normalised }
+  enum Preparation: String, OptionChoice { case raw, standardized, normalized }
 
   /// [n, inputs], float64.
   private(set) var inputs: Tensor
@@ -59,7 +59,7 @@ struct ExampleTable {
   mutating func prepare(_ preparation: Preparation) throws(FileError) {
     switch preparation {
     case .raw: break
-    case .standardised:
+    case .standardized:
       let centred = inputs - inputs.mean(axes: [0], keepingAxes: true)
       let deviation = sqrt(square(centred).mean(axes: [0], keepingAxes: true))
       // Rounding leaves a little of a column that is constant.
@@ -70,7 +70,7 @@ struct ExampleTable {
       let constants = Int(isConstant.sum().scalar)
       description += ", each column shifted and scaled to mean 0 and variance 1"
       if constants > 0 { description += " (\(constants) constant columns to 0)" }
-    case .normalised:
+    case .normalized:
       let lengths = inputs.norm(axes: [1], keepingAxes: true)
       if let row = lengths.scalars.firstIndex(of: 0) {
         throw FileError(.unsupported, file: file, "example \(row + 1) is zero, so it cannot be scaled to length 1.")

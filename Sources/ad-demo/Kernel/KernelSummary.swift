@@ -76,11 +76,11 @@ struct KernelSummary {
   /// The kernel as a picture. With labels, examples of one label stand together.
   func heatMap(title: String, labels: [Int]? = nil) -> HeatMap {
     let entries = kernel.scalars
-    // A few slightly negative entries are not worth half of the colours.
+    // A few slightly negative entries are not worth half of the colors.
     let isSigned = (entries.min() ?? 0) < -0.1 * (entries.max() ?? 0)
     var map = HeatMap(
       title: title, quantity: Axis("kernel"), axis: "example", values: entries, columnCount: count,
-      colours: isSigned ? .diverging : .sequential)
+      colors: isSigned ? .diverging : .sequential)
     guard let labels else { return map }
     let order = labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) }
     map.values = kernel.gathered(at: order).gathered(at: order, axis: 1).scalars

@@ -31,7 +31,7 @@ struct LabelledImages {
   /// The mean cross entropy of a model's answers.
   func loss(of model: some Layer, at p: Parameters) -> Tensor { crossEntropy(model.batched(images, p), labels) }
 
-  /// The share of the images that a model recognises.
+  /// The share of the images that a model recognizes.
   func accuracy(of model: some Layer, at p: Parameters) -> Double {
     Layers.accuracy(model.batched(images, p), labels)
   }

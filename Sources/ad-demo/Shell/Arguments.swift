@@ -56,7 +56,7 @@ func nearest(_ word: String, among words: [String]) -> String? {
   return best.0
 }
 
-/// How many letters must be inserted, removed, replaced or swapped with their neighbour to make `b` from `a`.
+/// How many letters must be inserted, removed, replaced or swapped with their neighbor to make `b` from `a`.
 ///
 /// - Source: optimal string alignment, F. J. Damerau (1964) and V. I. Levenshtein (1966).
 func editDistance(_ a: String, _ b: String) -> Int {

@@ -95,7 +95,7 @@ import Testing
       }
     }
     try expectCheck(
-      "W10.chol.6", in: Workloads.factorisations([n]), (0..<n).map { log(l[$0 * n + $0]) }.reduce(0, +))
+      "W10.chol.6", in: Workloads.factorizations([n]), (0..<n).map { log(l[$0 * n + $0]) }.reduce(0, +))
   }
 
   @Test func largestEigenvalue() throws {
@@ -110,7 +110,7 @@ import Testing
       let w = matrixTimes(a, v)
       v = w.map { $0 / length(w) }
     }
-    try expectCheck("W10.eigh.6", in: Workloads.factorisations([n]), inner(v, matrixTimes(a, v)) - 3)
+    try expectCheck("W10.eigh.6", in: Workloads.factorizations([n]), inner(v, matrixTimes(a, v)) - 3)
   }
 
   // MARK: Perceptron

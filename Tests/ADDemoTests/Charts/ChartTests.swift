@@ -68,7 +68,7 @@ import Testing
     #expect(parsed.texts.filter { $0 == "zero" }.count == 2 && parsed.texts.contains("value"))
     let large = HeatMap(
       title: "", quantity: Axis("", .logarithmic), axis: "", values: (0..<1_050 * 1_050).map { Double($0 % 7) },
-      columnCount: 1_050, colours: .sequential)
+      columnCount: 1_050, colors: .sequential)
     #expect(large.svg.utf8.count < 1_000_000)
   }
 
@@ -101,34 +101,34 @@ import Testing
     #expect(abs(AxisRange(scale: .logarithmic, low: -4, high: 1).fraction(0.1) - 0.6) < 1e-15)
   }
 
-  // MARK: Text and colours
+  // MARK: Text and colors
 
   @Test func escapesText() {
     #expect(escaped("a<b>&\"c\"\u{0}\u{8}\n\u{FFFE}é") == "a&lt;b&gt;&amp;&quot;c&quot; é")
   }
 
-  @Test func coloursAreEquallyFarApart() {
-    for map in [ColourMap.sequential, .diverging] {
-      #expect(map.colours.count == ColourMap.count)
-      // One step of 255 changes no part of a colour by much.
-      for (a, b) in zip(map.colours, map.colours.dropFirst()) {
+  @Test func colorsAreEquallyFarApart() {
+    for map in [ColorMap.sequential, .diverging] {
+      #expect(map.colors.count == ColorMap.count)
+      // One step of 255 changes no part of a color by much.
+      for (a, b) in zip(map.colors, map.colors.dropFirst()) {
         let changes = [(a.red, b.red), (a.green, b.green), (a.blue, b.blue)].map { abs(Int($0.0) - Int($0.1)) }
         #expect(changes.max()! <= 6)
       }
     }
-    let greys = ColourMap.sequential.colours.map {
+    let greys = ColorMap.sequential.colors.map {
       0.2126 * Double($0.red) + 0.7152 * Double($0.green) + 0.0722 * Double($0.blue)
     }
     #expect(zip(greys, greys.dropFirst()).allSatisfy { $0 <= $1 + 1 } && greys.last! - greys[0] > 150)
-    #expect(ColourMap.index(-1) == 0 && ColourMap.index(0.5) == 127 && ColourMap.index(7) == 254)
-    #expect(ColourMap.Colour(red: 1, green: 0, blue: 255).text == "#0100ff")
+    #expect(ColorMap.index(-1) == 0 && ColorMap.index(0.5) == 127 && ColorMap.index(7) == 254)
+    #expect(ColorMap.Color(red: 1, green: 0, blue: 255).text == "#0100ff")
   }
 
   @Test func writesPNG() {
     // The check values that RFC 1950 and the PNG specification give for these sums.
     #expect(PNG.crc32(Array("123456789".utf8)) == 0xCBF4_3926)
     #expect(PNG.adler32(Array("Wikipedia".utf8)) == 0x11E6_0398)
-    let file = PNG.encode([0, 1, 1, 0], width: 2, palette: Array(ColourMap.sequential.colours.prefix(2)))
+    let file = PNG.encode([0, 1, 1, 0], width: 2, palette: Array(ColorMap.sequential.colors.prefix(2)))
     #expect(file.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]))
     #expect(file.suffix(8) == [0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82])
     #expect(file.count == 8 + 25 + (12 + 6) + (12 + 2 + 5 + 6 + 4) + 12)

@@ -6,7 +6,7 @@ import Testing
 
 /// A command whose runs can be looked at, because it fails with the values of its options.
 private enum Probe: Command {
-  enum Colour: String, OptionChoice { case red, green }
+  enum Color: String, OptionChoice { case red, green }
   struct Report: Error, CustomStringConvertible { let description: String }
 
   static let name = "probe"
@@ -18,15 +18,15 @@ private enum Probe: Command {
   static let data = Option<String?>(optional: "data", "FILE", "What to read")
   static let threads = Option<Int?>(optional: "threads", "N", range: 1...8, "Cores")
   static let name2 = Option<[String]>(repeated: "pick", "NAME", "Which of them")
-  static let colour = Option("colour", "NAME", default: Colour.red, "The colour")
+  static let color = Option("color", "NAME", default: Color.red, "The color")
   static let loud = Option(switch: "loud", "Say more, in a text that is so long that it cannot stand on one line of 80")
-  static let options: [any CommandOption] = [count, rate, seed, data, threads, name2, colour, loud]
+  static let options: [any CommandOption] = [count, rate, seed, data, threads, name2, color, loud]
 
   static func run(_ arguments: Arguments) throws {
     throw Report(
       description: """
         \(arguments[count]) \(arguments[rate]) \(arguments[seed]) \(arguments[data] ?? "-") \
-        \(arguments[threads] ?? 0) \(arguments[name2]) \(arguments[colour]) \(arguments[loud])
+        \(arguments[threads] ?? 0) \(arguments[name2]) \(arguments[color]) \(arguments[loud])
         second line
         """)
   }
@@ -59,7 +59,7 @@ private enum Quiet: Command {
     ("", "3 0.5 0 - 0 [] red false"), ("probe", "3 0.5 0 - 0 [] red false"),
     ("probe --count 7 --rate=-1e3 --seed 9", "7 -1000.0 9 - 0 [] red false"),
     ("--count=7 --loud --threads 8", "7 0.5 0 - 8 [] red true"),
-    ("probe --data a=b.csv --colour green", "3 0.5 0 a=b.csv 0 [] green false"),
+    ("probe --data a=b.csv --color green", "3 0.5 0 a=b.csv 0 [] green false"),
     ("probe --data=-", "3 0.5 0 - 0 [] red false"),
     ("probe --pick a --rate -2 --pick=--b", "3 -2.0 0 - 0 [\"a\", \"--b\"] red false"),
   ])
@@ -94,7 +94,7 @@ private enum Quiet: Command {
     ("probe --threads 0", "ad-demo probe: --threads must be between 1 and 8, but got \"0\"."),
     ("probe --rate nan", "ad-demo probe: --rate needs a number, but got \"nan\"."),
     ("probe --seed -1", "ad-demo probe: --seed needs a whole number that is not negative, but got \"-1\"."),
-    ("probe --colour gren", "ad-demo probe: --colour needs red or green, but got \"gren\". Did you mean \"green\"?"),
+    ("probe --color gren", "ad-demo probe: --color needs red or green, but got \"gren\". Did you mean \"green\"?"),
     ("probe --loud=yes", "ad-demo probe: --loud takes no value, but got \"yes\"."),
     ("probe --seed 1 --seed 2", "ad-demo probe: --seed is given twice."),
     ("probe --loud --loud", "ad-demo probe: --loud is given twice."),
@@ -155,7 +155,7 @@ private enum Quiet: Command {
         --data FILE    What to read
         --threads N    Cores
         --pick NAME    Which of them (may be repeated)
-        --colour NAME  The colour: red, green (default: red)
+        --color NAME  The color: red, green (default: red)
         --loud         Say more, in a text that is so long that it cannot stand on one
                        line of 80
         --help         Print this text

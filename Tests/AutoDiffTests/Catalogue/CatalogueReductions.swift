@@ -174,7 +174,7 @@ extension PrimitiveCatalogue {
       ], illShaped: illShapedRow("logsumexp", LogSumExp())),
   ]
 
-  // MARK: Layer normalisation
+  // MARK: Layer normalization
 
   private static func moments(_ row: [Double], _ epsilon: Double) -> (mean: Double, factor: Double) {
     let mean = row.reduce(0, +) / Double(row.count)

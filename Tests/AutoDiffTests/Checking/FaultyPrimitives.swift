@@ -6,9 +6,9 @@ struct FaultySine: ElementwisePrimitive {
   var fault = Fault.none
   var name: String { "faultySine" }
 
-  func evaluate(_ inputs: Operands) -> Tensor { sin(inputs[0]) }
+  func evaluate(_ inputs: Inputs) -> Tensor { sin(inputs[0]) }
 
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     switch fault {
     case .none, .transpose: v * cos(inputs[0])
     case .derivative: v * cos(inputs[0]) * 1.001
@@ -20,7 +20,7 @@ struct FaultySine: ElementwisePrimitive {
     }
   }
 
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let right = timesDerivative(cotangent, argument, inputs, output)
     return fault == .transpose ? right.map { $0 * 1.001 } : right
   }
@@ -31,9 +31,9 @@ struct FaultyProduct: ElementwisePrimitive {
   let faultyEntry: Int
   var name: String { "faultyProduct" }
 
-  func evaluate(_ inputs: Operands) -> Tensor { inputs[0] * inputs[1] }
+  func evaluate(_ inputs: Inputs) -> Tensor { inputs[0] * inputs[1] }
 
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return v * inputs[1] }
     let count = inputs[0].count
     let weights = Tensor((0..<count).map { $0 == faultyEntry ? 1.001 : 1 }, as: v.scalarType)

@@ -105,7 +105,7 @@ import Testing
     #expect(values[0x0001] == 0x1p-24 && values[0x03FF] == 1023 * 0x1p-24 && values[0x0400] == 0x1p-14)
     #expect(values[0x3C00] == 1 && values[0x7BFF] == 65504 && values[0x7C00] == .infinity)
     #expect(values[0x8000].sign == .minus && values[0xFC00] == -.infinity && values[0x7C01].isNaN)
-    // Neighbours of one sign follow each other.
+    // Neighbors of one sign follow each other.
     #expect((1...0x7C00).allSatisfy { values[$0] > values[$0 - 1] })
     #expect((0x8001...0xFC00).allSatisfy { values[$0] < values[$0 - 1] })
   }

@@ -67,7 +67,7 @@ extension Variant {
   func checkShapes() {
     var generator = RandomGenerator(seed: seed)
     let inputs = sample(using: &generator)
-    let declared = primitive.shape(of: Operands(inputs))
+    let declared = primitive.shape(of: Inputs(inputs))
     let output = apply(inputs)
     #expect(output.shape == declared)
     let tangents = inputs.map { Tensor.zeros(like: $0) }
@@ -118,14 +118,14 @@ extension Variant {
   /// The rules of differentiation look at no more than the primitive names as its residuals: all else may be forgotten.
   func checkResiduals() {
     var generator = RandomGenerator(seed: seed)
-    let inputs = Operands(sample(using: &generator))
+    let inputs = Inputs(sample(using: &generator))
     let output = primitive.evaluate(inputs)
     let cotangent = dyadicDirection(like: output, using: &generator)
     let tangents = inputs.map { dyadicDirection(like: $0, using: &generator) }
     func forgotten(_ x: Tensor) -> Tensor { Tensor(node: ShapeNode(of: x.node)) }
     let known = primitive.residuals.contains(.inputs) ? inputs : inputs.map(forgotten)
     let result = primitive.residuals.contains(.output) ? output : forgotten(output)
-    func expectSame(_ rule: (Operands, Tensor) -> Tensor?, _ name: String) {
+    func expectSame(_ rule: (Inputs, Tensor) -> Tensor?, _ name: String) {
       let (all, kept) = (rule(inputs, output), rule(known, result))
       #expect((all == nil) == (kept == nil))
       if let all, let kept { expectClose(kept, all, .exact, seed: seed, name) }

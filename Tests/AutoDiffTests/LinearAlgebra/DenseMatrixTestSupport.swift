@@ -2,7 +2,7 @@ import Testing
 
 @testable import AutoDiff
 
-/// A matrix with plain, slow operations, against which the factorisations are checked.
+/// A matrix with plain, slow operations, against which the factorizations are checked.
 struct DenseMatrix<T: LoopScalar> {
   var rows: Int
   var columns: Int

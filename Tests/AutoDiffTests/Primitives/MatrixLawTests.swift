@@ -2,30 +2,30 @@ import Testing
 
 @testable import AutoDiff
 
-/// A factorisation of A + D, for a fixed diagonal D that makes any small A a matrix which has it: positive definite, or
-/// with eigenvalues far apart. Its rules are those of the factorisation, so its laws are.
-struct ShiftedFactorisation<Factorisation: MatrixFactorisation>: Primitive {
-  let factorisation: Factorisation
+/// A factorization of A + D, for a fixed diagonal D that makes any small A a matrix which has it: positive definite, or
+/// with eigenvalues far apart. Its rules are those of the factorization, so its laws are.
+struct ShiftedFactorization<Factorization: MatrixFactorization>: Primitive {
+  let factorization: Factorization
   let diagonal: [Double]
 
-  var name: String { factorisation.name }
+  var name: String { factorization.name }
 
-  private func shifted(_ inputs: Operands) -> Operands {
+  private func shifted(_ inputs: Inputs) -> Inputs {
     let n = diagonal.count
     let entries = (0..<n * n).map { $0 % (n + 1) == 0 ? diagonal[$0 / (n + 1)] : 0 }
     return inputs.map { $0 + Tensor(entries, shape: [n, n], as: $0.scalarType) }
   }
 
-  func shape(of inputs: Operands) -> [Int] { factorisation.shape(of: inputs) }
-  func evaluate(_ inputs: Operands) -> Tensor { factorisation.evaluate(shifted(inputs)) }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    factorisation.jvp(shifted(inputs), tangents, output: output)
+  func shape(of inputs: Inputs) -> [Int] { factorization.shape(of: inputs) }
+  func evaluate(_ inputs: Inputs) -> Tensor { factorization.evaluate(shifted(inputs)) }
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    factorization.jvp(shifted(inputs), tangents, output: output)
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    factorisation.vjp(shifted(inputs), output: output, cotangent: cotangent, argument: argument)
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    factorization.vjp(shifted(inputs), output: output, cotangent: cotangent, argument: argument)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
-    factorisation.batch(shifted(inputs), isBatched: isBatched, size: size)
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
+    factorization.batch(shifted(inputs), isBatched: isBatched, size: size)
   }
 
   /// The laws' subject for matrices of entries in [−1, 1] beside the diagonal.
@@ -45,21 +45,21 @@ struct ShiftedFactorisation<Factorisation: MatrixFactorisation>: Primitive {
 /// The catalogue's laws for matrices with more than one entry, whose entries cannot be drawn independently.
 @Suite struct MatrixLawTests {
   static let variants: [Variant] = [
-    ShiftedFactorisation(factorisation: CholeskyFactor(), diagonal: [4, 5]).variant(
+    ShiftedFactorization(factorization: CholeskyFactor(), diagonal: [4, 5]).variant(
       "cholesky", oracle: MatrixOracles.cholesky),
-    ShiftedFactorisation(factorisation: CholeskyFactor(), diagonal: [6, 5, 4]).variant(
+    ShiftedFactorization(factorization: CholeskyFactor(), diagonal: [6, 5, 4]).variant(
       "cholesky", stack: [2], oracle: MatrixOracles.cholesky),
-    ShiftedFactorisation(factorisation: CholeskyFactor(), diagonal: [4, 3]).variant(
+    ShiftedFactorization(factorization: CholeskyFactor(), diagonal: [4, 3]).variant(
       "cholesky, many", stack: [3, 3], oracle: MatrixOracles.cholesky),
-    ShiftedFactorisation(factorisation: SymmetricEigenvectors(), diagonal: [3, 0]).variant(
+    ShiftedFactorization(factorization: SymmetricEigenvectors(), diagonal: [3, 0]).variant(
       "vectors", oracle: MatrixOracles.symmetricEigen),
-    ShiftedFactorisation(factorisation: SymmetricEigenvectors(), diagonal: [0, 9, 4]).variant(
+    ShiftedFactorization(factorization: SymmetricEigenvectors(), diagonal: [0, 9, 4]).variant(
       "vectors", stack: [2], oracle: MatrixOracles.symmetricEigen),
-    ShiftedFactorisation(factorisation: SymmetricEigenvectors(), diagonal: [4, 0]).variant(
+    ShiftedFactorization(factorization: SymmetricEigenvectors(), diagonal: [4, 0]).variant(
       "vectors, many", stack: [8], oracle: MatrixOracles.symmetricEigen),
-    ShiftedFactorisation(factorisation: SymmetricEigenvalues(), diagonal: [3, 0]).variant(
+    ShiftedFactorization(factorization: SymmetricEigenvalues(), diagonal: [3, 0]).variant(
       "values", oracle: MatrixOracles.symmetricEigenvalues),
-    ShiftedFactorisation(factorisation: SymmetricEigenvalues(), diagonal: [0, 9, 4]).variant(
+    ShiftedFactorization(factorization: SymmetricEigenvalues(), diagonal: [0, 9, 4]).variant(
       "values", stack: [2], oracle: MatrixOracles.symmetricEigenvalues),
   ]
 

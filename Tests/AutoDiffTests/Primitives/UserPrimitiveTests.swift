@@ -81,15 +81,15 @@ import Testing
     var wrongBatch = false
     var name: String { "wrongExp" }
 
-    func shape(of inputs: Operands) -> [Int] { inputs[0].shape }
-    func evaluate(_ inputs: Operands) -> Tensor { exp(inputs[0]) }
-    func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    func shape(of inputs: Inputs) -> [Int] { inputs[0].shape }
+    func evaluate(_ inputs: Inputs) -> Tensor { exp(inputs[0]) }
+    func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
       tangents[0].map { $0 * output * wrongForward }
     }
-    func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
       cotangent * output * wrongReverse
     }
-    func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+    func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
       let result = bind(self, inputs[0])
       return wrongBatch ? result + result.sum() : result
     }

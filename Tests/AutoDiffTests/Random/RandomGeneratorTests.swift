@@ -44,9 +44,9 @@ import Testing
     #expect(Swift.abs(square(square(x)).mean().scalar - 3) < 0.2)
     let within = Double(x.scalars.filter { Swift.abs($0) < 1 }.count) / 100_001
     #expect(Swift.abs(within - 0.6827) < 0.01)
-    // Neighbours, which come from one pair, are not correlated.
-    let neighbours = (x[0..<100_000] * x[1..<100_001]).mean().scalar
-    #expect(Swift.abs(neighbours) < 0.015)
+    // Neighbors, which come from one pair, are not correlated.
+    let neighbors = (x[0..<100_000] * x[1..<100_001]).mean().scalar
+    #expect(Swift.abs(neighbors) < 0.015)
   }
 
   @Test func rademacher() {
@@ -83,7 +83,7 @@ import Testing
         #expect(Swift.abs(correlation) < 0.03, "\(a) and \(b)")
       }
     }
-    // Neighbouring seeds are as independent as any others.
+    // Neighboring seeds are as independent as any others.
     var (zero, one) = (RandomGenerator(seed: 0), RandomGenerator(seed: 1))
     let correlation = (Tensor.normal([count], using: &zero) * Tensor.normal([count], using: &one)).mean().scalar
     #expect(Swift.abs(correlation) < 0.03)

@@ -6,7 +6,7 @@ import AutoDiff
 struct Hypotenuse: ElementwisePrimitive {
   var name: String { "hypotenuse" }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (a, b) = (inputs[0], inputs[1])
     let entries = zip(a.scalars, b.scalars).map { a, b in
       let (large, small) = (max(a.magnitude, b.magnitude), min(a.magnitude, b.magnitude))
@@ -15,7 +15,7 @@ struct Hypotenuse: ElementwisePrimitive {
     return Tensor(entries, shape: shape(of: inputs), as: a.scalarType)
   }
 
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     v * inputs[argument] / output
   }
 }
@@ -25,12 +25,12 @@ struct CumulativeSum: LinearPrimitive {
   var isReversed = false
   var name: String { "cumulativeSum" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     if inputs[0].rank == 0 { stop("needs at least one axis", got: "\(inputs[0].shape)") }
     return inputs[0].shape
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     var entries = inputs[0].scalars
     let shape = shape(of: inputs)
     let columns = shape[shape.count - 1]
@@ -51,7 +51,7 @@ struct CumulativeSum: LinearPrimitive {
   }
 
   // The last axis stays the last one when examples come in front.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { bind(self, inputs[0]) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { bind(self, inputs[0]) }
 }
 
 /// The polynomial Σ cₖ xᵏ of every x, with all four rules written by hand.
@@ -60,31 +60,31 @@ struct CumulativeSum: LinearPrimitive {
 struct Polynomial: Primitive {
   var name: String { "polynomial" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     if inputs[0].rank != 1 { stop("the coefficients must be a vector", got: "\(inputs[0].shape)") }
     return inputs[1].shape
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let coefficients = inputs[0].scalars
     let entries = inputs[1].scalars.map { x in coefficients.reversed().reduce(0) { $0 * x + $1 } }
     return Tensor(entries, shape: shape(of: inputs), as: inputs[1].scalarType)
   }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     let byCoefficients = tangents[0].map { bind(self, $0, inputs[1]) }
     let byX = tangents[1].map { $0 * slope(inputs) }
     guard let byCoefficients, let byX else { return byCoefficients ?? byX }
     return byCoefficients + byX
   }
 
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     if argument == 1 { return cotangent * slope(inputs) }
     let x = inputs[1]
     return stack((0..<inputs[0].count).map { k in (cotangent * pow(x, Double(k))).sum() })
   }
 
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     if !isBatched[0] { return bind(self, inputs[0], inputs[1]) }
     // Every example has coefficients of its own: Horner's rule on all of them at once.
     let rank = isBatched[1] ? inputs[1].rank : inputs[1].rank + 1
@@ -95,7 +95,7 @@ struct Polynomial: Primitive {
     return columns.reversed().reduce(Tensor.zeros(like: x)) { $0 * x + $1 }
   }
 
-  private func slope(_ inputs: Operands) -> Tensor {
+  private func slope(_ inputs: Inputs) -> Tensor {
     let coefficients = inputs[0]
     guard coefficients.count > 1 else { return .zeros(like: inputs[1]) }
     let degrees = Tensor.range(from: 1, to: Double(coefficients.count), as: coefficients.scalarType)

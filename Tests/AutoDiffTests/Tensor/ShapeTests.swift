@@ -33,18 +33,18 @@ import Testing
 
   @Test func few() {
     for count in 0..<5 {
-      let list = Few(Array(0..<count))
+      let list = ShortList(Array(0..<count))
       #expect(Array(list) == Array(0..<count) && list.count == count)
       #expect(Array(list.map { $0 * 2 }) == (0..<count).map { $0 * 2 })
     }
-    let literal: Few<Int> = [1, 2, 3]
+    let literal: ShortList<Int> = [1, 2, 3]
     #expect(Array(literal) == [1, 2, 3] && literal[2] == 3)
   }
 
   @Test func fewStopsOutside() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      _ = Few<Int>.two(1, 2)[2]
+      _ = ShortList<Int>.two(1, 2)[2]
     }
-    #expect(result.message.contains("Few: index 2 lies outside 0..<2."))
+    #expect(result.message.contains("ShortList: index 2 lies outside 0..<2."))
   }
 }

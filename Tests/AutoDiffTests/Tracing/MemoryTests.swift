@@ -93,13 +93,13 @@ import Testing
     struct Probe: LinearPrimitive {
       let witness: Witness
       var name: String { "probe" }
-      func shape(of inputs: Operands) -> [Int] { inputs[0].shape }
-      func evaluate(_ inputs: Operands) -> Tensor { inputs[0] }
+      func shape(of inputs: Inputs) -> [Int] { inputs[0].shape }
+      func evaluate(_ inputs: Inputs) -> Tensor { inputs[0] }
       func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
         witness.wasAlive = witness.later != nil
         return cotangent
       }
-      func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { inputs[0] }
+      func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { inputs[0] }
     }
     let witness = Witness()
     let f = { (x: Tensor) -> Tensor in

@@ -10,13 +10,13 @@ import Testing
     final class Counter: Sendable { let evaluations = Atomic(0) }
     let counter = Counter()
     var name: String { "countedDouble" }
-    func shape(of inputs: Operands) -> [Int] { inputs[0].shape }
-    func evaluate(_ inputs: Operands) -> Tensor {
+    func shape(of inputs: Inputs) -> [Int] { inputs[0].shape }
+    func evaluate(_ inputs: Inputs) -> Tensor {
       counter.evaluations.add(1, ordering: .relaxed)
       return inputs[0] * 2
     }
     func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { cotangent * 2 }
-    func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { bind(self, Array(inputs)) }
+    func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { bind(self, Array(inputs)) }
   }
 
   @Test func aDirectionalDerivativeLeavesOutValuesThatNobodyReads() {
@@ -71,11 +71,11 @@ import Testing
   /// A rule that claims to read nothing, and reads.
   private struct Liar: LinearPrimitive {
     var name: String { "liar" }
-    func shape(of inputs: Operands) -> [Int] { inputs[0].shape }
-    func evaluate(_ inputs: Operands) -> Tensor { inputs[0] }
+    func shape(of inputs: Inputs) -> [Int] { inputs[0].shape }
+    func evaluate(_ inputs: Inputs) -> Tensor { inputs[0] }
     func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { cotangent }
-    func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { inputs[0] }
-    func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? { cotangent * output }
+    func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { inputs[0] }
+    func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? { cotangent * output }
   }
 
   @Test func readingAValueThatWasNotKeptStops() async {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct HigherKernelTests {
   /// Two hidden layers of tanh.
   static let net = Sequential {
-    Dense(7, parameterisation: .neuralTangent())
+    Dense(7, parameterization: .neuralTangent())
     Tanh()
     Dense(6)
     Tanh()

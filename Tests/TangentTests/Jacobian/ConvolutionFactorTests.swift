@@ -8,7 +8,7 @@ import Testing
 @Suite struct ConvolutionFactorTests {
   /// A net in which both routes occur: many places in the first layer, one in the last.
   static let net = Sequential {
-    Convolution2D(3, window: (3, 3), padding: .same, parameterisation: .neuralTangent(biasScale: 0.3))
+    Convolution2D(3, window: (3, 3), padding: .same, parameterization: .neuralTangent(biasScale: 0.3))
     Tanh()
     MaxPool2D()
     Convolution2D(4, window: (2, 2), strides: (1, 1))
@@ -101,7 +101,7 @@ import Testing
     expectEqual(tangent, (moved(1) - moved(-1)) / (2 * step), tolerance: 1e-7)
   }
 
-  /// Groups have no single product; their gradients are materialised.
+  /// Groups have no single product; their gradients are materialized.
   @Test func groupsAndSharedWeights() {
     let net = { (x: Tensor, w: [Tensor]) -> Tensor in
       let y = tanh(convolution(x, w[0], padding: .same, groups: 2))

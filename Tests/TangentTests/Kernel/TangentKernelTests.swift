@@ -94,11 +94,11 @@ import Testing
     var random = RandomGenerator(seed: 5)
     let x = Tensor.normal([5, 3], using: &random)
     let net = Sequential {
-      Dense(6, parameterisation: .neuralTangent(weightScale: 1.4, biasScale: 0.2))
+      Dense(6, parameterization: .neuralTangent(weightScale: 1.4, biasScale: 0.2))
       Erf()
       Dense(4)
       Relu()
-      Dense(2, bias: false, parameterisation: .neuralTangent())
+      Dense(2, bias: false, parameterization: .neuralTangent())
     }
     let p = net.initialized(like: x[0], seed: 0)
     let f = { (x: Tensor, p: Parameters) in net(x, p) }
@@ -115,7 +115,7 @@ import Testing
     // For f = W x / √d the kernel is x · x′ / d times the identity.
     var random = RandomGenerator(seed: 6)
     let x = Tensor.normal([4, 8], using: &random)
-    let net = Dense(3, bias: false, parameterisation: .neuralTangent())
+    let net = Dense(3, bias: false, parameterization: .neuralTangent())
     let kernel = tangentKernel(of: net, at: net.initialized(like: x[0], seed: 0), on: x)
     let products = matmul(x, x.transposed) / 8
     expectClose(kernel, products.reshaped(to: [4, 4, 1, 1]) * Tensor.eye(3))

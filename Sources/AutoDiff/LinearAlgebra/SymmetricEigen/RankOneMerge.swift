@@ -43,7 +43,7 @@ struct RankOneMerge<T: LoopScalar> {
     if k > 0 {
       let lanes = T.Lanes.count
       let width = (k + lanes - 1) / lanes * lanes
-      let isSolved = withScratch(T.self, 4 * width) { memory in
+      let isSolved = withPooledScratch(T.self, 4 * width) { memory in
         let (poles, squares, vector, roots) = (memory, memory + width, memory + 2 * width, memory + 3 * width)
         for j in 0..<width {
           poles[j] = j < k ? d[deflation.kept[j]] : .infinity
@@ -127,7 +127,7 @@ struct RankOneMerge<T: LoopScalar> {
     let k = equation.count
     let rootsPerTask = max(1, min(16, 16_384 / k))
     let tasks = (k + rootsPerTask - 1) / rootsPerTask
-    return withScratch(Bool.self, tasks) { converged in
+    return withPooledScratch(Bool.self, tasks) { converged in
       ThreadTeam.run(tasks) { task in
         converged[task] = true
         for i in task * rootsPerTask..<min(k, (task + 1) * rootsPerTask) {
@@ -189,7 +189,7 @@ struct RankOneMerge<T: LoopScalar> {
 
     let rowsPerTask = max(1, min(64, 16_384 / k))
     ThreadTeam.run((k + rowsPerTask - 1) / rowsPerTask) { task in
-      withScratch(T.self, k) { row in
+      withPooledScratch(T.self, k) { row in
         for i in task * rowsPerTask..<min(k, (task + 1) * rowsPerTask) {
           let distances = weights + i * width
           let lanes = T.Lanes.count

@@ -1,7 +1,7 @@
 /// The equation f(λ) = 1/ρ + Σⱼ zⱼ² / (dⱼ − λ) = 0, whose roots are the eigenvalues of diag(d) + ρ z zᵀ.
 ///
 /// - Source: R.-C. Li, *Solving secular equations stably and efficiently*, LAPACK working note 89 (1993): rational
-///   interpolation in the two neighbouring poles, with the nearer pole as the origin.
+///   interpolation in the two neighboring poles, with the nearer pole as the origin.
 struct SecularEquation<T: LoopScalar> {
   /// The poles d, ascending and distinct, and infinities up to a whole number of vectors.
   let poles: UnsafePointer<T>
@@ -79,7 +79,7 @@ struct SecularEquation<T: LoopScalar> {
     let gap = isLast ? rho * (0..<count).reduce(T(0)) { $0 + weights[$1] } : distances[i + 1]
     let sums = evaluate(distances, at: gap / 2, split: i)
     let f = 1 / rho + (sums.left + sums.right)
-    // The other poles count as they do in the middle, the two neighbours exactly.
+    // The other poles count as they do in the middle, the two neighbors exactly.
     let others = f - weights[lower] / (distances[lower] - gap / 2) - weights[upper] / (distances[upper] - gap / 2)
     var search = Search(origin: poles[i], low: 0, high: gap / 2, x: 0, lower: lower, upper: upper, isLast: isLast)
     if f <= 0, isLast { (search.low, search.high) = (gap / 2, gap) }

@@ -23,11 +23,11 @@ enum SymmetricEigen {
     if n == 0 { return }
     let scale = try MatrixScale.divisor(a, rows: n, columns: n, half: .lower)
     let stride = TridiagonalReduction<T>.stride(for: n)
-    let failure: LinearAlgebraError? = withScratch(T.self, n * stride + 2 * n) { memory in
+    let failure: LinearAlgebraError? = withPooledScratch(T.self, n * stride + 2 * n) { memory in
       let (e, tau) = (memory + n * stride, memory + n * stride + n)
       let reduction = reduce(a, n: n, scale: scale, into: memory, stride: stride, d: values, e: e, tau: tau)
-      return withScratch(T.self, n * n) { rows in
-        withScratch(Int.self, n) { order in
+      return withPooledScratch(T.self, n * n) { rows in
+        withPooledScratch(Int.self, n) { order in
           let divisor = TridiagonalEigen.normalize(values, e, n: n)
           let failure = TridiagonalEigen.divideAndConquer(values, e, n: n, rows: rows, order: order, memory: a)
           if let failure { return failure }
@@ -56,7 +56,7 @@ enum SymmetricEigen {
     if n == 0 { return }
     let scale = try MatrixScale.divisor(a, rows: n, columns: n, half: .lower)
     let stride = TridiagonalReduction<T>.stride(for: n)
-    let result = withScratch(T.self, n * stride + 2 * n) { memory in
+    let result = withPooledScratch(T.self, n * stride + 2 * n) { memory in
       let (e, tau) = (memory + n * stride, memory + n * stride + n)
       _ = reduce(a, n: n, scale: scale, into: memory, stride: stride, d: values, e: e, tau: tau)
       return Result { () throws(LinearAlgebraError) in
@@ -94,7 +94,7 @@ enum SymmetricEigen {
     let n = reduction.n
     if n < 3 { return }
     let extent = min(blockExtent, n)
-    withScratch(T.self, extent * n * 3) { memory in
+    withPooledScratch(T.self, extent * n * 3) { memory in
       let (v, w, product) = (memory, memory + extent * n, memory + 2 * extent * n)
       for start in Swift.stride(from: (n - 2) / extent * extent, through: 0, by: -extent) {
         let count = min(extent, n - 1 - start)
@@ -132,7 +132,7 @@ enum SymmetricEigen {
     ThreadTeam.run((n + band - 1) / band) { task in
       let first = band * task
       let count = min(band, n - first)
-      withScratch(T.self, count * n) { sorted in
+      withPooledScratch(T.self, count * n) { sorted in
         for j in 0..<count {
           let row = sorted + j * n
           row.update(from: rows + order[first + j] * n, count: n)

@@ -20,8 +20,8 @@ enum TridiagonalEigen {
   ) throws(LinearAlgebraError) {
     try requireFinite(d, e, n: n)
     let scale = normalize(d, e, n: n)
-    let failure: LinearAlgebraError? = withScratch(T.self, n * n) { rows in
-      withScratch(Int.self, n) { order in
+    let failure: LinearAlgebraError? = withPooledScratch(T.self, n * n) { rows in
+      withPooledScratch(Int.self, n) { order in
         if let failure = divideAndConquer(d, e, n: n, rows: rows, order: order, memory: vectors) { return failure }
         sortValues(d, order, n: n, scales: scale, 1)
         for i in 0..<n { (vectors + i * n).update(from: rows + order[i] * n, count: n) }
@@ -42,7 +42,7 @@ enum TridiagonalEigen {
   ) throws(LinearAlgebraError) {
     try requireFinite(d, e, n: n)
     let scale = normalize(d, e, n: n)
-    let failed = withScratch(T.self, n) { beside in
+    let failed = withPooledScratch(T.self, n) { beside in
       if n > 0 { beside.update(from: e, count: n - 1) }
       return ImplicitQL<T>.iterate(d, beside, n: n, rows: nil, rowStride: 0)
     }
@@ -89,7 +89,7 @@ enum TridiagonalEigen {
   }
 
   /// Eigenvalues in `d` and eigenvectors in the rows of `rows`; `order` lists them by ascending value. The matrix must be
-  /// normalised.
+  /// normalized.
   ///
   /// - Parameter memory: n × n entries of working memory.
   static func divideAndConquer<T: LoopScalar>(
@@ -111,10 +111,10 @@ enum TridiagonalEigen {
 
     let lanes = T.Lanes.count
     let width = (n + lanes - 1) / lanes * lanes
-    return withScratch(T.self, n * width) { weights in
+    return withPooledScratch(T.self, n * width) { weights in
       while blocks.count > 1 {
         let pairs = blocks.count / 2
-        let failed = withScratch(Bool.self, pairs) { failed in
+        let failed = withPooledScratch(Bool.self, pairs) { failed in
           func merge(_ pair: Int) {
             let (first, second) = (blocks[2 * pair], blocks[2 * pair + 1])
             let start = first.lowerBound
@@ -142,13 +142,13 @@ enum TridiagonalEigen {
     _ blocks: [Range<Int>], _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int,
     rows: UnsafeMutablePointer<T>, order: UnsafeMutablePointer<Int>
   ) -> LinearAlgebraError? {
-    withScratch(Int.self, blocks.count) { failed in
+    withPooledScratch(Int.self, blocks.count) { failed in
       ThreadTeam.run(blocks.count) { task in
         let block = blocks[task]
         let (start, count) = (block.lowerBound, block.count)
         (rows + start * n).update(repeating: 0, count: count * n)
         for i in block { rows[i * (n + 1)] = 1 }
-        failed[task] = withScratch(T.self, max(1, count)) { beside in
+        failed[task] = withPooledScratch(T.self, max(1, count)) { beside in
           if count > 1 { beside.update(from: e + start, count: count - 1) }
           let index = ImplicitQL<T>.iterate(d + start, beside, n: count, rows: rows + start * (n + 1), rowStride: n)
           return index.map { $0 + start } ?? -1

@@ -45,7 +45,7 @@ struct TridiagonalReduction<T: LoopScalar> {
     typealias Product = UpperHalfProduct<T>
     let extent = Self.panelExtent
     let rows = extent + 2 + Product.mostPieces
-    withScratch(T.self, rows * stride + 4 * extent + Product.maskCount) { memory in
+    withPooledScratch(T.self, rows * stride + 4 * extent + Product.maskCount) { memory in
       memory.update(repeating: 0, count: (extent + 2) * stride)
       let factors = memory + rows * stride
       Product.fillMask(factors + 4 * extent)
@@ -142,7 +142,7 @@ struct TridiagonalReduction<T: LoopScalar> {
   private func updateTrailing(_ panel: Panel) {
     let count = panel.end - panel.start
     let columns = n - panel.end
-    withScratch(T.self, 4 * count * columns) { left in
+    withPooledScratch(T.self, 4 * count * columns) { left in
       let right = left + 2 * count * columns
       for q in 0..<count {
         let (v, w) = (a + (panel.start + q) * stride + panel.end, panel.w + q * stride + panel.end)

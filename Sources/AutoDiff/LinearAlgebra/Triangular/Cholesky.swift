@@ -1,4 +1,4 @@
-/// The factorisation A = L Lᵀ of a symmetric positive definite matrix.
+/// The factorization A = L Lᵀ of a symmetric positive definite matrix.
 enum Cholesky {
   /// The largest block that is factored without matrix products.
   private static let blockExtent = 32
@@ -76,7 +76,7 @@ enum Cholesky {
   ) -> LinearAlgebraError? {
     let lanes = T.Lanes.count
     let stride = (n + lanes - 1) / lanes * lanes
-    return withScratch(T.self, stride * max(n, 1)) { u in
+    return withPooledScratch(T.self, stride * max(n, 1)) { u in
       u.update(repeating: 0, count: stride * n)
       for i in 0..<n {
         for j in 0...i { u[j * stride + i] = a[i * rowStride + j] }

@@ -19,7 +19,7 @@ enum TriangleProduct {
       half == .lower ? $1.lowerBound < $0.upperBound : $0.lowerBound < $1.upperBound
     }
     let tasks = Array(blocks)
-    withScratch(T.self, (left.paddedRows + right.paddedRows) * k) { packedLeft in
+    withPooledScratch(T.self, (left.paddedRows + right.paddedRows) * k) { packedLeft in
       let packedRight = packedLeft + left.paddedRows * k
       ThreadTeam.run(rows.count + columns.count) { task in
         if task < rows.count {
@@ -36,7 +36,7 @@ enum TriangleProduct {
           for i in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
             let isWanted = half == .lower ? j < i + height : i < j + width
             if !isWanted { continue }
-            MicroKernel.tile(
+            MatrixTile.tile(
               k, packedLeft + i * k, rowStride: 1, columnStride: height, packedRight + j * k, rowStride: width,
               into: target.at(i, j), rows: min(height, n - i), columns: min(width, m - j))
           }

@@ -8,13 +8,13 @@ extension TriangularSolve {
   ) {
     let extent = (l.rows + 3) / 4 * 4
     let width = FourLanes<T.Lanes>.count
-    withScratch(T.self, extent * extent) { packed in
+    withPooledScratch(T.self, extent * extent) { packed in
       packNegated(l, extent: extent, into: packed)
       // One task has enough to do to be worth handing out.
       let panelsPerTask = max(1, 2048 / (extent * extent))
       let panels = (count + width - 1) / width
       ThreadTeam.run((panels + panelsPerTask - 1) / panelsPerTask) { task in
-        withScratch(T.self, extent * width) { x in
+        withPooledScratch(T.self, extent * width) { x in
           for panel in task * panelsPerTask..<min(panels, (task + 1) * panelsPerTask) {
             let columns = min(width, count - panel * width)
             let corner = b + panel * width * columnStride

@@ -97,7 +97,7 @@ extension MapTile {
     if count == 0 { return }
     withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
       if count <= 2 * entriesPerTile, let tile = single(a, b, c, count, y, slots.baseAddress!) { return body(tile) }
-      // By address, because the optimiser would make a copy of everything below for every function that it can see.
+      // By address, because the optimizer would make a copy of everything below for every function that it can see.
       withoutActuallyEscaping(body) { body in
         withUnsafePointer(to: body) { cover(a, b, c, operands: operands, count, into: y, $0) }
       }
@@ -150,7 +150,7 @@ extension MapTile {
     }
   }
 
-  /// The tiles of one part of the loop. Operands that are neither contiguous nor constant along the columns are copied,
+  /// The tiles of one part of the loop. Inputs that are neither contiguous nor constant along the columns are copied,
   /// piece by piece.
   private static func cover(
     _ part: LoopNest, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafePointer<T>, operands: Int,
@@ -169,7 +169,7 @@ extension MapTile {
     let copies = (1...3).reduce(0) { $0 + (isCopied($1) ? 1 : 0) }
     let pieceColumns = copies > 0 ? min(columns.extent, 128) : columns.extent
     let pieceRows = copies > 0 ? min(rows.extent, 4096 / pieceColumns) : rows.extent
-    withTemporary(T.self, copies * pieceRows * pieceColumns) { scratch in
+    withStackScratch(T.self, copies * pieceRows * pieceColumns) { scratch in
       part.forEachIndex(ofFirst: outer) { offset in
         for row in stride(from: 0, to: rows.extent, by: pieceRows) {
           for column in stride(from: 0, to: columns.extent, by: pieceColumns) {

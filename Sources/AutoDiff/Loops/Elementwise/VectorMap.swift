@@ -1,6 +1,6 @@
 /// A function of one number, written for whole vectors.
 ///
-/// A type and not a closure, because a generic loop is specialised for every type that it is given, and the function then
+/// A type and not a closure, because a generic loop is specialized for every type that it is given, and the function then
 /// becomes part of the loop. A closure would be called once per vector, with its arguments in memory.
 protocol UnaryLaneFunction: Sendable {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V

@@ -214,7 +214,7 @@ extension VectorFunctions {
     return V.select(large, entries, y)
   }
 
-  /// Not inlined, and given memory: a vector as an argument would make the optimiser take all vectors apart.
+  /// Not inlined, and given memory: a vector as an argument would make the optimizer take all vectors apart.
   @inline(never)
   private static func replaceEach<T: LoopScalar>(_ x: UnsafeMutableBufferPointer<T>, _ f: (Double) -> Double) {
     for i in x.indices { x[i] = T(f(Double(x[i]))) }

@@ -2,7 +2,7 @@
 /// not-a-number included.
 ///
 /// They are generic over the vector, and where `Double` and `Float` need different coefficients, they ask
-/// ``LaneVector/isDouble``, which costs nothing once they are specialised. Tables are as large as one instruction can look
+/// ``LaneVector/isDouble``, which costs nothing once they are specialized. Tables are as large as one instruction can look
 /// up in registers, because gathers from memory are slow: arguments are reduced by arithmetic, and one polynomial or
 /// quotient covers what is left. The result for an entry depends on that entry only.
 ///

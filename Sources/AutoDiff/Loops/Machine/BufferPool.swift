@@ -1,41 +1,9 @@
 import Foundation
 import Synchronization
 
-/// Uninitialised memory for the entries of a tensor, given back with the last reference.
-final class Storage: @unchecked Sendable {
-  let base: UnsafeMutableRawPointer
-  let byteCount: Int
-  /// Whether several nodes have ever seen this memory. (A flag, because a node's reference can be asked whether it is the
-  /// only one only where it is a variable, and a class with variable references is slower to free.)
-  private let shared = Atomic(false)
-
-  var isShared: Bool { shared.load(ordering: .relaxed) }
-
-  func markShared() { shared.store(true, ordering: .relaxed) }
-
-  private init(base: UnsafeMutableRawPointer, byteCount: Int) {
-    self.base = base
-    self.byteCount = byteCount
-  }
-
-  /// Memory that is aligned to 16 bytes, and to 64 bytes from `BufferPool.smallestBlock` on.
-  ///
-  /// A small block is a plain `malloc`: tensors of a few entries are made by the million, and this, with the object,
-  /// takes 40 ns (measured; a block in the tail of the object took longer).
-  static func allocate(byteCount: Int) -> Storage {
-    let isSmall = byteCount < BufferPool.smallestBlock
-    return Storage(
-      base: isSmall ? BufferPool.allocateSmall(byteCount) : BufferPool.take(byteCount), byteCount: byteCount)
-  }
-
-  deinit {
-    if byteCount < BufferPool.smallestBlock { free(base) } else { BufferPool.give(base, byteCount) }
-  }
-}
-
-/// Calls `body` with uninitialised memory for `count` values, 64-byte aligned, that is valid until it returns.
+/// Calls `body` with uninitialized memory for `count` values, 64-byte aligned, that is valid until it returns.
 @inline(__always)
-func withScratch<T, R>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) -> R) -> R {
+func withPooledScratch<T, R>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) -> R) -> R {
   let byteCount = max(1, count * MemoryLayout<T>.stride)
   let memory = BufferPool.take(byteCount)
   defer { BufferPool.give(memory, byteCount) }
@@ -123,7 +91,7 @@ enum BufferPool {
 
   static func blockBytes(ofClass index: Int) -> Int { (4 + index % 4) << (index / 4) }
 
-  /// Uninitialised memory for `byteCount` bytes, 64-byte aligned.
+  /// Uninitialized memory for `byteCount` bytes, 64-byte aligned.
   static func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
     if byteCount < smallestBlock { return takeSmall(byteCount) }
     let index = sizeClass(of: byteCount)

@@ -7,17 +7,17 @@ package enum MachineLimits {
 
   private static func productRate<T: LoopScalar>(_: T.Type, _ threads: Int) -> Double {
     let (k, repetitions) = (128, 20_000)
-    let (rows, columns) = (MicroKernel.rows, MicroKernel.columns(T.self))
+    let (rows, columns) = (MatrixTile.rows, MatrixTile.columns(T.self))
     var best = Double.infinity
     for _ in 0..<5 {
       let time = ContinuousClock().measure {
         ThreadTeam.run(threads) { _ in
-          withScratch(T.self, k * (rows + columns) + rows * columns) { memory in
+          withPooledScratch(T.self, k * (rows + columns) + rows * columns) { memory in
             memory.initialize(repeating: 0, count: k * (rows + columns) + rows * columns)
             let (a, b, c) = (memory, memory + k * rows, memory + k * (rows + columns))
             let target = ProductTarget(base: c, rowStride: columns, scale: 1, accumulate: true)
             for _ in 0..<repetitions {
-              MicroKernel.tile(
+              MatrixTile.tile(
                 k, a, rowStride: 1, columnStride: rows, b, rowStride: columns, into: target, rows: rows,
                 columns: columns)
             }

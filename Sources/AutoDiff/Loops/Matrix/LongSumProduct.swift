@@ -14,7 +14,7 @@ enum MatrixLongSum {
   ) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
     let pieces = Cut(k, most: max(shortestPiece, (k + mostPieces - 1) / mostPieces))
-    withScratch(T.self, pieces.count * m * n) { sums in
+    withPooledScratch(T.self, pieces.count * m * n) { sums in
       ThreadTeam.run(pieces.count) { task in
         let steps = pieces[task]
         let left = a.block(rows: 0..<m, columns: steps)

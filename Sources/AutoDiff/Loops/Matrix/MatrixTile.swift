@@ -31,7 +31,7 @@ struct ProductTarget<T: LoopScalar> {
 ///
 /// A full tile has ``rows`` rows and two vectors of columns, which leaves registers for two vectors of b and the
 /// broadcast entries of a: 24 of 32 registers hold the tile with AVX-512 and on arm64, 12 of 16 elsewhere.
-enum MicroKernel {
+enum MatrixTile {
   #if AUTODIFF_LANES_512 || arch(arm64)
     static let rows = 12
   #else

@@ -25,7 +25,7 @@ enum MatrixVector {
     let steps = Cut(k, length: longestPiece)
     let rows = Cut(m, length: min(mostRows, max(8, (entriesPerTask / min(k, longestPiece) + 7) / 8 * 8)))
     let copiesX = x.stride != 1
-    withScratch(T.self, steps.count * m + (copiesX ? k : 0)) { sums in
+    withPooledScratch(T.self, steps.count * m + (copiesX ? k : 0)) { sums in
       let contiguousX = copiesX ? UnsafePointer(sums + steps.count * m) : x.base
       if copiesX {
         for p in 0..<k { sums[steps.count * m + p] = x[p] }
@@ -178,7 +178,7 @@ enum MatrixVector {
     let columns = Cut(n, length: entriesPerTask)
     let rows = Cut(m, length: max(1, entriesPerTask / n))
     let copiesY = y.stride != 1
-    withScratch(T.self, copiesY ? n : 0) { copy in
+    withPooledScratch(T.self, copiesY ? n : 0) { copy in
       if copiesY {
         for j in 0..<n { copy[j] = y[j] }
       }

@@ -43,8 +43,8 @@ struct BlockProduct<T: LoopScalar> {
     _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ k: Int, rows: Range<Int>, columns: Range<Int>,
     into target: ProductTarget<T>
   ) {
-    let height = MicroKernel.rows
-    let width = MicroKernel.columns(T.self)
+    let height = MatrixTile.rows
+    let width = MatrixTile.columns(T.self)
     let share = width * k / max(1, rows.count / height)
     for column in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
       let panelB = b + (column - columns.lowerBound) * k
@@ -65,8 +65,8 @@ struct BlockProduct<T: LoopScalar> {
     columns: Range<Int>, into target: ProductTarget<T>
   ) {
     let k = steps.count
-    let height = MicroKernel.rows
-    let width = MicroKernel.columns(T.self)
+    let height = MatrixTile.rows
+    let width = MatrixTile.columns(T.self)
     let share = height * k / max(1, columns.count / width)
     var packedColumns = columns.lowerBound
     for row in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
@@ -77,7 +77,7 @@ struct BlockProduct<T: LoopScalar> {
           packedColumns = min(columns.upperBound, column + width)
           if row + height <= rows.upperBound && column + width <= columns.upperBound {
             let source = b.matrix.base + (column + steps.lowerBound * b.matrix.columnStride)
-            MicroKernel.packingTile(
+            MatrixTile.packingTile(
               k, panelA, source, rowStride: b.matrix.columnStride, packingInto: panelB, into: target.at(row, column))
             continue
           }
@@ -95,13 +95,13 @@ struct BlockProduct<T: LoopScalar> {
     _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, next: UnsafePointer<T>, into target: ProductTarget<T>,
     _ rows: Range<Int>, _ columns: Range<Int>
   ) {
-    let height = MicroKernel.rows
-    let width = MicroKernel.columns(T.self)
+    let height = MatrixTile.rows
+    let width = MatrixTile.columns(T.self)
     let place = target.at(rows.lowerBound, columns.lowerBound)
     if rows.count >= height && columns.count >= width {
-      MicroKernel.panelTile(k, a, b, next: next, into: place)
+      MatrixTile.panelTile(k, a, b, next: next, into: place)
     } else {
-      MicroKernel.tile(
+      MatrixTile.tile(
         k, a, rowStride: 1, columnStride: height, b, rowStride: width, into: place, rows: min(height, rows.count),
         columns: min(width, columns.count))
     }
@@ -112,20 +112,20 @@ struct BlockProduct<T: LoopScalar> {
   private func addUnpacked(
     _ b: UnsafePointer<T>, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>
   ) {
-    let width = MicroKernel.columns(T.self)
+    let width = MatrixTile.columns(T.self)
     let source = a.matrix.block(rows: rows, columns: steps)
     for column in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
-      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: MicroKernel.rows)
+      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: MatrixTile.rows)
       where isWanted(row, column) {
-        MicroKernel.tile(
+        MatrixTile.tile(
           steps.count, source.base + (row - rows.lowerBound) * source.rowStride, rowStride: source.rowStride,
           columnStride: 1, b + (column - columns.lowerBound) * steps.count, rowStride: width,
-          into: target.at(row, column), rows: MicroKernel.rows, columns: min(width, columns.upperBound - column))
+          into: target.at(row, column), rows: MatrixTile.rows, columns: min(width, columns.upperBound - column))
       }
     }
   }
 
   /// Whether the tile that begins there is part of what is computed.
   @inline(__always)
-  private func isWanted(_ row: Int, _ column: Int) -> Bool { part == .whole || row + MicroKernel.rows > column }
+  private func isWanted(_ row: Int, _ column: Int) -> Bool { part == .whole || row + MatrixTile.rows > column }
 }

@@ -62,8 +62,8 @@ enum MatrixBlocks {
       a.matrix.columnStride == 1 && n <= fewColumns && a.matrix.rowStride * MemoryLayout<T>.stride % 4096 != 0
     let sharesA = columns.count > 1 && !readsA
     let sharesB = rows.count > 1 && !packsOnTheWay
-    withScratch(T.self, sharesA ? m * steps.extent : 0) { sharedA in
-      withScratch(T.self, sharesB ? n * steps.extent : 0) { sharedB in
+    withPooledScratch(T.self, sharesA ? m * steps.extent : 0) { sharedA in
+      withPooledScratch(T.self, sharesB ? n * steps.extent : 0) { sharedB in
         packBeforehand(sharesA ? (a, sharedA) : nil, sharesB ? (b, sharedB) : nil, steps)
         let block = BlockProduct(
           a: a, b: b, c: c, part: part, readsA: readsA, packsOnTheWay: packsOnTheWay,
@@ -72,7 +72,7 @@ enum MatrixBlocks {
         ThreadTeam.run(rows.count * columns.count) { task in
           let (rows, columns) = (rows[task % rows.count], columns[task / rows.count])
           if part == .lowerHalf && columns.lowerBound >= rows.upperBound { return }
-          withScratch(T.self, sizeA + sizeB) { own in
+          withPooledScratch(T.self, sizeA + sizeB) { own in
             for index in 0..<steps.count {
               block.addPiece(index, steps[index], rows: rows, columns: columns, ownA: own, ownB: own + sizeA)
             }

@@ -14,7 +14,7 @@ struct PanelSource<T: LoopScalar> {
   @inline(__always) init(right: MatrixView<T>) { (side, matrix) = (.right, right.transposed) }
 
   /// The number of rows of a panel.
-  @inline(__always) var width: Int { side == .left ? MicroKernel.rows : MicroKernel.columns(T.self) }
+  @inline(__always) var width: Int { side == .left ? MatrixTile.rows : MatrixTile.columns(T.self) }
 
   /// The number of rows, rounded up to full panels.
   @inline(__always) var paddedRows: Int { (matrix.rows + width - 1) / width * width }
@@ -30,8 +30,8 @@ struct PanelSource<T: LoopScalar> {
   func pack(rows: Range<Int>, steps: Range<Int>, into panels: UnsafeMutablePointer<T>) {
     let part = matrix.block(rows: rows, columns: steps)
     switch side {
-    case .left: Self.pack(part, width: MicroKernel.rows, into: panels)
-    case .right: Self.pack(part, width: MicroKernel.columns(T.self), into: panels)
+    case .left: Self.pack(part, width: MatrixTile.rows, into: panels)
+    case .right: Self.pack(part, width: MatrixTile.columns(T.self), into: panels)
     }
   }
 

@@ -18,8 +18,8 @@ enum MatrixDirect {
     let work = m * k * n
     if work <= workPerTask { return k <= 2 * longestSum }
     let isLeftInRows = a.columnStride == 1
-    if n <= MicroKernel.columns(T.self) {
-      let isShort = m <= 2 * MicroKernel.rows
+    if n <= MatrixTile.columns(T.self) {
+      let isShort = m <= 2 * MatrixTile.rows
       if k * n <= mostNarrowEntries ? isLeftInRows || isShort : isShort && b.columnStride == 1 { return true }
     }
     if k > longestSum { return false }
@@ -38,7 +38,7 @@ enum MatrixDirect {
     if n >= 2 * lanes || n == lanes { return multiply(a, b, into: c, columns: n, blocks: blocks) }
     // Narrow: widened once for all blocks, which is cheaper than what overlapping tiles compute twice.
     let width = n < lanes ? lanes : 2 * lanes
-    withScratch(T.self, k * width) { memory in
+    withPooledScratch(T.self, k * width) { memory in
       multiply(a, copy(b, rows: k, columns: width, to: memory), into: c, columns: n, blocks: blocks)
     }
   }
@@ -48,7 +48,7 @@ enum MatrixDirect {
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, columns n: Int, blocks: Int
   ) {
     let (m, k) = (a.rows, a.columns)
-    let (height, width) = (MicroKernel.rows, MicroKernel.columns(T.self))
+    let (height, width) = (MatrixTile.rows, MatrixTile.columns(T.self))
     let columns = Cut(n, most: max(width, n / min(blocks, 16)), multipleOf: width)
     let rows = Cut(m, most: max(height, m * columns.count / blocks), multipleOf: height)
     ThreadTeam.run(rows.count * columns.count) { task in
@@ -78,7 +78,7 @@ enum MatrixDirect {
     let sizeB = copiesB ? paddedN * k : 0
     let sizeC = copiesC ? paddedM * paddedN : 0
     if sizeA + sizeB + sizeC == 0 { return tiles(a, b, into: c) }
-    withScratch(T.self, sizeA + sizeB + sizeC) { memory in
+    withPooledScratch(T.self, sizeA + sizeB + sizeC) { memory in
       var (left, right, target) = (a, b, c)
       if copiesA { left = copy(a, rows: paddedM, columns: k, to: memory) }
       if copiesB { right = copy(b, rows: k, columns: paddedN, to: memory + sizeA) }
@@ -100,9 +100,9 @@ enum MatrixDirect {
       let column = min(j, b.columns - columns)
       var i = 0
       while i < a.rows {
-        let rows = a.rows - i > 6 && a.rows >= MicroKernel.rows ? MicroKernel.rows : 6
+        let rows = a.rows - i > 6 && a.rows >= MatrixTile.rows ? MatrixTile.rows : 6
         let row = min(i, a.rows - rows)
-        MicroKernel.wholeTile(
+        MatrixTile.wholeTile(
           a.columns, a.base + row * a.rowStride, rowStride: a.rowStride, columnStride: a.columnStride, b.base + column,
           rowStride: b.rowStride, into: c.at(row, column), isTall: rows > 6, isWide: columns > lanes)
         i = row + rows

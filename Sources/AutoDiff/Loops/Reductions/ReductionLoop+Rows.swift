@@ -16,7 +16,7 @@ extension ReductionLoop {
     }
     let parts = between.count * ((rows.extent + Self.rowsPerBlock - 1) / Self.rowsPerBlock)
     let strip = min(columns.extent, 4096 / MemoryLayout<T>.stride)
-    withTemporary(T.self, PairwiseStack<R>.capacity(forParts: parts) * strip) { memory in
+    withStackScratch(T.self, PairwiseStack<R>.capacity(forParts: parts) * strip) { memory in
       nest.forEachIndex(ofFirst: kept) { offset in
         for column in stride(from: 0, to: columns.extent, by: strip) {
           let width = min(strip, columns.extent - column)
@@ -43,7 +43,7 @@ extension ReductionLoop {
   private func reduceShortRows(_ offset: SIMD4<Int>, _ rows: LoopNest.Axis, _ columns: LoopNest.Axis, _ group: Int) {
     let width = group * columns.extent
     let (wholeGroups, rest) = rows.extent.quotientAndRemainder(dividingBy: group)
-    withTemporary(T.self, width + rest * columns.extent) { results in
+    withStackScratch(T.self, width + rest * columns.extent) { results in
       let loop = ReductionLoop(a: a + offset[1], b: b + offset[2], y: results)
       loop.reduceRows(
         LoopNest([

@@ -34,7 +34,7 @@ extension ReductionLoop {
     let isOne = isFolded || isOne(nest.axes[outer...outer])
     let height = isFolded ? lanes : count
     let block = min(runs.extent, 256)
-    withTemporary(T.self, (isOne ? 1 : 2) * height * block + block + (isFolded ? lanes * block : 0)) { scratch in
+    withStackScratch(T.self, (isOne ? 1 : 2) * height * block + block + (isFolded ? lanes * block : 0)) { scratch in
       let (columns, otherColumns) = (scratch + block, scratch + (isOne ? 1 : 1 + count) * block)
       let vectors = scratch + (1 + height) * block
       nest.forEachIndex(ofFirst: outer) { offset in

@@ -71,7 +71,7 @@ struct ReductionLoop<R: Reducer> {
     second.axes.reverse()
     second.origin[0] = nest.origin[0]
     second.mergeAxes()
-    withTemporary(T.self, stride) { scratch in
+    withStackScratch(T.self, stride) { scratch in
       ReductionLoop(a: a, b: b, y: scratch).run(first)
       ReductionLoop<R.Joining>(a: scratch, b: scratch, y: y).run(second)
     }
@@ -94,7 +94,7 @@ struct ReductionLoop<R: Reducer> {
       of: extent, max(8, extent / tasks), multipleOf: axis == nest.axes.count - 1 ? 1024 : 8)
     let parts = (extent + length - 1) / length
     let results = nest.axes.reduce(1) { $0 * ($1.isReduced ? 1 : $1.extent) }
-    withTemporary(T.self, parts * results) { scratch in
+    withStackScratch(T.self, parts * results) { scratch in
       ThreadTeam.run(parts) { task in
         let loop = ReductionLoop(a: a, b: b, y: scratch + task * results)
         loop.runAlone(nest.restricted(axis, task * length..<min(extent, (task + 1) * length)))
@@ -122,7 +122,7 @@ struct ReductionLoop<R: Reducer> {
     let contiguous = StridedView<T>.rowMajorStrides(shape)
     let isOne = isOne(nest.axes)
     let isCopied = nest.axes[nest.axes.count - 1].strides .!= 1
-    withTemporary(T.self, count * (isCopied[1] && isCopied[2] && !isOne ? 2 : 1)) { scratch in
+    withStackScratch(T.self, count * (isCopied[1] && isCopied[2] && !isOne ? 2 : 1)) { scratch in
       var nest = nest
       var loop = self
       var free = scratch

@@ -33,7 +33,7 @@ extension RowFunctions {
   }
 
   /// y = the derivative of ``normalize(_:rows:columns:epsilon:into:)`` at x times v, which is also its transpose times v:
-  /// r · (v - mean(v) - n · mean(n · v)) in every row, n being the normalised x and r the factor of it.
+  /// r · (v - mean(v) - n · mean(n · v)) in every row, n being the normalized x and r the factor of it.
   static func normalizationProduct<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ v: UnsafePointer<T>, rows: Int, columns: Int, epsilon: T, into y: UnsafeMutablePointer<T>
   ) {

@@ -98,7 +98,7 @@ enum RowFunctions {
   ) {
     let block = max(1, 4096 / max(1, columns))
     ThreadTeam.run((rows + block - 1) / block) { task in
-      withScratch(T.self, columns) { scratch in
+      withPooledScratch(T.self, columns) { scratch in
         for row in task * block..<min(rows, (task + 1) * block) { body(row, scratch) }
       }
     }

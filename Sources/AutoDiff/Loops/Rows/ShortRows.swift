@@ -26,7 +26,7 @@ struct ShortRows<T: LoopScalar> {
   ) {
     let rowsPerTask = max(block, 4096 / columns / block * block)
     ThreadTeam.run((rows + rowsPerTask - 1) / rowsPerTask) { task in
-      withScratch(T.self, (other == nil ? 1 : 2) * columns * block) { entries in
+      withPooledScratch(T.self, (other == nil ? 1 : 2) * columns * block) { entries in
         let others = entries + (other == nil ? 0 : columns * block)
         entries.update(repeating: 0, count: columns * block)
         others.update(repeating: 0, count: columns * block)

@@ -10,7 +10,7 @@ enum Indexing {
   static func firstInvalidIndex<T: LoopScalar>(_ indices: UnsafePointer<T>, count: Int, extent: Int) -> Int? {
     let tasks = (count + entriesPerTask - 1) / entriesPerTask
     if tasks <= 2 { return firstInvalidIndex(indices, in: 0..<count, extent) }
-    return withScratch(Int.self, tasks) { found in
+    return withPooledScratch(Int.self, tasks) { found in
       ThreadTeam.run(tasks) { task in
         let range = task * entriesPerTask..<min(count, (task + 1) * entriesPerTask)
         found[task] = firstInvalidIndex(indices, in: range, extent) ?? count
@@ -88,7 +88,7 @@ enum Indexing {
     _ count: Int, into y: UnsafeMutablePointer<T>
   ) {
     let size = extent * inner
-    withScratch(T.self, parts * size) { sums in
+    withPooledScratch(T.self, parts * size) { sums in
       for o in 0..<outer {
         ThreadTeam.run(parts) { part in
           let sum = sums + part * size

@@ -2,7 +2,7 @@
 struct LoopNest {
   struct Axis {
     var extent: Int
-    /// The distance between neighbours in each operand, in entries.
+    /// The distance between neighbors in each operand, in entries.
     var strides: SIMD4<Int>
   }
 

@@ -3,7 +3,7 @@ struct StridedView<T: LoopScalar> {
   /// The entry at index 0 of every axis.
   var base: UnsafePointer<T>
   var shape: [Int]
-  /// The distances between neighbours along each axis, in entries: 0 along an axis that repeats one entry, negative
+  /// The distances between neighbors along each axis, in entries: 0 along an axis that repeats one entry, negative
   /// along a reversed one.
   var strides: [Int]
 

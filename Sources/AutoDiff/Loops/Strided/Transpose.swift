@@ -1,6 +1,6 @@
 /// Transposition of matrices in memory.
 enum Transpose {
-  /// y[r, c] = x[c, r], where r and c run over `rows` and `columns`, and neighbours along r in x and along c in y are
+  /// y[r, c] = x[c, r], where r and c run over `rows` and `columns`, and neighbors along r in x and along c in y are
   /// adjacent in memory.
   static func copy<T: LoopScalar>(
     _ x: UnsafePointer<T>, stride xStride: Int, to y: UnsafeMutablePointer<T>, stride yStride: Int, rows: Int,
@@ -34,7 +34,7 @@ enum Transpose {
     }
   }
 
-  /// Three times, each pair of neighbouring rows is taken apart into its even and its odd entries. Every time the six
+  /// Three times, each pair of neighboring rows is taken apart into its even and its odd entries. Every time the six
   /// bits that number the 64 entries are rotated by one; by three, and rows and columns have changed places.
   @inline(__always)
   private static func copy8x8<T: LoopScalar>(

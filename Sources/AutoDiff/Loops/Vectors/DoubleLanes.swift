@@ -46,7 +46,7 @@ struct DoubleLanes: LaneVector {
   // The operator of `SIMD` computes 0 - a, which is wrong for 0.
   @inline(__always) static prefix func - (a: Self) -> Self { .init(bits: a.bits ^ Self(repeating: -0.0).bits) }
   @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
-    // `addingProduct` of `SIMD` computes entry by entry, and the optimiser does not always find the vector again.
+    // `addingProduct` of `SIMD` computes entry by entry, and the optimizer does not always find the vector again.
     #if arch(x86_64) && AUTODIFF_LANES_512
       .init(v: _mm512_fmadd_pd(a.v, b.v, v))
     #elseif arch(x86_64) && AUTODIFF_LANES_256

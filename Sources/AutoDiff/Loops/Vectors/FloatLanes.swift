@@ -46,7 +46,7 @@ struct FloatLanes: LaneVector {
   // The operator of `SIMD` computes 0 - a, which is wrong for 0.
   @inline(__always) static prefix func - (a: Self) -> Self { .init(bits: a.bits ^ Self(repeating: -0.0).bits) }
   @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
-    // `addingProduct` of `SIMD` computes entry by entry, and the optimiser does not always find the vector again.
+    // `addingProduct` of `SIMD` computes entry by entry, and the optimizer does not always find the vector again.
     #if arch(x86_64) && AUTODIFF_LANES_512
       .init(v: _mm512_fmadd_ps(a.v, b.v, v))
     #elseif arch(x86_64) && AUTODIFF_LANES_256
@@ -78,7 +78,7 @@ struct FloatLanes: LaneVector {
 
   #if AUTODIFF_LANES_512
     @inline(__always) static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self {
-      // The initialiser that converts a vector would be a call.
+      // The initializer that converts a vector would be a call.
       var floats = SIMD16<Float>()
       for i in 0..<16 { floats[i] = Float(table[i]) }
       return .init(v: _mm512_permutexvar_ps(unsafeBitCast(index.v, to: SIMD8<Int64>.self), floats))

@@ -35,9 +35,9 @@ func copyFew<T>(_ count: Int, from x: UnsafeRawPointer, to y: UnsafeMutableRawPo
   copy(UInt32.self)
 }
 
-/// Calls `body` with uninitialised memory for `count` values, on the stack where that is little.
+/// Calls `body` with uninitialized memory for `count` values, on the stack where that is little.
 @inline(__always)
-func withTemporary<T>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) -> Void) {
-  if count * MemoryLayout<T>.stride > 1024 { return withScratch(type, count, body) }
+func withStackScratch<T>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) -> Void) {
+  if count * MemoryLayout<T>.stride > 1024 { return withPooledScratch(type, count, body) }
   withUnsafeTemporaryAllocation(of: type, capacity: count) { body($0.baseAddress!) }
 }

@@ -11,7 +11,7 @@ protocol LaneVector: Sendable {
 
   /// The number of entries.
   static var count: Int { get }
-  /// Whether the entries are `Double`; else they are `Float`. The optimiser removes the branches that ask.
+  /// Whether the entries are `Double`; else they are `Float`. The optimizer removes the branches that ask.
   static var isDouble: Bool { get }
 
   init(repeating value: Element)

@@ -17,7 +17,7 @@ struct ConvolutionAxis {
   var targetFirst = 0
   var targetStep = 1
 
-  /// The number of neighbouring entries of which a place reads some.
+  /// The number of neighboring entries of which a place reads some.
   var reach: Int { (taps.last?.shift ?? -1) + 1 }
 
   /// The places of a window that reads an input of the convolution.
@@ -76,7 +76,7 @@ struct ConvolutionBlocks {
   let count: Int
 
   let isInPlace: Bool
-  /// The distances between neighbouring places, rows and images of the memory that ``load(_:from:scratch:)`` returns.
+  /// The distances between neighboring places, rows and images of the memory that ``load(_:from:scratch:)`` returns.
   let placePitch: Int
   let rowPitch: Int
   let imagePitch: Int

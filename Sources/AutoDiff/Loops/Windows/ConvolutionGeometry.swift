@@ -22,7 +22,7 @@ struct SlidingWindow: Hashable, Sendable {
   var size: RowsAndColumns
   var strides = RowsAndColumns(1, 1)
   var padding = ZeroPadding()
-  /// The distance between neighbouring entries of the window; 1 where they touch.
+  /// The distance between neighboring entries of the window; 1 where they touch.
   var dilation = RowsAndColumns(1, 1)
 
   /// The rows and columns between the first and the last entry of the window, both included.

@@ -20,7 +20,7 @@ struct ConvolutionPass<T: LoopScalar> {
   /// Channels of the source and columns of the product, per group.
   private let channels: Int
   private let panels: ConvolutionPanels
-  /// Where neighbouring taps and channels that are contiguous in memory start, seen from a place.
+  /// Where neighboring taps and channels that are contiguous in memory start, seen from a place.
   private let runs: [Int]
   private let runLength: Int
 
@@ -50,7 +50,7 @@ struct ConvolutionPass<T: LoopScalar> {
   private var depth: Int { runs.count * runLength }
 
   func run(_ source: UnsafePointer<T>, into target: UnsafeMutablePointer<T>, weights: Weights) {
-    withScratch(T.self, groups * depth * panels.paddedColumns) { packed in
+    withPooledScratch(T.self, groups * depth * panels.paddedColumns) { packed in
       ThreadTeam.run(groups * panels.count) { task in
         pack(weights, group: task / panels.count, panels[task % panels.count], into: packed)
       }
@@ -61,7 +61,7 @@ struct ConvolutionPass<T: LoopScalar> {
       ThreadTeam.run(blocks.count * parts) { task in
         let pieces = groups * panels.count / parts
         let first = task % parts * pieces
-        withScratch(T.self, blocks.scratchCount + ConvolutionTile.height * panels.widest) { scratch in
+        withPooledScratch(T.self, blocks.scratchCount + ConvolutionTile.height * panels.widest) { scratch in
           let block = blocks[task / parts]
           let x = blocks.load(block, from: source, scratch: scratch)
           for piece in first..<first + pieces {

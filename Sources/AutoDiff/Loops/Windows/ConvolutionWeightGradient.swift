@@ -80,7 +80,7 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
     // Partial sums over parts of the blocks, so many that the threads have enough to do; then their sum, in order.
     let tasksPerPart = pieces / piecesPerTask
     let parts = min(blocks.count, max(1, mostParts / tasksPerPart))
-    withScratch(T.self, parts * pieces * pieceCount) { sums in
+    withPooledScratch(T.self, parts * pieces * pieceCount) { sums in
       ThreadTeam.run(parts * tasksPerPart) { task in
         let part = task / tasksPerPart, first = task % tasksPerPart * piecesPerTask
         sum(
@@ -103,7 +103,7 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
     let tasksPerImage = pieces / piecesPerTask
     ThreadTeam.run(images * tasksPerImage) { task in
       let image = task / tasksPerImage, first = task % tasksPerImage * piecesPerTask
-      withScratch(T.self, piecesPerTask * pieceCount) { total in
+      withPooledScratch(T.self, piecesPerTask * pieceCount) { total in
         sum(
           blocks: 0..<blocks.count, pieces: first..<first + piecesPerTask, x + image * geometry.inputCount,
           dy + image * geometry.outputCount, end: dy + images * geometry.outputCount, into: total)
@@ -127,7 +127,7 @@ private struct ConvolutionWeightPass<T: LoopScalar> {
     // The last vector of a panel may reach beyond the last channel, into the next places, which is harmless except at
     // the end of the memory.
     let overhang = panels.widest
-    withScratch(T.self, blocks.scratchCount + blockCount + overhang) { scratch in
+    withPooledScratch(T.self, blocks.scratchCount + blockCount + overhang) { scratch in
       for index in range {
         let block = blocks[index]
         let source = blocks.load(block, from: x, scratch: scratch)

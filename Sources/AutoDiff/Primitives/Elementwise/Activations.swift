@@ -11,7 +11,7 @@ struct TanhSlope: BinaryElementwise {
   var name: String { "tanhSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ y: V) -> V { v.adding(v * y, times: -y) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? bind(TanhSlope(), .two(v, inputs[1])) : v * (inputs[0] * inputs[1] * -2)
   }
 }
@@ -35,7 +35,7 @@ struct SigmoidSlope: BinaryElementwise {
     let sum = e + V(constant: 1)
     return v * (e / (sum * sum))
   }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return bind(SigmoidSlope(), .two(v, inputs[1])) }
     return bind(SigmoidSlope(), .two(v * inputs[0] * -tanh(inputs[1] * 0.5), inputs[1]))
   }
@@ -71,7 +71,7 @@ struct ErfSlope: BinaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
     v * (VectorFunctions.exp(-(x * x)) * V(constant: Self.twoOverRootPi))
   }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return bind(ErfSlope(), .two(v, inputs[1])) }
     return v * bind(ErfSlope(), .two(inputs[0] * bounded(inputs[1], 30) * -2, inputs[1]))
   }
@@ -100,7 +100,7 @@ struct ReluSlope: BinaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
     V.select(V.isLess(V(constant: 0), x), v, V(constant: 0))
   }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? bind(ReluSlope(), .two(v, inputs[1])) : nil
   }
 }

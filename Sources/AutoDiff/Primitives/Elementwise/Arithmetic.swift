@@ -3,7 +3,7 @@ struct Add: BinaryElementwise {
   var name: String { "add" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a + b }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? { v }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? { v }
 }
 
 /// a − b.
@@ -11,7 +11,7 @@ struct Subtract: BinaryElementwise {
   var name: String { "subtract" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a - b }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? v : -v
   }
 }
@@ -21,7 +21,7 @@ struct Multiply: BinaryElementwise {
   var name: String { "multiply" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a * b }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     v * inputs[1 - argument]
   }
 }
@@ -30,7 +30,7 @@ struct Multiply: BinaryElementwise {
 struct Divide: BinaryElementwise {
   var name: String { "divide" }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a / b }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? v / inputs[1] : -(v * (output / inputs[1]))
   }
 }
@@ -41,7 +41,7 @@ struct AddScaled: BinaryElementwise {
   var name: String { "addScaled" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a.adding(b, times: V(constant: factor)) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? v : v * factor
   }
 }

@@ -12,14 +12,14 @@ struct Compare: BinaryElementwise {
     case .notEqual: V.select(V.isEqual(a, b), zero, one)
     }
   }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? { nil }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? { nil }
 }
 
 /// max(a, b), entry by entry; not-a-number wins.
 struct Maximum: BinaryElementwise {
   var name: String { "maximum" }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { V.maximum(a, b) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let (mine, other) = (inputs[argument], inputs[1 - argument])
     return v * (((other .< mine) + (other .<= mine)) * 0.5)
   }
@@ -29,7 +29,7 @@ struct Maximum: BinaryElementwise {
 struct Minimum: BinaryElementwise {
   var name: String { "minimum" }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { V.minimum(a, b) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let (mine, other) = (inputs[argument], inputs[1 - argument])
     return v * (((mine .< other) + (mine .<= other)) * 0.5)
   }
@@ -68,7 +68,7 @@ struct Sign: UnaryElementwise {
 struct Select: ElementwisePrimitive {
   var name: String { "select" }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       .make(shape, T.self) { y in
@@ -86,7 +86,7 @@ struct Select: ElementwisePrimitive {
     return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
 
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     switch argument {
     case 1: select(inputs[0], v, Tensor.zeros(like: v))
     case 2: select(inputs[0], Tensor.zeros(like: v), v)

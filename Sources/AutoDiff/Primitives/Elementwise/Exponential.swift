@@ -48,7 +48,7 @@ struct Power: UnaryElementwise {
 struct PowerOfTensors: BinaryElementwise {
   var name: String { "pow" }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { VectorFunctions.pow(a, b) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let (a, b) = (inputs[0], inputs[1])
     if argument == 0 {
       // b a^(b−1) is 0 for b = 0, also at a = 0, where the power alone is infinite.

@@ -11,7 +11,7 @@ struct SinSlope: BinaryElementwise {
   var name: String { "sinSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V { v * VectorFunctions.cos(x) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? bind(SinSlope(), .two(v, inputs[1])) : bind(CosSlope(), .two(v * inputs[0], inputs[1]))
   }
 }
@@ -29,7 +29,7 @@ struct CosSlope: BinaryElementwise {
   var name: String { "cosSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V { -(v * VectorFunctions.sin(x)) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Operands, _ output: Tensor) -> Tensor? {
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? bind(CosSlope(), .two(v, inputs[1])) : bind(SinSlope(), .two(-(v * inputs[0]), inputs[1]))
   }
 }

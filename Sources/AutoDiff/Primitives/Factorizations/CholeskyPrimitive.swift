@@ -1,7 +1,7 @@
 /// The lower Cholesky factor L of the symmetric part of every matrix of a stack: [..., n, n] → [..., n, n].
 ///
 /// - Source: I. Murray, *Differentiation of the Cholesky decomposition*, arXiv:1602.07527 (2016), equations (8) and (9).
-struct CholeskyFactor: MatrixFactorisation {
+struct CholeskyFactor: MatrixFactorization {
   var name: String { "cholesky" }
 
   func resultShape(rows: Int, columns: Int) -> [Int] {
@@ -17,7 +17,7 @@ struct CholeskyFactor: MatrixFactorisation {
   }
 
   /// L Φ(L⁻¹ Ȧ L⁻ᵀ), where Φ keeps the lower half and halves the diagonal.
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output l: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output l: Tensor) -> Tensor? {
     guard let tangent = tangents[0] else { return nil }
     let lower = TriangularSystem(half: .lower)
     let half = dispatch(lower, .two(l, tangent.symmetricPart))
@@ -26,7 +26,7 @@ struct CholeskyFactor: MatrixFactorisation {
   }
 
   /// The symmetric part of L⁻ᵀ Φ(Lᵀ L̄) L⁻¹.
-  func vjp(_ inputs: Operands, output l: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output l: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (upper, transposed) = (TriangularSystem(half: .upper), l.transposed)
     let half = dispatch(upper, .two(transposed, matmul(transposed, cotangent) * phi(l)))
     return dispatch(upper, .two(transposed, half.transposed)).symmetricPart

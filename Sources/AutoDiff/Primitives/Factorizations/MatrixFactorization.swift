@@ -4,7 +4,7 @@
 /// result of such a matrix with not-a-number throughout, and ``factors(of:)``, through which the public functions call,
 /// looks for the mark and throws the reason. It looks at the numbers under all traces, so it throws inside a gradient
 /// and also inside vmap, where one bad example is enough.
-protocol MatrixFactorisation: Primitive {
+protocol MatrixFactorization: Primitive {
   /// The shape of what belongs to one matrix; stops where it has no such factors.
   func resultShape(rows: Int, columns: Int) -> [Int]
 
@@ -14,17 +14,17 @@ protocol MatrixFactorisation: Primitive {
   ) throws(LinearAlgebraError)
 }
 
-extension MatrixFactorisation {
+extension MatrixFactorization {
   /// From so many matrices on, threads share the matrices instead of the work in each.
   private var matricesForThreads: Int { 8 }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let shape = inputs[0].shape
     guard shape.count >= 2 else { stop("needs a matrix [m, n] or a stack of them", got: "\(shape)") }
     return shape.dropLast(2) + resultShape(rows: shape[shape.count - 2], columns: shape[shape.count - 1])
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     inputs[0].scalarType == .float64 ? evaluate(inputs[0], Double.self) : evaluate(inputs[0], Float.self)
   }
 
@@ -53,7 +53,7 @@ extension MatrixFactorisation {
   }
 
   /// Examples are matrices of the stack.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 
   /// The factors of every matrix. Throws the reason why the first bad one has none.
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
@@ -73,7 +73,7 @@ extension MatrixFactorisation {
     guard let bad else { return }
     // The matrix is factored once more, for the reason.
     let failure: LinearAlgebraError? = a.withEntries(T.self) { entries in
-      withScratch(T.self, resultCount) { scratch in
+      withPooledScratch(T.self, resultCount) { scratch in
         do throws(LinearAlgebraError) {
           let matrix = entries + bad / resultCount * rows * columns
           try factor(matrix, rows: rows, columns: columns, into: scratch)

@@ -4,7 +4,7 @@
 ///
 /// - Source: S. F. Walter, L. Lehmann, *Algorithmic differentiation of linear algebra functions with application in
 ///   optimum experimental design*, arXiv:1001.1654 (2010).
-struct QRFactors: MatrixFactorisation {
+struct QRFactors: MatrixFactorization {
   var name: String { "qr" }
 
   func resultShape(rows: Int, columns: Int) -> [Int] {
@@ -21,7 +21,7 @@ struct QRFactors: MatrixFactorisation {
   /// With X = Ȧ R⁻¹ and U = the upper half of QᵀX plus the transposed rest: Q̇ = X − Q U and Ṙ = U R.
   ///
   /// U is what makes Qᵀ Q̇ antisymmetric and Ṙ upper triangular.
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     guard let tangent = tangents[0] else { return nil }
     let (q, r) = Self.split(output)
     let x = dispatch(TriangularSystem(half: .lower), .two(r.transposed, tangent.transposed)).transposed
@@ -31,7 +31,7 @@ struct QRFactors: MatrixFactorisation {
   }
 
   /// The adjoint of the above, step by step backward: Ū = R̄ Rᵀ − Qᵀ Q̄, X̄ = Q̄ + Q · Ū folded back, Ā = X̄ R⁻ᵀ.
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (q, r) = Self.split(output)
     let (qBar, rBar) = Self.split(cotangent)
     let uBar = matmul(rBar, r.transposed) - matmul(q.transposed, qBar)
@@ -51,7 +51,7 @@ struct QRFactors: MatrixFactorisation {
   }
 }
 
-/// The thin factorisation A = Q R with orthonormal columns Q and upper triangular R.
+/// The thin factorization A = Q R with orthonormal columns Q and upper triangular R.
 ///
 /// The diagonal of R is not negative, which makes the factors unique where A has full rank. There they are
 /// differentiable; the derivative contains R⁻¹ (for a wide matrix that of the leading square part) and is infinite or
@@ -71,7 +71,7 @@ public func qr(_ a: Tensor) throws(LinearAlgebraError) -> (q: Tensor, r: Tensor)
   // The leading columns determine Q; the others are then Q times theirs of R.
   let (q, r) = QRFactors.split(try QRFactors().factors(of: a[..., TensorIndex.all, 0..<m]))
   let rest = matmul(q.transposed, a[..., TensorIndex.all, m...])
-  // The later columns could not make the factorisation fail, but their entries must be numbers as well.
+  // The later columns could not make the factorization fail, but their entries must be numbers as well.
   try checkFinite(a, from: m)
   return (q, concatenate([r, rest], axis: -1))
 }

@@ -4,7 +4,7 @@
 /// eigenvectors is below them.
 ///
 /// - Source: J. R. Magnus, *On differentiating eigenvalues and eigenvectors*, Econometric Theory 1 (1985).
-struct SymmetricEigenvectors: MatrixFactorisation {
+struct SymmetricEigenvectors: MatrixFactorization {
   var name: String { "symmetricEigen" }
 
   func resultShape(rows: Int, columns: Int) -> [Int] {
@@ -20,7 +20,7 @@ struct SymmetricEigenvectors: MatrixFactorisation {
   }
 
   /// With M = Vᵀ Ȧ V: λ̇ = diag M and V̇ = V (F ∘ M), where Fᵢⱼ = 1 / (λⱼ − λᵢ).
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     guard let tangent = tangents[0] else { return nil }
     let (values, vectors) = Self.split(output)
     let rotated = matmul(vectors.transposed, matmul(tangent.symmetricPart, vectors))
@@ -29,7 +29,7 @@ struct SymmetricEigenvectors: MatrixFactorisation {
   }
 
   /// The symmetric part of V (diag λ̄ + F ∘ VᵀV̄) Vᵀ.
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (values, vectors) = Self.split(output)
     let (valuesBar, vectorsBar) = Self.split(cotangent)
     let n = values.shape[values.rank - 1]
@@ -59,7 +59,7 @@ struct SymmetricEigenvectors: MatrixFactorisation {
 }
 
 /// The eigenvalues, ascending, of the symmetric part of every matrix of a stack: [..., n, n] → [..., n].
-struct SymmetricEigenvalues: MatrixFactorisation {
+struct SymmetricEigenvalues: MatrixFactorization {
   var name: String { "symmetricEigenvalues" }
 
   func resultShape(rows: Int, columns: Int) -> [Int] { [squareExtent(rows, columns)] }
@@ -67,7 +67,7 @@ struct SymmetricEigenvalues: MatrixFactorisation {
   func factor<T: LoopScalar>(
     _ a: UnsafePointer<T>, rows n: Int, columns: Int, into result: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {
-    let failure: LinearAlgebraError? = withScratch(T.self, n * n) { half in
+    let failure: LinearAlgebraError? = withPooledScratch(T.self, n * n) { half in
       SymmetricPart.writeLowerHalf(of: a, n: n, into: half)
       do throws(LinearAlgebraError) {
         try SymmetricEigen.values(half, n: n, values: result)
@@ -80,14 +80,14 @@ struct SymmetricEigenvalues: MatrixFactorisation {
   }
 
   /// λ̇ᵢ = vᵢᵀ Ȧ vᵢ.
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     guard let tangent = tangents[0] else { return nil }
     let vectors = eigenvectors(inputs[0])
     return (vectors * matmul(tangent, vectors)).sum(axes: [-2])
   }
 
   /// V diag λ̄ Vᵀ.
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let vectors = eigenvectors(inputs[0])
     return matmul(vectors * cotangent.expanded(at: -2), vectors.transposed)
   }

@@ -6,7 +6,7 @@ struct TriangularSystem: Primitive {
   let half: Triangle
   var name: String { "triangularSolve" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
     guard a.count >= 2, b.count == a.count, a.dropLast() == b.dropLast(), a[a.count - 1] == a[a.count - 2] else {
       stop("needs a matrix [..., n, n] and columns [..., n, k]", got: "\(a) and \(b)")
@@ -14,7 +14,7 @@ struct TriangularSystem: Primitive {
     return b
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let (n, count, matrices) = (shape[shape.count - 2], shape[shape.count - 1], Array(shape.dropLast(2)).product)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -41,20 +41,20 @@ struct TriangularSystem: Primitive {
   }
 
   /// A⁻¹ (Ḃ − Ȧ X).
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     var right = tangents[1]
     if let tangent = tangents[0] { accumulate(&right, -matmul(tangent * mask(output), output)) }
     return right.map { dispatch(self, .two(inputs[0], $0)) }
   }
 
   /// B̄ = A⁻ᵀ X̄ and Ā = −B̄ Xᵀ in the half.
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let adjoint = dispatch(TriangularSystem(half: half.flipped), .two(inputs[0].transposed, cotangent))
     return argument == 1 ? adjoint : -matmul(adjoint, output.transposed) * mask(output)
   }
 
   /// Examples are matrices of the stack or, where they share the matrix, more right-hand sides.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let (a, b) = (inputs[0], inputs[1])
     if isBatched[0] { return dispatch(self, inputs.aligned(isBatched, size: size)) }
     let shape = Array(b.shape.dropFirst())

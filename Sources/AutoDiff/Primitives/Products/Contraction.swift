@@ -23,7 +23,7 @@ package struct Contraction: BilinearPrimitive {
     (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) }
   }
 
-  package func shape(of inputs: Operands) -> [Int] {
+  package func shape(of inputs: Inputs) -> [Int] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
     guard (leftBatch + leftSummed).allSatisfy({ $0 < a.count }),
       (rightBatch + rightSummed).allSatisfy({ $0 < b.count }),
@@ -37,7 +37,7 @@ package struct Contraction: BilinearPrimitive {
     return a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
   }
 
-  package func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  package func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (a, b) = (inputs[0], inputs[1])
     let batch = leftBatch.count
     let (leftFree, rightFree) = (leftFree(a.rank), rightFree(b.rank))
@@ -62,7 +62,7 @@ package struct Contraction: BilinearPrimitive {
     return result.permuted((rightBatch + summed + rightFree).inversePermutation)
   }
 
-  package func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  package func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     func up(_ axes: [Int]) -> [Int] { axes.map { $0 + 1 } }
     if isBatched[0], isBatched[1] {
       return dispatch(
@@ -96,7 +96,7 @@ package struct Contraction: BilinearPrimitive {
 // MARK: - Evaluation
 
 extension Contraction {
-  package func evaluate(_ inputs: Operands) -> Tensor {
+  package func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let (a, b) = (inputs[0].array, inputs[1].array)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -118,9 +118,9 @@ extension Contraction {
     factor == 1 ? tensor : dispatch(Scale(factor: factor), .one(tensor))
   }
 
-  package func evaluate(_ inputs: Operands, addedTo sum: consuming Tensor) -> Tensor {
+  package func evaluate(_ inputs: Inputs, addedTo sum: consuming Tensor) -> Tensor {
     var sum = sum
-    guard leftBatch.isEmpty, sum.hasMemoryOfItsOwn else {
+    guard leftBatch.isEmpty, sum.isUniquelyReferenced else {
       sum += evaluate(inputs)
       return sum
     }
@@ -202,7 +202,7 @@ extension Contraction {
       strides = strides.picking(order)
     }
 
-    /// Joins neighbouring axes that walk through memory like one; whether at most one is left.
+    /// Joins neighboring axes that walk through memory like one; whether at most one is left.
     mutating func merge() -> Bool {
       var k = 0
       while k < extents.count {

@@ -4,8 +4,8 @@ struct LayerNorm: Primitive {
   var name: String { "layerNorm" }
   var residuals: Residuals { .inputs }
 
-  func shape(of inputs: Operands) -> [Int] { rowShape(self, inputs[0].shape) }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { rowShape(self, inputs[0].shape) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       evaluateRows(inputs[0], shape(of: inputs), T.self) {
         RowFunctions.normalize($0, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
@@ -17,29 +17,29 @@ struct LayerNorm: Primitive {
   private func product(_ v: Tensor, _ x: Tensor) -> Tensor {
     dispatch(LayerNormProduct(epsilon: epsilon), .two(x, v))
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { product($0, inputs[0]) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     product(cotangent, inputs[0])
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 /// J(x) · v, the derivative J of ``LayerNorm`` times a vector: r · (v − mean(v) − n · mean(n · v)), where n is the
-/// normalised x and r = 1 / √(variance + ε).
+/// normalized x and r = 1 / √(variance + ε).
 struct LayerNormProduct: Primitive {
   let epsilon: Double
   var name: String { "layerNormProduct" }
   var residuals: Residuals { .inputs }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     guard inputs[0].shape == inputs[1].shape else {
       stop("shapes must agree", got: "\(inputs[0].shape) and \(inputs[1].shape)")
     }
     return rowShape(self, inputs[0].shape)
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       inputs[1].withEntries(T.self) { v in
         evaluateRows(inputs[0], shape(of: inputs), T.self) {
@@ -58,19 +58,19 @@ struct LayerNormProduct: Primitive {
     let r = dispatch(InverseDeviation(epsilon: epsilon), .one(x)).expanded(at: -1)
     return -(r * (mean(n * u) * t + mean(n * v) * dispatch(self, .two(x, u)) + n * mean(u * t)))
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     var sum = tangents[1].map { dispatch(self, .two(inputs[0], $0)) }
     if let tangent = tangents[0], tangent.count > 0 {
       accumulate(&sum, derivative(inputs[0], inputs[1], dispatch(self, inputs), tangent))
     }
     return sum
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     if argument == 1 { return dispatch(self, .two(inputs[0], cotangent)) }
     if cotangent.count == 0 { return nil }
     return derivative(inputs[0], inputs[1], dispatch(self, inputs), cotangent)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
 }
@@ -80,8 +80,8 @@ struct InverseDeviation: Primitive {
   let epsilon: Double
   var name: String { "inverseDeviation" }
 
-  func shape(of inputs: Operands) -> [Int] { rowShape(self, inputs[0].shape).dropLast() }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { rowShape(self, inputs[0].shape).dropLast() }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       evaluateRows(inputs[0], shape(of: inputs), T.self) {
         RowFunctions.inverseDeviation($0, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
@@ -94,13 +94,13 @@ struct InverseDeviation: Primitive {
     let n = dispatch(LayerNorm(epsilon: epsilon), .one(x))
     return n * (square(r) / -Double(x.shape[x.rank - 1])).expanded(at: -1)
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { ($0 * gradient(inputs[0], output)).sum(axes: [-1]) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     cotangent.expanded(at: -1) * gradient(inputs[0], output)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 private func rowShape(_ primitive: some Primitive, _ shape: [Int]) -> [Int] {
@@ -118,14 +118,14 @@ private func evaluateRows<T: LoopScalar>(
   return .make(shape, T.self) { y in x.withEntries(T.self) { body($0, x.count / columns, columns, y) } }
 }
 
-/// The tensor with mean 0 and variance 1 along an axis: layer normalisation, before its scale and shift.
+/// The tensor with mean 0 and variance 1 along an axis: layer normalization, before its scale and shift.
 ///
 ///     y = (x − mean(x)) / √(variance(x) + ε)
 ///
 /// The variance is the mean square of the deviations from the mean. Value and gradient take one pass over memory each.
 ///
 /// - Parameters:
-///   - x: what is normalised; the axis must not be empty.
+///   - x: what is normalized; the axis must not be empty.
 ///   - axis: the axis along which mean and variance are taken.
 ///   - epsilon: what is added to the variance, so that a constant row has the value 0 and a derivative.
 /// - Returns: a tensor of the same shape.

@@ -3,8 +3,8 @@ struct Sum: LinearPrimitive {
   let axes: [Int]
   var name: String { "sum" }
 
-  func shape(of inputs: Operands) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0]
     if x.array.storage == nil { return Tensor(node: x.array.view(shape: shape, strides: [], offset: 0)) }
@@ -16,7 +16,7 @@ struct Sum: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     cotangent.restoring(axes).broadcast(to: inputShape)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Sum(axes: axes.map { $0 + 1 }), inputs)
   }
 }
@@ -27,8 +27,8 @@ struct Extremum: Primitive {
   let isMaximum: Bool
   var name: String { isMaximum ? "max" : "min" }
 
-  func shape(of inputs: Operands) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       .make(shape, T.self) { y in
@@ -48,13 +48,13 @@ struct Extremum: Primitive {
     let mask = x .== y.restoring(axes)
     return mask / mask.sum(axes: axes, keepingAxes: true)
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { ($0 * weights(inputs[0], output)).sum(axes: axes) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     cotangent.restoring(axes) * weights(inputs[0], output)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Extremum(axes: axes.map { $0 + 1 }, isMaximum: isMaximum), inputs)
   }
 }
@@ -65,8 +65,8 @@ struct Norm: Primitive {
   let axes: [Int]
   var name: String { "norm" }
 
-  func shape(of inputs: Operands) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let x = inputs[0]
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -86,13 +86,13 @@ struct Norm: Primitive {
   private func direction(_ x: Tensor, _ y: Tensor) -> Tensor {
     x / select(y .== 0, Tensor.ones(like: y), y).restoring(axes)
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { ($0 * direction(inputs[0], output)).sum(axes: axes) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     cotangent.restoring(axes) * direction(inputs[0], output)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Norm(axes: axes.map { $0 + 1 }), inputs)
   }
 }

@@ -4,8 +4,8 @@
 struct Softmax: Primitive {
   var name: String { "softmax" }
 
-  func shape(of inputs: Operands) -> [Int] { rowShape(name, inputs[0].shape) }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { rowShape(name, inputs[0].shape) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     evaluateRows(inputs[0], shape(of: inputs), { RowFunctions.softmax($0, rows: $1, columns: $2, into: $3) }) {
       RowFunctions.softmax($0, rows: $1, columns: $2, into: $3)
     }
@@ -15,51 +15,51 @@ struct Softmax: Primitive {
     let weighted = v * y
     return weighted - y * weighted.sum(axes: [-1], keepingAxes: true)
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { product($0, output) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     product(cotangent, output)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 /// x − log Σ eˣ along the last axis.
 struct LogSoftmax: Primitive {
   var name: String { "logSoftmax" }
 
-  func shape(of inputs: Operands) -> [Int] { rowShape(name, inputs[0].shape) }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { rowShape(name, inputs[0].shape) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     evaluateRows(inputs[0], shape(of: inputs), { RowFunctions.logSoftmax($0, rows: $1, columns: $2, into: $3) }) {
       RowFunctions.logSoftmax($0, rows: $1, columns: $2, into: $3)
     }
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { $0 - (exp(output) * $0).sum(axes: [-1], keepingAxes: true) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     cotangent - exp(output) * cotangent.sum(axes: [-1], keepingAxes: true)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 /// log Σ eˣ along the last axis, which disappears.
 struct LogSumExp: Primitive {
   var name: String { "logsumexp" }
 
-  func shape(of inputs: Operands) -> [Int] { rowShape(name, inputs[0].shape).dropLast() }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func shape(of inputs: Inputs) -> [Int] { rowShape(name, inputs[0].shape).dropLast() }
+  func evaluate(_ inputs: Inputs) -> Tensor {
     evaluateRows(inputs[0], shape(of: inputs), { RowFunctions.logSumExp($0, rows: $1, columns: $2, into: $3) }) {
       RowFunctions.logSumExp($0, rows: $1, columns: $2, into: $3)
     }
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { ($0 * dispatch(Softmax(), inputs)).sum(axes: [-1]) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     dispatch(Softmax(), inputs) * cotangent.expanded(at: -1)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 private func rowShape(_ name: String, _ shape: [Int]) -> [Int] {

@@ -6,7 +6,7 @@ struct Gather: Primitive {
   let axis: Int, batchRank: Int
   var name: String { "gather" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let (table, indices) = (inputs[0].shape, inputs[1].shape)
     guard axis >= batchRank, axis < table.count, indices.count >= batchRank,
       table.prefix(batchRank) == indices.prefix(batchRank)
@@ -14,7 +14,7 @@ struct Gather: Primitive {
     return Array(table[..<axis] + indices[batchRank...] + table[(axis + 1)...])
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let (table, indices) = (inputs[0], inputs[1])
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -35,15 +35,15 @@ struct Gather: Primitive {
     return table.scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { dispatch(self, .two($0, inputs[1])) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     guard argument == 0 else { return nil }
     return dispatch(
       ScatterAdd(axis: axis, extent: inputs[0].shape[axis], batchRank: batchRank), .two(cotangent, inputs[1]))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let (table, indices) = (inputs[0], inputs[1])
     if batchRank == 0, !isBatched[1] {
       return dispatch(Gather(axis: axis + 1, batchRank: 0), inputs)
@@ -60,7 +60,7 @@ struct ScatterAdd: Primitive {
   let axis: Int, extent: Int, batchRank: Int
   var name: String { "scatterAdd" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let (x, indices) = (inputs[0].shape, inputs[1].shape)
     let picked = indices.count - batchRank
     guard picked >= 0, axis >= batchRank, axis + picked <= x.count,
@@ -71,7 +71,7 @@ struct ScatterAdd: Primitive {
     return Array(x[..<axis] + [extent] + x[(axis + picked)...])
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       .make(shape, T.self) { y in
@@ -91,14 +91,14 @@ struct ScatterAdd: Primitive {
     return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { dispatch(self, .two($0, inputs[1])) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     guard argument == 0 else { return nil }
     return dispatch(Gather(axis: axis, batchRank: batchRank), .two(cotangent, inputs[1]))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     if batchRank == 0, !isBatched[1] {
       return dispatch(ScatterAdd(axis: axis + 1, extent: extent, batchRank: 0), inputs)
     }

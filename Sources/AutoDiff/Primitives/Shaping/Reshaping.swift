@@ -3,13 +3,13 @@ struct Reshape: LinearPrimitive {
   let target: [Int]
   var name: String { "reshape" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     guard inputs[0].count == target.product else {
       stop("the number of entries must stay the same", got: "\(inputs[0].shape) and \(target)")
     }
     return target
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0].array.contiguous
     return Tensor(node: x.view(shape: shape, strides: shape.rowMajorStrides, offset: x.offset))
@@ -17,7 +17,7 @@ struct Reshape: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Reshape(target: inputShape), .one(cotangent))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Reshape(target: [size] + target), inputs)
   }
 }
@@ -27,13 +27,13 @@ struct Permute: LinearPrimitive {
   let axes: [Int]
   var name: String { "permute" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     guard axes.sorted() == Array(0..<inputs[0].rank) else {
       stop("the axes must be a permutation of 0..<\(inputs[0].rank)", got: "\(axes)")
     }
     return inputs[0].shape.picking(axes)
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0].array
     return Tensor(node: x.view(shape: shape, strides: x.explicitStrides.picking(axes), offset: x.offset))
@@ -41,7 +41,7 @@ struct Permute: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Permute(axes: axes.inversePermutation), .one(cotangent))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Permute(axes: [0] + axes.map { $0 + 1 }), inputs)
   }
 }
@@ -51,7 +51,7 @@ struct Broadcast: LinearPrimitive {
   let target: [Int]
   var name: String { "broadcast" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let source = inputs[0].shape
     guard source.count <= target.count, zip(source, target.suffix(source.count)).allSatisfy({ $0 == $1 || $0 == 1 })
     else {
@@ -59,7 +59,7 @@ struct Broadcast: LinearPrimitive {
     }
     return target
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0].array
     let added = shape.count - x.shape.count
@@ -78,7 +78,7 @@ struct Broadcast: LinearPrimitive {
     let sum = dispatch(Sum(axes: Array(0..<added) + stretched), .one(cotangent))
     return sum.shape == inputShape ? sum : sum.reshaped(to: inputShape)
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let source = Array(inputs[0].shape.dropFirst())
     let padded = [size] + [Int](repeating: 1, count: target.count - source.count) + source
     return dispatch(Broadcast(target: [size] + target), .one(inputs[0].reshaped(to: padded)))

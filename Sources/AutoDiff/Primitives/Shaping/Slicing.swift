@@ -3,7 +3,7 @@ struct Slice: LinearPrimitive {
   let starts: [Int], counts: [Int], steps: [Int]
   var name: String { "slice" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let source = inputs[0].shape
     guard source.count == counts.count else { stop("one range per axis", got: "\(counts.count) for \(source)") }
     for axis in source.indices where counts[axis] > 0 {
@@ -14,7 +14,7 @@ struct Slice: LinearPrimitive {
     }
     return counts
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0].array
     let strides = x.explicitStrides
@@ -25,7 +25,7 @@ struct Slice: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Place(target: inputShape, starts: starts, steps: steps), .one(cotangent))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Slice(starts: [0] + starts, counts: [size] + counts, steps: [1] + steps), inputs)
   }
 }
@@ -35,7 +35,7 @@ struct Place: LinearPrimitive {
   let target: [Int], starts: [Int], steps: [Int]
   var name: String { "place" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let source = inputs[0].shape
     guard source.count == target.count else { stop("ranks must agree", got: "\(source) and \(target)") }
     for axis in source.indices where source[axis] > 0 {
@@ -46,7 +46,7 @@ struct Place: LinearPrimitive {
     }
     return target
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let strides = shape.rowMajorStrides
     let x = inputs[0]
@@ -65,7 +65,7 @@ struct Place: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Slice(starts: starts, counts: inputShape, steps: steps), .one(cotangent))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Place(target: [size] + target, starts: [0] + starts, steps: [1] + steps), inputs)
   }
 }
@@ -75,7 +75,7 @@ struct Concatenate: Primitive {
   let axis: Int
   var name: String { "concatenate" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     var shape = inputs[0].shape
     guard axis < shape.count else { stop("the axis must exist", got: "axis \(axis) of \(shape)") }
     for input in inputs.dropFirst() {
@@ -86,7 +86,7 @@ struct Concatenate: Primitive {
     }
     return shape
   }
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let strides = shape.rowMajorStrides
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -104,16 +104,16 @@ struct Concatenate: Primitive {
     }
     return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    dispatch(self, Few(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    dispatch(self, ShortList(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let counts = inputs[argument].shape
     var starts = [Int](repeating: 0, count: counts.count)
     starts[axis] = inputs.prefix(argument).map { $0.shape[axis] }.reduce(0, +)
     return dispatch(Slice(starts: starts, counts: counts, steps: counts.map { _ in 1 }), .one(cotangent))
   }
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Concatenate(axis: axis + 1), inputs.aligned(isBatched, size: size))
   }
 }
@@ -122,7 +122,7 @@ struct Concatenate: Primitive {
 public func concatenate(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
   guard let first = tensors.first else { stop("concatenate", "needs at least one tensor") }
   if tensors.count == 1 { return first }
-  return bind(Concatenate(axis: normalizedAxis(axis, rank: first.rank, "concatenate")), Few(tensors))
+  return bind(Concatenate(axis: normalizedAxis(axis, rank: first.rank, "concatenate")), ShortList(tensors))
 }
 
 /// Joins tensors of one shape along a new axis.

@@ -6,7 +6,7 @@ struct ExtractPatches: LinearPrimitive {
   let image: RowsAndColumns
   var name: String { "patches" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let shape = inputs[0].shape
     guard shape.count >= 3, shape.suffix(3).dropLast() == [image.rows, image.columns] else {
       stop("needs images [..., \(image.rows), \(image.columns), channels]", got: "\(shape)")
@@ -14,7 +14,7 @@ struct ExtractPatches: LinearPrimitive {
     return shape.dropLast(3) + geometry(shape, channels: shape[shape.count - 1]).patchShape.dropFirst()
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (x, target) = (inputs[0], shape(of: inputs))
     let geometry = geometry(x.shape, channels: x.shape[x.rank - 1])
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -30,7 +30,7 @@ struct ExtractPatches: LinearPrimitive {
   }
 
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 
   fileprivate func geometry(_ shape: [Int], channels: Int) -> ConvolutionGeometry {
     let geometry = ConvolutionGeometry(
@@ -48,7 +48,7 @@ struct AddPatches: LinearPrimitive {
   let image: RowsAndColumns
   var name: String { "patchesAdjoint" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let shape = inputs[0].shape
     let (places, size) = (window.positions(on: image), window.size.rows * window.size.columns)
     guard shape.count >= 3, shape.suffix(3).dropLast() == [places.rows, places.columns],
@@ -57,7 +57,7 @@ struct AddPatches: LinearPrimitive {
     return shape.dropLast(3) + [image.rows, image.columns, shape[shape.count - 1] / size]
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (patches, target) = (inputs[0], shape(of: inputs))
     let geometry = forward.geometry(target, channels: target[target.count - 1])
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -73,7 +73,7 @@ struct AddPatches: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { dispatch(forward, .one(cotangent)) }
 
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 
   private var forward: ExtractPatches { .init(window: window, image: image) }
 }

@@ -47,13 +47,13 @@ package struct ConvolutionProduct: BilinearPrimitive {
     .init(result: result, window: window, image: image, groups: groups, setRank: setRank ?? self.setRank)
   }
 
-  package func shape(of inputs: Operands) -> [Int] { extents(inputs[0].shape, inputs[1].shape).shape(of: result) }
+  package func shape(of inputs: Inputs) -> [Int] { extents(inputs[0].shape, inputs[1].shape).shape(of: result) }
 
-  package func evaluate(_ inputs: Operands) -> Tensor {
+  package func evaluate(_ inputs: Inputs) -> Tensor {
     inputs[0].scalarType == .float64 ? evaluate(inputs, Double.self) : evaluate(inputs, Float.self)
   }
 
-  package func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  package func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (first, second) = operands
     let other = inputs[1 - argument]
     let role = argument == 0 ? first : second
@@ -62,7 +62,7 @@ package struct ConvolutionProduct: BilinearPrimitive {
     return dispatch(adjoint, adjoint.operands.0 == result ? .two(cotangent, other) : .two(other, cotangent))
   }
 
-  package func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  package func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     guard size > 0 else {
       let shapes = inputs.indices.map { Array(inputs[$0].shape.dropFirst(isBatched[$0] ? 1 : 0)) }
       return .zeros([0] + extents(shapes[0], shapes[1]).shape(of: result), as: inputs[0].scalarType)
@@ -166,7 +166,7 @@ extension ConvolutionProduct {
   /// From so many sets on, threads share the sets instead of the work in each.
   private static var setsForThreads: Int { 8 }
 
-  private func evaluate<T: LoopScalar>(_ inputs: Operands, _: T.Type) -> Tensor {
+  private func evaluate<T: LoopScalar>(_ inputs: Inputs, _: T.Type) -> Tensor {
     let extents = extents(inputs[0].shape, inputs[1].shape)
     let geometry = extents.geometry
     let sets = extents.sets.product
@@ -212,7 +212,7 @@ extension ConvolutionProduct {
 /// - Parameters:
 ///   - x: one image or, along leading axes, many; channels last.
 ///   - w: the weights.
-///   - strides: the distances between neighbouring places of the window, at least 1.
+///   - strides: the distances between neighboring places of the window, at least 1.
 ///   - padding: the zeros around an image; by default none.
 ///   - dilation: the distances between the entries under the window, at least 1.
 ///   - groups: how many parts the channels fall into, each of which only sees its own; it divides both.

@@ -9,7 +9,7 @@
 /// - Parameters:
 ///   - x: one image or, along leading axes, many; channels last.
 ///   - window: the extents of the window.
-///   - strides: the distances between neighbouring places; by default those of windows that touch.
+///   - strides: the distances between neighboring places; by default those of windows that touch.
 ///   - padding: how far the window may leave the image; by default not at all. Every window must meet the image.
 /// - Returns: the largest entries. It stops where the window does not fit.
 /// - Complexity: rows · columns comparisons for each entry of the result; memory for the result and its positions.
@@ -38,7 +38,7 @@ public enum PoolingDivisor: Hashable, Sendable {
 /// - Parameters:
 ///   - x: one image or, along leading axes, many; channels last.
 ///   - window: the extents of the window.
-///   - strides: the distances between neighbouring places; by default those of windows that touch.
+///   - strides: the distances between neighboring places; by default those of windows that touch.
 ///   - padding: how far the window may leave the image; by default not at all. Every window must meet the image.
 ///   - divisor: whether padding counts; by default it does not.
 /// - Returns: the means. It stops where the window does not fit.
@@ -104,7 +104,7 @@ struct PooledPlaces: Hashable, Sendable {
       if let bad = Indexing.firstInvalidIndex(positions, count: count, extent: image.rows * image.columns) {
         stop(operation, "positions must lie in an image of \(image.rows * image.columns)", got: "\(positions[bad])")
       }
-      withScratch(Int32.self, count) { indices in
+      withPooledScratch(Int32.self, count) { indices in
         for k in 0..<count { indices[k] = Int32(positions[k]) }
         body(UnsafePointer(indices))
       }

@@ -4,16 +4,16 @@ struct MaximumPositions: Primitive {
   let places: PooledPlaces
   var name: String { "maxPool" }
 
-  func shape(of inputs: Operands) -> [Int] { places.outputShape(name, inputs[0].shape) }
+  func shape(of inputs: Inputs) -> [Int] { places.outputShape(name, inputs[0].shape) }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       .make(shape, T.self) { positions in
         let count = shape.product
         x.withEntries(T.self) { x in
-          withScratch(Int32.self, count) { indices in
+          withPooledScratch(Int32.self, count) { indices in
             // The values are written where the positions go; they are read again by index.
             Pooling.maximum(geometry, x, into: positions, index: indices)
             for k in 0..<count { positions[k] = T(indices[k]) }
@@ -24,10 +24,10 @@ struct MaximumPositions: Primitive {
     return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? { nil }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? { nil }
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? { nil }
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? { nil }
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 /// The entries of images at one position for each place of a window and each channel: linear in the images.
@@ -37,13 +37,13 @@ struct GatherPooled: Primitive {
   let places: PooledPlaces
   var name: String { "maxPoolGather" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     let shape = places.outputShape(name, inputs[0].shape)
     guard inputs[1].shape == shape else { stop("needs positions \(shape)", got: "\(inputs[1].shape)") }
     return shape
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -56,14 +56,14 @@ struct GatherPooled: Primitive {
     return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { dispatch(self, .two($0, inputs[1])) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     argument == 0 ? dispatch(ScatterPooled(places: places), .two(cotangent, inputs[1])) : nil
   }
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
 }
@@ -73,14 +73,14 @@ struct ScatterPooled: Primitive {
   let places: PooledPlaces
   var name: String { "maxPoolScatter" }
 
-  func shape(of inputs: Operands) -> [Int] {
+  func shape(of inputs: Inputs) -> [Int] {
     guard inputs[1].shape == inputs[0].shape else {
       stop("needs one position for each value", got: "\(inputs[1].shape) and \(inputs[0].shape)")
     }
     return places.inputShape(name, inputs[0].shape)
   }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (y, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -93,14 +93,14 @@ struct ScatterPooled: Primitive {
     return y.scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
 
-  func jvp(_ inputs: Operands, _ tangents: Tangents, output: Tensor) -> Tensor? {
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     tangents[0].map { dispatch(self, .two($0, inputs[1])) }
   }
-  func vjp(_ inputs: Operands, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     argument == 0 ? dispatch(GatherPooled(places: places), .two(cotangent, inputs[1])) : nil
   }
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor {
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
 }
@@ -111,9 +111,9 @@ struct AveragePool: LinearPrimitive {
   let divisor: PoolingDivisor
   var name: String { "averagePool" }
 
-  func shape(of inputs: Operands) -> [Int] { places.outputShape(name, inputs[0].shape) }
+  func shape(of inputs: Inputs) -> [Int] { places.outputShape(name, inputs[0].shape) }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -128,7 +128,7 @@ struct AveragePool: LinearPrimitive {
     dispatch(SpreadAverages(places: places, divisor: divisor), .one(cotangent))
   }
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
 
 /// Spreads each value evenly over the entries under its window: the adjoint of ``AveragePool``.
@@ -137,9 +137,9 @@ struct SpreadAverages: LinearPrimitive {
   let divisor: PoolingDivisor
   var name: String { "averagePoolAdjoint" }
 
-  func shape(of inputs: Operands) -> [Int] { places.inputShape(name, inputs[0].shape) }
+  func shape(of inputs: Inputs) -> [Int] { places.inputShape(name, inputs[0].shape) }
 
-  func evaluate(_ inputs: Operands) -> Tensor {
+  func evaluate(_ inputs: Inputs) -> Tensor {
     let (y, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
@@ -154,5 +154,5 @@ struct SpreadAverages: LinearPrimitive {
     dispatch(AveragePool(places: places, divisor: divisor), .one(cotangent))
   }
   /// Examples are images.
-  func batch(_ inputs: Operands, isBatched: Few<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }

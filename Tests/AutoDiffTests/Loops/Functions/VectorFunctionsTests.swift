@@ -101,7 +101,7 @@ private let functions = [
     }
   }
 
-  @Test func argumentsBeyondTheReductionKeepTheirNeighbours() {
+  @Test func argumentsBeyondTheReductionKeepTheirNeighbors() {
     let points = [0.5, 1e15, -3, .infinity, 1e300, 2, -1e22, .nan, 7, 1e9]
     let together = sin(Tensor(points)).scalars
     for (x, y) in zip(points, together) {

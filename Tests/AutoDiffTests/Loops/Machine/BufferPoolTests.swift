@@ -42,7 +42,7 @@ import Testing
 
   @Test func scratchIsAlignedAndReturnsResult() {
     for count in [0, 1, 7, 5000, 100_000] {
-      let sum = withScratch(Double.self, count) { memory in
+      let sum = withPooledScratch(Double.self, count) { memory in
         #expect(UInt(bitPattern: memory) % 64 == 0)
         for index in 0..<count { memory[index] = 1 }
         return (0..<count).reduce(0) { $0 + memory[$1] }

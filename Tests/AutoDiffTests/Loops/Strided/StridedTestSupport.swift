@@ -98,7 +98,7 @@ let largeStridedCases: [(shape: [Int], strides: [Int])] = [
   ([40, 42, 41], [1722, 41, 1]), ([40, 42, 41], [1, 40, 1680]), ([40, 42, 41], [42, 1, 1680]),
 ]
 
-/// Runs `body` with uninitialised memory between two guard bands, and reports whether the bands were kept.
+/// Runs `body` with uninitialized memory between two guard bands, and reports whether the bands were kept.
 func withGuardedOutput<T: LoopScalar>(_ count: Int, _ body: (UnsafeMutablePointer<T>) -> Void) -> (
   entries: [T], isIntact: Bool
 ) {

@@ -3,7 +3,7 @@ import Testing
 @testable import AutoDiff
 
 /// What the public functions of linear algebra add to their primitives: compositions, errors, shapes of right-hand sides.
-@Suite struct FactorisationTests {
+@Suite struct FactorizationTests {
   private func noise(_ shape: [Int], seed: UInt64) -> Tensor {
     var generator = RandomGenerator(seed: seed)
     return Tensor.normal(shape, using: &generator)

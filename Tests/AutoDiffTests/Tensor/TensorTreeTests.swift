@@ -83,7 +83,7 @@ private struct Line: TensorTree, Equatable {
     expectClose(a.euclideanNorm, sqrt(Tensor(14)), .exact)
     #expect(a.zeroed == ["x": Tensor([0.0, 0]), "y": Tensor(0)])
     #expect(a.entryCount == 3 && a.flattenedEntries == Tensor([1.0, 2, 3]))
-    #expect(a.unflattened(Tensor([4.0, 5, 6])) == ["x": Tensor([4.0, 5]), "y": Tensor(6)])
+    #expect(a.replacingEntries(with: Tensor([4.0, 5, 6])) == ["x": Tensor([4.0, 5]), "y": Tensor(6)])
     #expect(a.zipTensors(b) { $1 / $0 } == ["x": Tensor([10.0, 10]), "y": Tensor(10)])
     #expect([Tensor]().innerProduct([]) == Tensor(0) && [Tensor]().flattenedEntries.shape == [0])
     #expect([Tensor]().euclideanNorm == Tensor(0))
@@ -120,8 +120,8 @@ private struct Line: TensorTree, Equatable {
 
   @Test func aVectorMustFillTheTree() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      _ = [Tensor(1), Tensor(2)].unflattened(Tensor([1.0, 2, 3]))
+      _ = [Tensor(1), Tensor(2)].replacingEntries(with: Tensor([1.0, 2, 3]))
     }
-    #expect(result.message.contains("unflattened: needs a vector of 2 entries, but got [3]."))
+    #expect(result.message.contains("replacingEntries: needs a vector of 2 entries, but got [3]."))
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Layers
 
-@Suite struct OptimiserTests {
+@Suite struct OptimizerTests {
   @Test func stepsAreTheRecursion() {
     let descent = GradientDescent(learningRate: 0.1, momentum: 0.9)
     var state = descent.start(at: [Tensor([1, 2]), Tensor(3)])

@@ -1,8 +1,8 @@
 import Foundation
 
-/// 255 colours that stand for numbers, in equal steps for the eye.
-struct ColourMap: Sendable {
-  struct Colour: Equatable, Sendable {
+/// 255 colors that stand for numbers, in equal steps for the eye.
+struct ColorMap: Sendable {
+  struct Color: Equatable, Sendable {
     let red, green, blue: UInt8
 
     /// `#rrggbb`
@@ -12,40 +12,40 @@ struct ColourMap: Sendable {
     }
   }
 
-  let colours: [Colour]
+  let colors: [Color]
 
   static let count = 255
 
   /// Dark blue over green to light yellow: for amounts.
-  static let sequential = ColourMap { t in
+  static let sequential = ColorMap { t in
     OKLab(lightness: 0.26 + 0.68 * t, chroma: 0.13 - 0.16 * t + 0.19 * t * t, hue: 290 - 188 * t)
   }
 
   /// Blue over white to red: for numbers of both signs, with zero in the middle.
-  static let diverging = ColourMap { t in
+  static let diverging = ColorMap { t in
     let distance = (2 * t - 1).magnitude
     return OKLab(lightness: 0.975 - 0.56 * pow(distance, 1.1), chroma: 0.2 * distance, hue: t < 0.5 ? 255 : 30)
   }
 
-  /// Colours along a path through OKLab, at equal distances of perceived colour from each other.
+  /// Colors along a path through OKLab, at equal distances of perceived color from each other.
   private init(_ path: (Double) -> OKLab) {
     let fine = 4000
     let points = (0...fine).map { path(Double($0) / Double(fine)).withinDisplay }
     var distances = [0.0]
     for (a, b) in zip(points, points.dropFirst()) { distances.append(distances.last! + a.distance(to: b)) }
     var next = 0
-    colours = (0..<Self.count).map { index in
+    colors = (0..<Self.count).map { index in
       let wanted = distances[fine] * Double(index) / Double(Self.count - 1)
       while next < fine, distances[next] < wanted { next += 1 }
-      return points[next].colour
+      return points[next].color
     }
   }
 
-  /// The index of the colour for a number from 0 to 1.
+  /// The index of the color for a number from 0 to 1.
   static func index(_ fraction: Double) -> UInt8 { UInt8(min(max(fraction, 0), 1) * Double(count - 1) + 0.5) }
 }
 
-/// A colour in a space where distances are those that people see.
+/// A color in a space where distances are those that people see.
 ///
 /// - Source: B. Ottosson, "A perceptual color space for image processing" (2020).
 struct OKLab {
@@ -71,7 +71,7 @@ struct OKLab {
   /// The same lightness and hue, with as much of the chroma as a display can show.
   var withinDisplay: OKLab {
     func scaled(_ factor: Double) -> OKLab { OKLab(lightness: lightness, a: factor * a, b: factor * b) }
-    func isShown(_ colour: OKLab) -> Bool { colour.linear.allSatisfy { (-1e-6...1 + 1e-6).contains($0) } }
+    func isShown(_ color: OKLab) -> Bool { color.linear.allSatisfy { (-1e-6...1 + 1e-6).contains($0) } }
     if isShown(self) { return self }
     var (low, high) = (0.0, 1.0)
     for _ in 0..<30 {
@@ -93,8 +93,8 @@ struct OKLab {
     ]
   }
 
-  /// The colour in sRGB, as displays take it.
-  var colour: ColourMap.Colour {
+  /// The color in sRGB, as displays take it.
+  var color: ColorMap.Color {
     let parts = linear.map { light in
       let light = min(max(light, 0), 1)
       let encoded = light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055
