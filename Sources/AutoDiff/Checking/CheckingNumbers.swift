@@ -31,6 +31,7 @@ public func checkingNumbers<In: TensorTree, Out: TensorTree>(
   of f: (In) throws -> Out, at x: In, reject: RejectedNumbers = .notANumber
 ) throws -> Out {
   let check = NumberCheck(rejecting: reject)
+  defer { check.close() }
   for (leaf, tensor) in x.leaves.enumerated() { check.examine(tensor, from: .input(leaf: leaf)) }
   if let finding = check.finding { throw finding }
   let output: Out
@@ -73,7 +74,7 @@ final class NumberCheck: Trace, @unchecked Sendable {
     let values = inputs.map { plain($0) }
     let output = dispatch(primitive, values)
     operations += 1
-    if finding == nil, firstRejected(output.numbers) != nil {
+    if finding == nil, firstRejected(output.beneathTraces()) != nil {
       // A followed input is clean, or there would be a finding; so it is a constant or this primitive.
       for (argument, value) in values.enumerated() where finding == nil {
         examine(value, from: .constant(argument: argument, of: primitive.name, operation: operations))
@@ -91,9 +92,9 @@ final class NumberCheck: Trace, @unchecked Sendable {
   func examine(
     _ tensor: Tensor, from origin: NonFiniteError.Origin, inputs: Inputs = .many([]), isElementwise: Bool = false
   ) {
-    let numbers = tensor.numbers
+    let numbers = tensor.beneathTraces()
     guard let place = firstRejected(numbers) else { return }
-    let operands = inputs.map { $0.numbers }
+    let operands = inputs.map { $0.beneathTraces() }
     let fits = isElementwise && operands.allSatisfy { $0.shape == numbers.shape }
     finding = NonFiniteError(
       origin: origin, value: numbers.scalars[place], index: index(of: place, in: numbers.shape), shape: numbers.shape,
@@ -123,19 +124,14 @@ func index(of place: Int, in shape: [Int]) -> [Int] {
   }
 }
 
-extension Tensor {
-  /// The numbers under all traces, those of all examples included.
-  fileprivate var numbers: Tensor {
-    var tensor = self
-    while tensor.node.level > 0 { tensor = unsafeDowncast(tensor.node, to: TracedNode.self).primal }
-    return tensor
-  }
-}
-
 /// A value of ``NumberCheck``.
 private final class CheckedNode: TracedNode, @unchecked Sendable {
   private let value: Tensor
   override var primal: Tensor { value }
+
+  override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
+    unsafeDowncast(trace, to: NumberCheck.self).follow(replace(value))
+  }
 
   init(_ trace: NumberCheck, _ value: Tensor) {
     self.value = value

@@ -7,11 +7,12 @@ public typealias Tangents = ShortList<Tensor?>
 /// An operation with its rules of differentiation and batching: the one place where this package is extended.
 ///
 /// A primitive is a value whose stored properties are its static parameters (axes, shapes, exponents). Its rules stand
-/// side by side and none has a default, so that a forgotten rule does not compile. `jvp` and `vjp` are written with
+/// side by side; those that every primitive needs have no default, so that a forgotten rule does not compile. `jvp` and `vjp` are written with
 /// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
 /// ``bind(_:_:)-(Primitive,Inputs)``.
 ///
-/// (``residuals`` has one, which is always right.)
+/// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
+/// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -21,6 +22,9 @@ public protocol Primitive: Sendable {
   /// What the rules of differentiation look at beside shapes and scalar types; by default everything. What they leave
   /// alone is not kept for them, and not computed if nobody else asks for it.
   var residuals: Residuals { get }
+
+  /// The scalar type of the output; by default that of the first input.
+  func scalarType(of inputs: Inputs) -> ScalarType
 
   /// The shape of the output. Stops, naming the primitive, when the inputs do not fit.
   func shape(of inputs: Inputs) -> [Int]
@@ -33,6 +37,28 @@ public protocol Primitive: Sendable {
 
   /// The gradient of ⟨cotangent, output⟩ with respect to one input, of that input's shape, or nil where it is zero.
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor?
+
+  /// The gradients of ⟨cotangent, output⟩ with respect to all wanted inputs in one call, for a primitive whose rules share
+  /// work; nil, the default, where ``vjp(_:output:cotangent:argument:)`` gives each on its own.
+  ///
+  /// - Parameter wanted: which of the inputs are followed, two of them or more.
+  /// - Returns: one gradient per input; nil where it is zero or not wanted.
+  func cotangents(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, wanted: ShortList<Bool>
+  ) -> [Tensor?]?
+
+  /// The gradient of ⟨cotangent, output⟩ with respect to one input as a sum of outer products, where it has that form; nil,
+  /// the default, where it does not. Per-example Jacobians and tangent kernels then never form it.
+  ///
+  /// It is the same gradient as that of ``vjp(_:output:cotangent:argument:)``, and reads no more than ``residuals`` names.
+  func outerProducts(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int
+  ) -> OuterProducts?
+
+  /// For a linear map of one followed input that keeps outer products outer products (a transposition, a part, a
+  /// multiple): the gradient with respect to that input, given the one with respect to the output. Nil, the default, where
+  /// it does not keep them.
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts?
 
   /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
   /// others are shared by all examples. The output carries the example axis in front.
@@ -53,6 +79,22 @@ public struct Residuals: OptionSet, Sendable {
 }
 
 extension Primitive {
+  /// That of the first input.
+  public func scalarType(of inputs: Inputs) -> ScalarType { inputs[0].scalarType }
+
+  /// Nil: each gradient on its own.
+  public func cotangents(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, wanted: ShortList<Bool>
+  ) -> [Tensor?]? { nil }
+
+  /// Nil: no structure.
+  public func outerProducts(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int
+  ) -> OuterProducts? { nil }
+
+  /// Nil: no structure survives.
+  public func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? { nil }
+
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
 

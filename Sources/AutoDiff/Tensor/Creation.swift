@@ -109,6 +109,7 @@ struct Convert: LinearPrimitive {
   var name: String { "convert" }
 
   func shape(of inputs: Inputs) -> [Int] { inputs[0].shape }
+  func scalarType(of inputs: Inputs) -> ScalarType { to }
   func evaluate(_ inputs: Inputs) -> Tensor {
     let x = inputs[0]
     switch (x.scalarType, to) {
@@ -125,6 +126,9 @@ struct Convert: LinearPrimitive {
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Convert(to: to == .float64 ? .float32 : .float64), .one(cotangent))
+  }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.converted(to: inputs[0].scalarType)
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }

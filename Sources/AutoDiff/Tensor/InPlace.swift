@@ -65,13 +65,3 @@ extension Tensor {
     array.storage!.base.assumingMemoryBound(to: T.self) + array.offset
   }
 }
-
-/// Adds to a sum that may still be zero, in place where nobody else refers to it.
-func accumulate(_ sum: inout Tensor?, _ part: Tensor) {
-  guard var old = sum.take() else {
-    sum = part
-    return
-  }
-  old += part
-  sum = old
-}

@@ -1,13 +1,8 @@
 extension Tensor: CustomStringConvertible {
   /// The entries in nested brackets, aligned, long axes abridged; the shape and type where they do not show.
   public var description: String {
-    var tensor = self
     var prefix = ""
-    while tensor.node.level > 0 {
-      let node = unsafeDowncast(tensor.node, to: TracedNode.self)
-      prefix += node is BatchNode ? "batched " : "traced "
-      tensor = node.primal
-    }
+    let tensor = beneathTraces { prefix += $0 is Batch ? "batched " : "traced " }
     let suffix = tensor.scalarType == .float32 ? " float32" : ""
     if tensor.count == 0 { return "\(prefix)[] shape \(tensor.shape)\(suffix)" }
     if tensor.rank == 0 { return prefix + Self.text(tensor.scalars[0], tensor.scalarType) + suffix }

@@ -89,7 +89,7 @@ extension Tensor {
     set { replacePart([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex), with: newValue) }
   }
 
-  private func part(_ positions: [TensorIndex]) -> Tensor {
+  package func part(_ positions: [TensorIndex]) -> Tensor {
     let plan = SubscriptPlan(positions, shape)
     let slice = Slice(starts: plan.starts, counts: plan.counts, steps: plan.steps)
     let whole = plan.counts == shape && plan.steps.allSatisfy { $0 == 1 }

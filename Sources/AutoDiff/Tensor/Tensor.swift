@@ -30,7 +30,7 @@ package class Node: @unchecked Sendable {
   final let scalarType: ScalarType
   /// Whether there are so many numbers in memory that freeing them early is worth an object that stands for them.
   final let holdsMuchMemory: Bool
-  /// The rank of the trace that follows this value; 0 for numbers in memory.
+  /// The level of the trace that follows this value; 0 for numbers in memory.
   final let level: Int
 
   init(shape: [Int], scalarType: ScalarType, level: Int, holdsMuchMemory: Bool = false) {
@@ -136,16 +136,26 @@ final class ArrayNode: Node, @unchecked Sendable {
 /// The shape of a tensor whose entries were not kept.
 final class ShapeNode: Node, @unchecked Sendable {
   static let level = -1
+  /// The level of the trace that followed the tensor.
+  let formerLevel: Int
 
-  init(of node: Node) { super.init(shape: node.shape, scalarType: node.scalarType, level: Self.level) }
+  init(_ shape: [Int], _ scalarType: ScalarType, formerLevel: Int = 0) {
+    self.formerLevel = formerLevel
+    super.init(shape: shape, scalarType: scalarType, level: Self.level)
+  }
 }
 
 extension Tensor {
-  /// What stands for a value that a rule of differentiation does not look at.
-  static let withheld = Tensor(node: ShapeNode(of: Tensor.zero.node))
+  /// What stands for a value whose entries a rule of differentiation does not look at.
+  static func withheld(_ shape: [Int], _ scalarType: ScalarType) -> Tensor {
+    Tensor(node: ShapeNode(shape, scalarType))
+  }
 
   /// The shape alone where that saves memory worth mentioning; else the tensor.
-  var shapeOnly: Tensor { node.holdsMuchMemory ? Tensor(node: ShapeNode(of: node)) : self }
+  var shapeOnly: Tensor {
+    guard node.holdsMuchMemory else { return self }
+    return Tensor(node: ShapeNode(node.shape, node.scalarType, formerLevel: node.level))
+  }
 
   /// The numbers of an untraced tensor. Evaluation rules receive nothing else.
   var array: ArrayNode {

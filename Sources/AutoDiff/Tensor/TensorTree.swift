@@ -49,7 +49,7 @@ extension TensorTree {
   }
 
   /// Stops unless another tree has as many leaves of the same shapes.
-  func checkSameStructure(as other: [Tensor], _ operation: String) {
+  package func checkSameStructure(as other: [Tensor], _ operation: String) {
     let mine = leaves
     guard mine.count == other.count, zip(mine, other).allSatisfy({ $0.shape == $1.shape }) else {
       stop(

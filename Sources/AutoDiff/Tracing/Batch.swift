@@ -14,8 +14,14 @@ package final class Batch: Trace, @unchecked Sendable {
     return tensor.broadcast(to: [size] + tensor.shape)
   }
 
-  /// Whether the examples may differ in a tensor, which must not be followed by a trace of a higher rank.
-  package func follows(_ tensor: Tensor) -> Bool { tensor.node.level == level }
+  /// Whether the examples may differ in a tensor, which must not be followed by a trace of a higher level. Of a value
+  /// that was not kept it is known as well.
+  package func follows(_ tensor: Tensor) -> Bool {
+    if tensor.node.level == ShapeNode.level {
+      return unsafeDowncast(tensor.node, to: ShapeNode.self).formerLevel == level
+    }
+    return tensor.node.level == level
+  }
 
   package override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let values = inputs.map { node($0, BatchNode.self)?.primal ?? $0 }
@@ -29,8 +35,14 @@ final class BatchNode: TracedNode, @unchecked Sendable {
   private let values: Tensor
   override var primal: Tensor { values }
 
+  override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
+    unsafeDowncast(trace, to: Batch.self).hide(replace(values))
+  }
+
   init(_ trace: Batch, _ values: Tensor) {
     self.values = values
-    super.init(trace: trace, shape: Array(values.shape.dropFirst()), scalarType: values.scalarType)
+    super.init(
+      trace: trace, shape: Array(values.shape.dropFirst()), scalarType: values.scalarType,
+      holdsMuchMemory: values.node.holdsMuchMemory)
   }
 }

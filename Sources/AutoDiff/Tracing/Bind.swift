@@ -1,7 +1,7 @@
 /// Applies a primitive: the single point through which every tensor operation passes.
 ///
-/// The highest-ranked trace among the inputs takes the operation, unwraps its own values and dispatches again one level
-/// down; without traced inputs the primitive is evaluated. Inner transforms have higher ranks, so a value of an outer one
+/// The trace of the highest level among the inputs takes the operation, unwraps its own values and dispatches again one level
+/// down; without traced inputs the primitive is evaluated. Inner transforms have higher levels, so a value of an outer one
 /// is a constant to an inner one, and perturbations cannot be confused.
 func bind<P: Primitive>(_ primitive: P, _ inputs: Inputs) -> Tensor {
   switch inputs {
@@ -29,17 +29,19 @@ public func bind(_ primitive: some Primitive, _ a: Tensor) -> Tensor { bind(prim
 /// Applies a primitive to two inputs.
 public func bind(_ primitive: some Primitive, _ a: Tensor, _ b: Tensor) -> Tensor { bind(primitive, .two(a, b)) }
 
-/// Hands a primitive to the highest-ranked trace among its inputs, or evaluates it.
+/// Hands a primitive to the trace of the highest level among its inputs, or evaluates it.
 func dispatch(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
   let level = inputs.level
   if level <= 0 { return primitive.evaluate(inputs) }
   // The inputs keep their trace alive, which the compiler does not know and would pay for with a counted reference.
-  return Unmanaged.passUnretained(inputs.trace(ofLevel: level))
-    ._withUnsafeGuaranteedRef { $0.process(primitive, inputs) }
+  return Unmanaged.passUnretained(inputs.trace(ofLevel: level))._withUnsafeGuaranteedRef { trace in
+    guard trace.acceptsOperations else { trace.stopAtMisplacedOperation(primitive.name) }
+    return trace.process(primitive, inputs)
+  }
 }
 
 extension Inputs {
-  /// The highest rank among these tensors.
+  /// The highest level among these tensors.
   @inline(__always)
   fileprivate var level: Int {
     switch self {
@@ -49,7 +51,7 @@ extension Inputs {
     }
   }
 
-  /// The trace of a rank that one of these tensors has.
+  /// The trace of a level that one of these tensors has.
   @inline(__always)
   fileprivate func trace(ofLevel level: Int) -> Trace {
     let node: Node =

@@ -21,7 +21,8 @@ final class Forward: Trace, @unchecked Sendable {
     if !primitive.residuals.contains(.output), depth < ForwardNode.mostDeferred {
       // Rules that read no inputs still see their shapes.
       let known = primitive.residuals.contains(.inputs) ? inputs.map { primal(of: $0) } : inputs
-      if let tangent = primitive.jvp(known, tangents, output: .withheld) {
+      let output = Tensor.withheld(primitive.shape(of: inputs), primitive.scalarType(of: inputs))
+      if let tangent = primitive.jvp(known, tangents, output: output) {
         return Tensor(node: ForwardNode(self, .deferred(primitive, inputs, depth: depth + 1), tangent))
       }
       return dispatch(primitive, inputs.map { primal(of: $0) })
@@ -63,6 +64,10 @@ final class ForwardNode: TracedNode, @unchecked Sendable {
       value = .computed(tensor)
       return tensor
     }
+  }
+
+  override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
+    unsafeDowncast(trace, to: Forward.self).dual(replace(primal), tangent: replace(tangent))
   }
 
   /// How many steps in a row it takes to compute the value.

@@ -22,9 +22,7 @@ package final class Tape: Trace, @unchecked Sendable {
   }
 
   // Not checked for overlapping access: a trace serves one thread, and this is on the way of every operation.
-  @exclusivity(unchecked) package private(set) var entries: ContiguousArray<Entry> = []
-  private var isOpen = true
-
+  @exclusivity(unchecked) package var entries: ContiguousArray<Entry> = []
   /// Memory of earlier tapes, empty. Growing from nothing every time would cost a short recording as much as its
   /// operations.
   private nonisolated(unsafe) static var spareMemory: [ContiguousArray<Entry>] = []
@@ -70,7 +68,6 @@ package final class Tape: Trace, @unchecked Sendable {
 
   @inline(__always)
   private func record(_ primitive: any Primitive, _ primals: consuming Inputs, _ parents: ShortList<Int32>) -> Tensor {
-    if !isOpen { stopAtClosedTape(primitive.name) }
     let output = dispatch(primitive, primals)
     let index = Int32(truncatingIfNeeded: entries.count)
     let holdsMuchMemory = output.node.holdsMuchMemory || primals.holdMuchMemory
@@ -79,180 +76,10 @@ package final class Tape: Trace, @unchecked Sendable {
     return Tensor(node: TapeNode(self, output, index))
   }
 
-  @inline(never)
-  private func stopAtClosedTape(_ name: String) -> Never {
-    stop(
-      name, "a value was used after the transform that followed it had ended",
-      hint: "Return it from the differentiated closure instead of storing it outside.")
-  }
-
-  /// Ends the recording.
-  package func close() { isOpen = false }
-
   /// Forgets the recording.
   package func clear() {
-    isOpen = false
+    close()
     entries.removeAll(keepingCapacity: true)
-  }
-
-  /// Runs the rules backward.
-  ///
-  /// - Parameters:
-  ///   - seeds: the cotangents to start from, by place.
-  ///   - leaves: how many leading places keep their cotangents.
-  ///   - consuming: frees every entry when it has been used; otherwise the tape can be run again.
-  ///   - deferral: called before a rule is run; where it returns true the contribution is its own business.
-  /// - Returns: the cotangents of the leaves; nil where the result does not depend on one.
-  package func sweep(
-    _ seeds: [(place: Int, cotangent: Tensor)], leaves: Int, consuming: Bool,
-    deferring deferral: ((Contribution) -> Bool)? = nil
-  ) -> [Tensor?] {
-    close()
-    var last = seeds.map(\.place).max() ?? -1
-    // A segment stands behind its outputs, which are leaves: where the result is one of them, the walk starts there.
-    while last >= 0, last + 1 < entries.count, entries[last].segment == nil, entries[last + 1].operation == nil {
-      last += 1
-    }
-    var cotangents = ContiguousArray<Tensor?>(repeating: nil, count: max(last + 1, leaves))
-    for seed in seeds { accumulate(&cotangents[seed.place], seed.cotangent) }
-    sweep(&cotangents, from: last, to: leaves, consuming: consuming, deferral)
-    return Array(cotangents.prefix(leaves))
-  }
-
-  private func sweep(
-    _ cotangents: inout ContiguousArray<Tensor?>, from last: Int, to first: Int, consuming: Bool,
-    _ deferral: ((Contribution) -> Bool)?
-  ) {
-    if consuming { entries.removeSubrange(max(last + 1, first)...) }
-    var place = last
-    while place >= first {
-      defer { place -= 1 }
-      // Taken off the end of a tape that is used up, so that nothing is copied and memory is freed at once.
-      let entry = consuming ? entries.removeLast() : entries[place]
-      if let segment = entry.segment {
-        sweepAgain(segment, &cotangents, deferral)
-        continue
-      }
-      guard let operation = entry.operation, let cotangent = cotangents[place].take() else { continue }
-      func contribute(_ argument: Int, _ parent: Int32) {
-        if parent < 0 { return }
-        if let deferral, deferral(Contribution(entry: entry, argument: argument, cotangent: cotangent)) { return }
-        if let part = operation.vjp(entry.inputs, output: entry.output, cotangent: cotangent, argument: argument) {
-          accumulate(&cotangents[Int(parent)], part)
-        }
-      }
-      switch entry.parents {
-      case .one(let parent): contribute(0, parent)
-      case .two(let left, let right):
-        contribute(0, left)
-        contribute(1, right)
-      case .many(let parents): for (argument, parent) in parents.enumerated() { contribute(argument, parent) }
-      }
-    }
-  }
-
-  /// Runs the `jvp` rules forward over the recording: the linearisation at the recorded point.
-  ///
-  /// - Returns: the tangents of the given places; nil where a result does not move.
-  func push(_ tangents: [Tensor?], to places: [Int]) -> [Tensor?] {
-    close()
-    let last = max(places.max() ?? -1, tangents.count - 1)
-    var moving = ContiguousArray(tangents)
-    moving.append(contentsOf: repeatElement(nil, count: last + 1 - moving.count))
-    // A segment stands behind its outputs, so the walk goes to the end.
-    push(&moving, from: tangents.count, to: entries.count, keeping: places)
-    return places.map { moving[$0] }
-  }
-
-  /// - Parameter kept: the places whose tangents are wanted afterwards; others are freed when they have been used.
-  private func push(_ moving: inout ContiguousArray<Tensor?>, from first: Int, to end: Int, keeping kept: [Int]) {
-    if moving.count < end { moving.append(contentsOf: repeatElement(nil, count: end - moving.count)) }
-    let lastUses = lastUses(from: first, to: end, keeping: kept)
-    for place in first..<max(first, end) {
-      let entry = entries[place]
-      if let segment = entry.segment { pushAgain(segment, &moving) }
-      guard let operation = entry.operation, lastUses[place] >= 0 else { continue }
-      let tangents = entry.parents.map { $0 >= 0 ? moving[Int($0)] : nil }
-      for parent in entry.parents where parent >= 0 && lastUses[Int(parent)] == place { moving[Int(parent)] = nil }
-      if tangents.contains(where: { $0 != nil }) {
-        moving[place] = operation.jvp(entry.inputs, tangents, output: entry.output)
-      }
-    }
-  }
-
-  /// By place, the last entry of a range that uses it on the way to what is kept; `Int.max` for what is kept itself, and
-  /// -1 where nothing that is kept depends on it.
-  private func lastUses(from first: Int, to end: Int, keeping kept: [Int]) -> [Int] {
-    // What a segment uses is not recorded.
-    if entries[first..<max(first, end)].contains(where: { $0.segment != nil }) {
-      return [Int](repeating: .max, count: end)
-    }
-    var uses = [Int](repeating: -1, count: max(first, end))
-    for place in kept { uses[place] = .max }
-    for place in (first..<max(first, end)).reversed() where uses[place] >= 0 {
-      for parent in entries[place].parents where parent >= 0 && uses[Int(parent)] < 0 { uses[Int(parent)] = place }
-    }
-    return uses
-  }
-}
-
-// MARK: - Segments
-
-extension Tape {
-  /// A part of the computation that is run again when its operations are needed; see ``checkpoint(_:)``.
-  final class Segment {
-    /// The places of the part's results.
-    let outputs: [Int]
-    /// Records the part at the end of the tape and returns where its results are.
-    let run: () -> [Int]
-
-    init(outputs: [Int], run: @escaping () -> [Int]) {
-      self.outputs = outputs
-      self.run = run
-    }
-  }
-
-  /// Forgets all entries from a place on.
-  func forget(from place: Int) { entries.removeSubrange(place...) }
-
-  /// Notes that the preceding leaves are the results of a part that can be run again.
-  func record(_ segment: Segment) {
-    entries.append(Entry(operation: nil, segment: segment, inputs: .many([]), parents: .many([]), output: .zero))
-  }
-
-  private func recordAgain(_ segment: Segment) -> (start: Int, outputs: [Int]) {
-    let start = entries.count
-    isOpen = true
-    let outputs = segment.run()
-    isOpen = false
-    return (start, outputs)
-  }
-
-  private func sweepAgain(
-    _ segment: Segment, _ cotangents: inout ContiguousArray<Tensor?>, _ deferral: ((Contribution) -> Bool)?
-  ) {
-    let results = segment.outputs.map { cotangents[$0] }
-    guard results.contains(where: { $0 != nil }) else { return }
-    for place in segment.outputs { cotangents[place] = nil }
-    let (start, outputs) = recordAgain(segment)
-    let end = entries.count
-    let before = cotangents.count
-    if before < end { cotangents.append(contentsOf: repeatElement(nil, count: end - before)) }
-    for (place, cotangent) in zip(outputs, results) {
-      if let cotangent { accumulate(&cotangents[place], cotangent) }
-    }
-    sweep(&cotangents, from: end - 1, to: start, consuming: true, deferral)
-    cotangents.removeSubrange(max(before, start)...)
-    forget(from: start)
-  }
-
-  private func pushAgain(_ segment: Segment, _ moving: inout ContiguousArray<Tensor?>) {
-    let before = moving.count
-    let (start, outputs) = recordAgain(segment)
-    push(&moving, from: start, to: entries.count, keeping: Array(0..<start) + outputs)
-    for (place, output) in zip(segment.outputs, outputs) { moving[place] = moving[output] }
-    moving.removeSubrange(max(before, start)...)
-    forget(from: start)
   }
 }
 
@@ -267,21 +94,17 @@ extension Inputs {
   }
 }
 
-/// What one recorded operation is about to contribute to the cotangent of one of its inputs.
-package struct Contribution {
-  package let entry: Tape.Entry
-  /// Which input the contribution is for.
-  package let argument: Int
-  /// The cotangent of the operation's output.
-  package let cotangent: Tensor
-}
-
 /// A value of ``Tape``.
 final class TapeNode: TracedNode, @unchecked Sendable {
   private let value: Tensor
   let index: Int32
 
   override var primal: Tensor { value }
+
+  override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
+    // A place on the tape belongs to one value. Nobody asks: replacements are of values of the innermost tape.
+    fatalError("TapeNode.replacingPrimal: a recorded value cannot be replaced.")
+  }
 
   init(_ trace: Tape, _ value: Tensor, _ index: Int32) {
     self.value = value

@@ -1,19 +1,24 @@
+import Foundation
 import Synchronization
 
 /// One interpretation of a computation: recording it (``Tape``), carrying tangents along (``Forward``), or carrying a
 /// hidden axis of examples (``Batch``).
 ///
-/// Every transform makes its own trace. There is no list of active traces anywhere: a traced value refers to its trace,
-/// so two threads may differentiate at once. A trace itself serves one thread.
+/// Every transform makes its own trace and closes it when it ends. There is no list of active traces anywhere: a traced
+/// value refers to its trace, so two threads may differentiate at once. A trace itself serves the thread that made it.
 package class Trace: @unchecked Sendable {
-  /// The rank: inner transforms are created later and rank higher.
+  /// Which trace takes an operation: inner transforms are created later and have higher levels.
   package final let level: Int
+
+  // Not checked for overlapping access: they are looked at on the way of every traced operation.
+  @exclusivity(unchecked) private final var isOpen = true
+  @exclusivity(unchecked) private final var thread = pthread_self()
 
   private static let lastLevel = Atomic<Int>(0)
 
   package init() { level = Self.lastLevel.wrappingAdd(1, ordering: .relaxed).newValue }
 
-  /// Interprets a primitive of whose inputs at least one, and none of a higher rank, is followed by this trace.
+  /// Interprets a primitive of whose inputs at least one, and none of a higher level, is followed by this trace.
   package func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     fatalError("Trace.process is abstract.")
   }
@@ -22,6 +27,33 @@ package class Trace: @unchecked Sendable {
   @inline(__always)
   final func node<N: TracedNode>(_ tensor: Tensor, _ type: N.Type) -> N? {
     tensor.node.level == level ? unsafeDowncast(tensor.node, to: type) : nil
+  }
+
+  // MARK: The end of a trace
+
+  /// Ends the transform: from now on an operation on a value of this trace stops.
+  package final func close() { isOpen = false }
+
+  /// Opens the trace for a part that is run again, now by this thread.
+  package final func reopen() {
+    isOpen = true
+    thread = pthread_self()
+  }
+
+  /// Whether an operation may be added here and now.
+  @inline(__always) final var acceptsOperations: Bool { isOpen && thread == pthread_self() }
+
+  /// Stops because of an operation where ``acceptsOperations`` is false.
+  @inline(never)
+  final func stopAtMisplacedOperation(_ name: String) -> Never {
+    if isOpen {
+      stop(
+        name, "a value that a transform follows was used on another thread than the transform's",
+        hint: "Threads may differentiate at once, each with transforms of its own.")
+    }
+    stop(
+      name, "a value was used after the transform that followed it had ended",
+      hint: "Return it from the transformed closure instead of storing it outside.")
   }
 }
 
@@ -36,20 +68,52 @@ package class TracedNode: Node, @unchecked Sendable {
 
   /// What the trace follows, one level down: the plain value, or for ``Batch`` all examples at once.
   var primal: Tensor { fatalError("TracedNode.primal is abstract.") }
+
+  /// This value with another one beneath it, and another tangent where it has one.
+  func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
+    fatalError("TracedNode.replacingPrimal is abstract.")
+  }
 }
 
 extension Tensor {
-  /// The untraced tensor under all tapes and forward traces. Stops under ``vmap(_:)``, where there are many.
-  func concrete(_ operation: String) -> Tensor {
+  /// What a trace follows as this tensor, one level down; nil for numbers in memory.
+  private var layerBeneath: TracedNode? {
+    node.level > 0 ? unsafeDowncast(node, to: TracedNode.self) : nil
+  }
+
+  /// The tensor beneath all traces. Under ``vmap(_:)`` these are the numbers of all examples.
+  ///
+  /// - Parameter pass: called for every trace on the way, from the innermost one outward.
+  func beneathTraces(passing pass: (Trace) -> Void = { _ in }) -> Tensor {
     var tensor = self
-    while tensor.node.level > 0 {
-      if tensor.node is BatchNode {
-        stop(
-          operation, "the value of one example cannot be read inside vmap",
-          hint: "Examples may differ; choose between values with select(_:_:_:).")
-      }
-      tensor = unsafeDowncast(tensor.node, to: TracedNode.self).primal
+    while let layer = tensor.layerBeneath {
+      pass(layer.trace)
+      tensor = layer.primal
     }
     return tensor
+  }
+
+  /// The numbers beneath all tapes and forward traces. Stops under ``vmap(_:)``, where every example has its own.
+  func concrete(_ operation: String) -> Tensor {
+    beneathTraces {
+      guard $0 is Batch else { return }
+      stop(
+        operation, "the value of one example cannot be read inside vmap",
+        hint: "Examples may differ; choose between values with select(_:_:_:).")
+    }
+  }
+
+  /// The tape of the highest level among the traces that follow this tensor, directly or behind others.
+  var innermostTape: Tape? {
+    var tape: Tape?
+    _ = beneathTraces { if tape == nil { tape = $0 as? Tape } }
+    return tape
+  }
+
+  /// The same tensor with the values of a tape inside it replaced.
+  func replacingValues(of tape: Tape, _ replace: (TapeNode) -> Tensor) -> Tensor {
+    guard node.level >= tape.level, let layer = layerBeneath else { return self }
+    if let value = tape.node(self, TapeNode.self) { return replace(value) }
+    return layer.replacingPrimal { $0.replacingValues(of: tape, replace) }
   }
 }

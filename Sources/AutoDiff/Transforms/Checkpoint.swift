@@ -3,70 +3,81 @@
 /// Use it for parts of deep models that would not fit into memory. Values that the closure captures are differentiated
 /// like its input. Forward derivatives and batching pass through unchanged.
 ///
+/// - Parameter f: a function that does the same every time it is run.
 /// - Complexity: the gradient runs `f` once more; memory for its intermediate values is needed for one such part at a
-///   time. Under a gradient of a gradient the outer one records both runs.
+///   time. Where only captured values are differentiated, not the input, one more run finds out what `f` records; pass
+///   them in the input to save it. Under a gradient of a gradient the outer one records both runs.
 /// - Source: Griewank, Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
 ///   differentiation, Optimization Methods and Software 1 (1992).
 public func checkpoint<T: TensorTree, Out: TensorTree>(_ f: @escaping (T) -> Out) -> (T) -> Out {
   { x in
-    guard let tape = x.leaves.lazy.compactMap(\.innermostTape).max(by: { $0.level < $1.level }) else { return f(x) }
-    return tape.recordAgain(from: x, f)
+    let known = innermostTape(of: x)
+    let start = known?.entries.count ?? 0
+    let output = f(x)
+    guard let tape = innermostTape(of: output) else { return output }
+    if tape === known { return tape.replacing(from: start, output, of: f, at: x) }
+    // The tape follows what the closure captures, and was not known before the run.
+    let end = tape.entries.count
+    let again = f(x)
+    let recorded = tape.entries.count - end
+    let (first, second) = (tape.values(in: output), tape.values(in: again))
+    guard recorded <= end, first.count == second.count,
+      zip(first, second).allSatisfy({
+        Int($1.index) < end ? $0.index == $1.index : Int($0.index) + recorded == $1.index
+      })
+    else {
+      stop("checkpoint", "the function must do the same every time", got: "another computation in its second run")
+    }
+    tape.forget(from: end)
+    return tape.replacing(from: end - recorded, output, of: f, at: x)
   }
 }
 
-extension Tensor {
-  /// The tape of the highest rank among the traces that follow this tensor, directly or behind others.
-  fileprivate var innermostTape: Tape? {
-    var node = node
-    while node.level > 0 {
-      let traced = unsafeDowncast(node, to: TracedNode.self)
-      if let tape = traced.trace as? Tape { return tape }
-      node = traced.primal.node
-    }
-    return nil
-  }
-
-  /// The same tensor with the values of a tape inside it replaced.
-  fileprivate func replacingValues(of tape: Tape, _ replace: (TapeNode) -> Tensor) -> Tensor {
-    if node.level < tape.level { return self }
-    if let value = tape.node(self, TapeNode.self) { return replace(value) }
-    let traced = unsafeDowncast(node, to: TracedNode.self)
-    let primal = traced.primal.replacingValues(of: tape, replace)
-    switch traced {
-    case is BatchNode: return unsafeDowncast(traced.trace, to: Batch.self).hide(primal)
-    case let dual as ForwardNode:
-      return unsafeDowncast(traced.trace, to: Forward.self).dual(
-        primal, tangent: dual.tangent.replacingValues(of: tape, replace))
-    default: return self
-    }
-  }
+/// The tape of the highest level among those that follow a leaf.
+private func innermostTape(of tree: some TensorTree) -> Tape? {
+  tree.leaves.lazy.compactMap(\.innermostTape).max { $0.level < $1.level }
 }
 
 extension Tape {
-  /// Runs a function, forgets what was recorded meanwhile, and records instead how to run it again.
-  fileprivate func recordAgain<T: TensorTree, Out: TensorTree>(from x: T, _ f: @escaping (T) -> Out) -> Out {
-    let start = entries.count
-    let output = f(x)
-    // The values of this tape that the output consists of, in order.
-    func values(in output: Out) -> [TapeNode] {
-      var found: [TapeNode] = []
-      for leaf in output.leaves {
-        _ = leaf.replacingValues(of: self) { node in
-          found.append(node)
-          return leaf
-        }
+  /// The values of this tape that a tree consists of, in order.
+  fileprivate func values(in tree: some TensorTree) -> [TapeNode] {
+    var found: [TapeNode] = []
+    for leaf in tree.leaves {
+      _ = leaf.replacingValues(of: self) { node in
+        found.append(node)
+        return leaf
       }
-      return found
     }
+    return found
+  }
+
+  /// The traces of higher levels that follow the leaves of a tree.
+  private func tracesAbove(_ tree: some TensorTree) -> [Trace] {
+    var found: [Trace] = []
+    for leaf in tree.leaves {
+      _ = leaf.beneathTraces { trace in
+        if trace.level > self.level, !found.contains(where: { $0 === trace }) { found.append(trace) }
+      }
+    }
+    return found
+  }
+
+  /// Forgets what a function recorded from an entry on, and records instead how to run it again.
+  ///
+  /// - Returns: the function's output, as values that are leaves of the tape.
+  fileprivate func replacing<T: TensorTree, Out: TensorTree>(
+    from start: Int, _ output: Out, of f: @escaping (T) -> Out, at x: T
+  ) -> Out {
     let kept = values(in: output)
     // Without intermediate values there is nothing to forget.
     guard entries.count - start > kept.count else { return output }
     forget(from: start)
-    var replaced: [Tensor] = []
-    for node in kept { replaced.append(Int(node.index) < start ? Tensor(node: node) : watch(node.primal)) }
-    let places = replaced.map { Int(unsafeDowncast($0.node, to: TapeNode.self).index) }
+    let replaced = kept.map { Int($0.index) < start ? Tensor(node: $0) : watch($0.primal) }
+    let innerTraces = tracesAbove(x) + tracesAbove(output)
     record(
-      Segment(outputs: places) { values(in: f(x)).map { Int($0.index) } })
+      Segment(outputs: replaced.map { index(of: $0)! }, innerTraces: innerTraces) { [unowned self] in
+        values(in: f(x)).map { Int($0.index) }
+      })
     var next = -1
     return output.mapTensors { leaf in
       leaf.replacingValues(of: self) { _ in

@@ -83,5 +83,6 @@ private struct CustomFunction: Primitive {
 /// Runs `f` on every example; inputs without a flag are shared.
 private func mapExamples(_ inputs: [Tensor], _ isBatched: [Bool], _ size: Int, _ f: ([Tensor]) -> Tensor) -> Tensor {
   let trace = Batch(size: size)
+  defer { trace.close() }
   return trace.reveal(f(zip(inputs, isBatched).map { $1 ? trace.hide($0) : $0 }))
 }

@@ -9,7 +9,8 @@
 public func jvp<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T, along direction: T
 ) rethrows -> (value: Out, tangent: Out) {
-  let (trace, output) = try push(direction, through: f, at: x)
+  let (trace, output) = try forward(direction, through: f, at: x)
+  defer { trace.close() }
   return (output.mapTensors { trace.primal(of: $0) }, output.mapTensors { trace.tangentOrZero(of: $0) })
 }
 
@@ -26,18 +27,24 @@ public func jvp<T: TensorTree, Out: TensorTree>(
 public func directionalDerivative<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T, along direction: T
 ) rethrows -> Out {
-  let (trace, output) = try push(direction, through: f, at: x)
+  let (trace, output) = try forward(direction, through: f, at: x)
+  defer { trace.close() }
   return output.mapTensors { trace.tangentOrZero(of: $0) }
 }
 
-private func push<T: TensorTree, Out: TensorTree>(
+private func forward<T: TensorTree, Out: TensorTree>(
   _ direction: T, through f: (T) throws -> Out, at x: T
 ) rethrows -> (trace: Forward, output: Out) {
   let trace = Forward()
   let directions = direction.leaves
   x.checkSameStructure(as: directions, "jvp")
   let duals = zip(x.leaves, directions).map { trace.dual($0, tangent: $1) }
-  return (trace, try f(x.replacingLeaves(with: duals)))
+  do {
+    return (trace, try f(x.replacingLeaves(with: duals)))
+  } catch {
+    trace.close()
+    throw error
+  }
 }
 
 extension Forward {
@@ -67,29 +74,25 @@ public func hvp<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, along direct
 public func linearize<T: TensorTree, Out: TensorTree>(
   _ f: (T) throws -> Out, at x: T
 ) rethrows -> (value: Out, derivative: LinearMap<T, Out>) {
-  let tape = Tape()
-  let output = try f(x.mapTensors { tape.watch($0) })
-  tape.close()
-  return (output.mapTensors { tape.primal(of: $0) }, LinearMap(tape: tape, input: x, output: output))
+  let recording = try Recording(of: f, at: x)
+  return (recording.value, LinearMap(recording: recording))
 }
 
 /// The map ẋ ↦ J ẋ at the point where it was made; see ``linearize(_:at:)``.
 public struct LinearMap<Input: TensorTree, Output: TensorTree> {
-  let tape: Tape
-  let input: Input
-  let output: Output
+  let recording: Recording<Input, Output>
 
   /// The derivative along a direction.
   public func callAsFunction(_ direction: Input) -> Output {
     let directions = direction.leaves
-    input.checkSameStructure(as: directions, "linearize")
-    let leaves = output.leaves
-    let places = leaves.map { tape.index(of: $0) }
-    let tangents = tape.push(directions, to: places.compactMap { $0 })
+    recording.input.checkSameStructure(as: directions, "linearize")
+    let leaves = recording.output.leaves
+    let indices = leaves.map { recording.tape.index(of: $0) }
+    let tangents = recording.tape.runForward(directions, to: indices.compactMap { $0 })
     var next = 0
-    return output.replacingLeaves(
-      with: zip(leaves, places).map { leaf, place in
-        guard place != nil else { return .zeros(like: leaf) }
+    return recording.output.replacingLeaves(
+      with: zip(leaves, indices).map { leaf, index in
+        guard index != nil else { return .zeros(like: leaf) }
         defer { next += 1 }
         return tangents[next] ?? .zeros(leaf.shape, as: leaf.scalarType)
       })

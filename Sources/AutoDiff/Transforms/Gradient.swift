@@ -38,10 +38,10 @@ public func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
   let plain = tape.primal(of: value)
   let leaves = x.leaves
   var cotangents = [Tensor?](repeating: nil, count: leaves.count)
-  if let place = tape.index(of: value) {
+  if let index = tape.index(of: value) {
     let seed = Tensor(1, as: value.scalarType)
-    cotangents = tape.sweep(
-      [(place, value.rank == 0 ? seed : seed.reshaped(to: value.shape))], leaves: leaves.count, consuming: true)
+    cotangents = tape.runBackward(
+      [(index, value.rank == 0 ? seed : seed.reshaped(to: value.shape))], leaves: leaves.count, consuming: true)
   }
   let gradient = x.replacingLeaves(with: zip(cotangents, leaves).map { $0 ?? .zeros(like: $1) })
   return (plain, gradient, auxiliary.mapTensors { tape.primal(of: $0) })
@@ -54,28 +54,24 @@ public func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
 public func vjp<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T
 ) rethrows -> (value: Out, pullback: Pullback<T, Out>) {
-  let tape = Tape()
-  let output = try f(x.mapTensors { tape.watch($0) })
-  tape.close()
-  return (output.mapTensors { tape.primal(of: $0) }, Pullback(tape: tape, input: x, output: output))
+  let recording = try Recording(of: f, at: x)
+  return (recording.value, Pullback(recording: recording))
 }
 
 /// The map ȳ ↦ Jᵀȳ at the point where it was made; see ``vjp(of:at:)``.
 public struct Pullback<Input: TensorTree, Output: TensorTree> {
-  let tape: Tape
-  let input: Input
-  let output: Output
+  let recording: Recording<Input, Output>
 
   /// The cotangent of the input that belongs to a cotangent of the output.
   public func callAsFunction(_ cotangent: Output) -> Input {
     let cotangents = cotangent.leaves
-    output.checkSameStructure(as: cotangents, "pullback")
-    var seeds: [(place: Int, cotangent: Tensor)] = []
-    for (leaf, cotangent) in zip(output.leaves, cotangents) {
-      if let place = tape.index(of: leaf) { seeds.append((place, cotangent)) }
+    recording.output.checkSameStructure(as: cotangents, "pullback")
+    var seeds: [(index: Int, cotangent: Tensor)] = []
+    for (leaf, cotangent) in zip(recording.output.leaves, cotangents) {
+      if let index = recording.tape.index(of: leaf) { seeds.append((index, cotangent)) }
     }
-    let leaves = input.leaves
-    let result = tape.sweep(seeds, leaves: leaves.count, consuming: false)
-    return input.replacingLeaves(with: zip(result, leaves).map { $0 ?? .zeros(like: $1) })
+    let leaves = recording.input.leaves
+    let result = recording.tape.runBackward(seeds, leaves: leaves.count, consuming: false)
+    return recording.input.replacingLeaves(with: zip(result, leaves).map { $0 ?? .zeros(like: $1) })
   }
 }

@@ -18,19 +18,18 @@ public func jacobian<T: TensorTree>(
   of f: (T) throws -> Tensor, at x: T, mode: DifferentiationMode? = nil, chunk: Int? = nil
 ) rethrows -> T {
   if let chunk, chunk < 1 { stop("jacobian", "the chunk must be positive", got: "\(chunk)") }
-  let tape = Tape()
-  let output = try f(x.mapTensors { tape.watch($0) })
-  tape.close()
+  let recording = try Recording(of: f, at: x)
+  let output = recording.output
   let outputShape = output.shape
   let leaves = x.leaves
   let columns = x.entryCount
-  guard output.count > 0, columns > 0, tape.index(of: output) != nil else {
+  guard output.count > 0, columns > 0, recording.tape.index(of: output) != nil else {
     return x.mapTensors { .zeros(outputShape + $0.shape, as: $0.scalarType) }
   }
   let rows = output.count
   switch mode ?? (columns < rows ? .forward : .reverse) {
   case .reverse:
-    let pullback = Pullback(tape: tape, input: x, output: output)
+    let pullback = Pullback(recording: recording)
     let parts = chunks(of: rows, chunk).map { range in
       vmap { (seed: Tensor) in pullback(seed) }(basis(range, rows, output).reshaped(to: [range.count] + outputShape))
         .leaves
@@ -40,7 +39,7 @@ public func jacobian<T: TensorTree>(
         concatenate(parts.map { $0[k] }).reshaped(to: outputShape + leaves[k].shape)
       })
   case .forward:
-    let map = LinearMap(tape: tape, input: x, output: output)
+    let map = LinearMap(recording: recording)
     var start = 0
     return x.replacingLeaves(
       with: leaves.indices.map { k in

@@ -12,6 +12,7 @@ public func vmap<A: TensorTree, Out: TensorTree>(
 ) -> (A) -> Out {
   { a in
     let hiding = Hiding([(a.leaves, axis)])
+    defer { hiding.trace.close() }
     return hiding.reveal(f(hiding.hide(a, axis)), outputAxis)
   }
 }
@@ -24,6 +25,7 @@ public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
 ) -> (A, B) -> Out {
   { a, b in
     let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1)])
+    defer { hiding.trace.close() }
     return hiding.reveal(f(hiding.hide(a, axes.0), hiding.hide(b, axes.1)), outputAxis)
   }
 }
@@ -36,6 +38,7 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
 ) -> (A, B, C) -> Out {
   { a, b, c in
     let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1), (c.leaves, axes.2)])
+    defer { hiding.trace.close() }
     return hiding.reveal(
       f(hiding.hide(a, axes.0), hiding.hide(b, axes.1), hiding.hide(c, axes.2)), outputAxis)
   }

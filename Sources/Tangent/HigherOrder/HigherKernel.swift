@@ -10,15 +10,15 @@ import Layers
 ///   - r: the order, at least 2.
 ///   - f: the model: one example and the parameters to a single number.
 ///   - p: the parameters.
-///   - examples: [n, example shape...]
+///   - examples: a tree whose leaves have the shape [n, example leaf shape...].
 /// - Returns: [n, …, n] with r axes.
 /// - Complexity: forward mode over forward mode over the factored K^(2); time and memory grow like nʳ⁻².
 /// - Source: Huang and Yau, Dynamics of deep neural networks and neural tangent hierarchy, ICML 2020, equations (1.6) ff.
-public func higherKernel<P: TensorTree>(
-  order r: Int, of f: @escaping (Tensor, P) -> Tensor, at p: P, on examples: Tensor
+public func higherKernel<Example: TensorTree, P: TensorTree>(
+  order r: Int, of f: @escaping (Example, P) -> Tensor, at p: P, on examples: Example
 ) -> Tensor {
   guard r >= 2 else { stop("higherKernel", "the order must be at least 2", got: "\(r)") }
-  func scalar(_ x: Tensor, _ p: P) -> Tensor {
+  func scalar(_ x: Example, _ p: P) -> Tensor {
     let y = f(x, p)
     guard y.count == 1 else {
       stop("higherKernel", "the model must have one output", got: "shape \(y.shape)", hint: "Choose one, or sum them.")
@@ -29,7 +29,7 @@ public func higherKernel<P: TensorTree>(
     if r == 2 { return { tangentKernel(of: scalar, at: $0, on: examples, outputs: .traceSum) } }
     let lower = kernel(r - 1)
     return { p in
-      let gradients = vmap { (x: Tensor) in gradient(of: { scalar(x, $0) }, at: p) }(examples)
+      let gradients = vmap { (x: Example) in gradient(of: { scalar(x, $0) }, at: p) }(examples)
       return vmap({ (g: P) in directionalDerivative(of: lower, at: p, along: g) }, outputAxis: -1)(gradients)
     }
   }

@@ -1,43 +1,25 @@
 import AutoDiff
 import Layers
 
-/// Which part of the tangent kernel's output axes is computed.
-public enum KernelOutputs: Sendable {
-  /// All pairs of outputs: [n, m, outputs, outputs].
-  case full
-  /// The sum over outputs, Σ_a K[i, j, a, a]: [n, m].
-  case traceSum
-  /// The mean over outputs: [n, m].
-  case traceMean
-  /// Every output with itself: [n, m, outputs].
-  case diagonal
-
-  var reduction: OutputReduction {
-    switch self {
-    case .full: .full
-    case .traceSum, .traceMean: .trace
-    case .diagonal: .diagonal
-    }
-  }
-}
-
 /// The empirical tangent kernel K[i, j, a, b] = ⟨∂f_a(xᵢ)/∂p, ∂f_b(xⱼ)/∂p⟩ of any model.
 ///
 /// - Parameters:
-///   - f: the model: one example and the parameters to one output tensor.
+///   - f: the model: one example and the parameters to one output, each any tree of tensors. The entries of an output
+///     tree are taken as one vector, leaf after leaf.
 ///   - p: the parameters, any tree of tensors.
-///   - examples: [n, example shape...]
-///   - others: [m, example shape...]; by default the same examples, which costs half.
+///   - examples: a tree whose leaves have the shape [n, example leaf shape...].
+///   - others: m other examples; by default the same ones, which costs half.
 ///   - outputs: which part of the output axes is computed.
 /// - Returns: [n, m, outputs, outputs], or smaller as `outputs` says; an output tensor's entries are numbered in row-major
 ///   order.
 /// - Complexity: for a dense layer n m (d_in + outputs² d_out) multiplications and no n · d_in · d_out memory; other
 ///   operations are materialized where they have no such structure.
 /// - Source: Jacot, Gabriel and Hongler, Neural tangent kernel, NeurIPS 2018; factored as by Novak et al., ICML 2022.
-public func tangentKernel<P: TensorTree>(
-  of f: (Tensor, P) -> Tensor, at p: P, on examples: Tensor, and others: Tensor? = nil, outputs: KernelOutputs = .full
-) -> Tensor {
-  let parts = layerwiseTangentKernels(of: f, at: p, on: examples, and: others, outputs: outputs)
+public func tangentKernel<Example: TensorTree, P: TensorTree, Output: TensorTree>(
+  of f: (Example, P) throws -> Output, at p: P, on examples: Example, and others: Example? = nil,
+  outputs: KernelOutputs = .full
+) rethrows -> Tensor {
+  let parts = try layerwiseKernels("tangentKernel", of: f, at: p, on: examples, and: others, outputs: outputs)
   guard var sum = parts.first else {
     stop("tangentKernel", "the parameters must have at least one leaf", got: "none")
   }
@@ -48,23 +30,40 @@ public func tangentKernel<P: TensorTree>(
 /// The tangent kernel's share of every leaf of the parameters; their sum is ``tangentKernel(of:at:on:and:outputs:)``.
 ///
 /// - Returns: one kernel per leaf, in the order of the leaves.
-public func layerwiseTangentKernels<P: TensorTree>(
-  of f: (Tensor, P) -> Tensor, at p: P, on examples: Tensor, and others: Tensor? = nil, outputs: KernelOutputs = .full
-) -> [Tensor] {
-  let jacobian = FactoredJacobian(of: f, at: p, on: examples)
-  let other = others.map { FactoredJacobian(of: f, at: p, on: $0) }
-  let grams = jacobian.grams(other, reduction: outputs.reduction)
-  let (n, m, count) = (jacobian.exampleCount, (other ?? jacobian).exampleCount, jacobian.outputCount)
-  let shape =
-    switch outputs {
-    case .full: [n, m, count, (other ?? jacobian).outputCount]
-    case .traceSum, .traceMean: [n, m]
-    case .diagonal: [n, m, count]
+public func layerwiseTangentKernels<Example: TensorTree, P: TensorTree, Output: TensorTree>(
+  of f: (Example, P) throws -> Output, at p: P, on examples: Example, and others: Example? = nil,
+  outputs: KernelOutputs = .full
+) rethrows -> [Tensor] {
+  try layerwiseKernels("layerwiseTangentKernels", of: f, at: p, on: examples, and: others, outputs: outputs)
+}
+
+private func layerwiseKernels<Example: TensorTree, P: TensorTree, Output: TensorTree>(
+  _ operation: String, of f: (Example, P) throws -> Output, at p: P, on examples: Example, and others: Example?,
+  outputs: KernelOutputs
+) rethrows -> [Tensor] {
+  let here = try ModelRun(of: f, at: p, on: examples, operation)
+  let there = try others.map { try ModelRun(of: f, at: p, on: $0, operation) }
+  let (n, m, count) = (here.exampleCount, (there ?? here).exampleCount, here.outputCount)
+  // All pairs of outputs need all gradients at once; a diagonal takes them in parts that fit into memory.
+  let chunks = outputs == .full ? [0..<count] : here.outputChunks(bytes: GradientFactors.temporaryBytes)
+  var blocks = [Tensor?](repeating: nil, count: p.leaves.count)
+  for chunk in chunks {
+    let jacobian = here.jacobian(ofOutputs: chunk)
+    let grams = jacobian.grams(there?.jacobian(ofOutputs: chunk), outputs: outputs)
+    for (leaf, gram) in grams.enumerated() {
+      if outputs == .diagonal, chunks.count > 1 {
+        let part = gram ?? .zeros([n, m, chunk.count], as: here.outputs.scalarType)
+        blocks[leaf] = blocks[leaf].map { concatenate([$0, part], axis: 2) } ?? part
+      } else if let gram {
+        accumulate(&blocks[leaf], gram)
+      }
     }
-  return grams.map { gram in
-    guard let gram else { return .zeros(shape, as: jacobian.outputs.scalarType) }
-    if case .traceMean = outputs { return gram / Double(max(count, 1)) }
-    return gram
+  }
+  return blocks.map { block in
+    guard let block else {
+      return .zeros(outputs.shape(n, m, count, (there ?? here).outputCount), as: here.outputs.scalarType)
+    }
+    return outputs == .traceMean ? block / Double(max(count, 1)) : block
   }
 }
 

@@ -43,11 +43,11 @@ import Testing
     let weights = zip(Self.parameters.named, jacobian.blocks).filter { $0.0.tensor.rank == 4 }
     #expect(weights.count == 3)
     for (named, block) in weights {
-      #expect(block.dense == nil && block.outer.count == 1, "\(named.path)")
+      #expect(block.dense == nil && block.factors.count == 1, "\(named.path)")
     }
     // The last convolution has a single place, where the factors win.
-    #expect(weights[2].1.outer[0].prefersFactors(with: weights[2].1.outer[0]))
-    #expect(!weights[0].1.outer[0].prefersFactors(with: weights[0].1.outer[0]))
+    let routes = weights.map { $0.1.factors[0].route(with: $0.1.factors[0], .full) }
+    #expect(routes[2] == .factored && routes[0] == .dense)
   }
 
   @Test func kernelIsThatOfTheJacobian() {
@@ -66,9 +66,12 @@ import Testing
   @Test func factorsAndDenseGradientsGiveTheSame() {
     let jacobian = FactoredJacobian(of: { Self.net($0, $1) }, at: Self.parameters, on: Self.images(3, seed: 5))
     for block in jacobian.blocks {
-      for factor in block.outer {
-        for reduction in [OutputReduction.full, .trace, .diagonal] {
-          expectEqual(factor.gram(factor, reduction: reduction), reduction.gram(factor.dense, factor.dense))
+      for factors in block.factors {
+        for outputs in KernelOutputs.allCases {
+          let expected = outputs.gram(factors.dense, factors.dense)
+          for route in [GradientFactors.Route.factored, .dense] {
+            expectEqual(factors.gram(factors, outputs, by: route), expected)
+          }
         }
       }
     }
@@ -80,10 +83,10 @@ import Testing
     let function = { (p: Parameters) in vmap { Self.net($0, p) }(images) }
     var generator = RandomGenerator(seed: 7)
     let direction = Self.parameters.mapTensors { Tensor.normal($0.shape, using: &generator) }
-    expectEqual(jacobian(direction), jvp(of: function, at: Self.parameters, along: direction).tangent)
+    expectEqual(jacobian.jvp(direction), jvp(of: function, at: Self.parameters, along: direction).tangent)
     let outputs = Tensor.normal([3, 2], using: &generator)
     let pulled = vjp(of: function, at: Self.parameters).pullback(outputs)
-    for (a, b) in zip(jacobian.transposed(outputs).leaves, pulled.leaves) { expectEqual(a, b) }
+    for (a, b) in zip(jacobian.vjp(outputs).leaves, pulled.leaves) { expectEqual(a, b) }
   }
 
   /// An outer transform differentiates the factors, patches included.
@@ -101,7 +104,6 @@ import Testing
     expectEqual(tangent, (moved(1) - moved(-1)) / (2 * step), tolerance: 1e-7)
   }
 
-  /// Groups have no single product; their gradients are materialized.
   @Test func groupsAndSharedWeights() {
     let net = { (x: Tensor, w: [Tensor]) -> Tensor in
       let y = tanh(convolution(x, w[0], padding: .same, groups: 2))

@@ -30,19 +30,19 @@ import Testing
     }
   }
 
-  @Test(arguments: Model.catalogue) func timesADirectionIsTheForwardDerivative(_ model: Model) {
+  @Test(arguments: Model.catalogue) func jvpIsTheForwardDerivative(_ model: Model) {
     var random = RandomGenerator(seed: 31)
     let direction = model.parameters.map { Tensor.normal($0.shape, using: &random) }
     expectClose(
-      jacobian(model)(direction), jvp(of: { outputs(model, $0) }, at: model.parameters, along: direction).tangent)
+      jacobian(model).jvp(direction), jvp(of: { outputs(model, $0) }, at: model.parameters, along: direction).tangent)
   }
 
-  @Test(arguments: Model.catalogue) func transposedIsThePullback(_ model: Model) {
+  @Test(arguments: Model.catalogue) func vjpIsThePullback(_ model: Model) {
     var random = RandomGenerator(seed: 32)
     let jacobian = jacobian(model)
     let direction = Tensor.normal(jacobian.outputs.shape, using: &random)
     expectClose(
-      jacobian.transposed(direction), vjp(of: { outputs(model, $0) }, at: model.parameters).pullback(direction))
+      jacobian.vjp(direction), vjp(of: { outputs(model, $0) }, at: model.parameters).pullback(direction))
   }
 
   @Test(arguments: Model.catalogue) func squaredNormsAreThoseOfTheGradients(_ model: Model) {
@@ -56,14 +56,14 @@ import Testing
     let others = FactoredJacobian(of: model.f, at: model.parameters, on: model.others)
     expectClose(jacobian(model).gram(), naiveKernel(of: model.f, at: model.parameters, on: model.examples))
     expectClose(
-      jacobian(model).gram(others),
+      jacobian(model).gram(with: others),
       naiveKernel(of: model.f, at: model.parameters, on: model.examples, and: model.others))
   }
 
   @Test func gramsOfDifferentModelsHaveTheirOwnOutputs() {
     let model = Model.catalogue[2]
     let first = { (x: Tensor, p: [Tensor]) in model.f(x, p)[0..<1] }
-    let gram = FactoredJacobian(of: first, at: model.parameters, on: model.examples).gram(jacobian(model))
+    let gram = FactoredJacobian(of: first, at: model.parameters, on: model.examples).gram(with: jacobian(model))
     expectClose(gram, naiveKernel(of: model.f, at: model.parameters, on: model.examples)[0..., 0..., 0..<1, 0...])
   }
 
@@ -71,7 +71,8 @@ import Testing
     let model = Model.catalogue[2]
     let direction = model.parameters
     try checkDerivatives(
-      of: { (p: [Tensor]) in FactoredJacobian(of: model.f, at: p, on: model.examples)(direction) }, at: model.parameters
+      of: { (p: [Tensor]) in FactoredJacobian(of: model.f, at: p, on: model.examples).jvp(direction) },
+      at: model.parameters
     ).requirePassed()
     try checkDerivatives(
       of: { (p: [Tensor]) in FactoredJacobian(of: model.f, at: p, on: model.examples).squaredNorms },
@@ -83,8 +84,8 @@ import Testing
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let jacobian = FactoredJacobian(
         of: { (x: Tensor, p: Tensor) in matmul(x, p) }, at: Tensor.ones([2, 3]), on: Tensor.ones([4, 2]))
-      _ = jacobian.transposed(.ones([4, 2]))
+      _ = jacobian.vjp(.ones([4, 2]))
     }
-    #expect(result.message.contains("FactoredJacobian.transposed: needs shape [4, 3], but got [4, 2]."))
+    #expect(result.message.contains("FactoredJacobian.vjp: needs shape [4, 3], but got [4, 2]."))
   }
 }

@@ -52,6 +52,9 @@ struct Negate: UnaryElementwise {
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { -x }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -v }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.scaled(by: -1)
+  }
 }
 
 /// x · c for a constant c.
@@ -61,6 +64,9 @@ struct Scale: UnaryElementwise {
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * V(constant: factor) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * factor }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.scaled(by: factor)
+  }
 }
 
 /// x / c for a constant c, correctly rounded.
@@ -70,6 +76,9 @@ struct DivideByConstant: UnaryElementwise {
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x / V(constant: divisor) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / divisor }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.scaled(by: 1 / divisor)
+  }
 }
 
 /// x + c for a constant c.

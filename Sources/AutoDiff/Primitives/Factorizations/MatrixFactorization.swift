@@ -59,7 +59,7 @@ extension MatrixFactorization {
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
     let result = bind(self, .one(a))
     try a.scalarType == .float64
-      ? check(result.untraced, of: a.untraced, Double.self) : check(result.untraced, of: a.untraced, Float.self)
+      ? check(result.beneathTraces(), of: a.beneathTraces(), Double.self) : check(result.beneathTraces(), of: a.beneathTraces(), Float.self)
     return result
   }
 
@@ -122,13 +122,6 @@ public enum Triangle: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// The numbers under all traces. Axes that ``vmap(_:axis:outputAxis:)`` hides come in front.
-  var untraced: Tensor {
-    var tensor = self
-    while tensor.node.level > 0 { tensor = unsafeDowncast(tensor.node, to: TracedNode.self).primal }
-    return tensor
-  }
-
   /// (A + Aᵀ) / 2 for every matrix of a stack.
   var symmetricPart: Tensor { (self + transposed) * 0.5 }
 

@@ -62,6 +62,31 @@ package struct Contraction: BilinearPrimitive {
     return result.permuted((rightBatch + summed + rightFree).inversePermutation)
   }
 
+  /// The free axes of the other factor are the positions.
+  package func outerProducts(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int
+  ) -> OuterProducts? {
+    let isRight = argument == 1
+    let (mine, other) = isRight ? (inputs[1], inputs[0]) : (inputs[0], inputs[1])
+    let (myBatch, otherBatch) = isRight ? (rightBatch, leftBatch) : (leftBatch, rightBatch)
+    let (mySummed, otherSummed) = isRight ? (rightSummed, leftSummed) : (leftSummed, rightSummed)
+    let myFree = isRight ? rightFree(mine.rank) : leftFree(mine.rank)
+    let otherFree = isRight ? leftFree(other.rank) : rightFree(other.rank)
+    // The cotangent's axes: batch, free ones of the left factor, free ones of the right factor.
+    let batch = Array(0..<myBatch.count)
+    let leftCount = isRight ? otherFree.count : myFree.count
+    let leftPlaces = Array(batch.count..<batch.count + leftCount)
+    let rightPlaces = Array(batch.count + leftCount..<cotangent.rank)
+    let (myPlaces, otherPlaces) = isRight ? (rightPlaces, leftPlaces) : (leftPlaces, rightPlaces)
+    let positions = other.shape.picking(otherFree).product
+    return OuterProducts(
+      left: other.permuted(otherFree + otherBatch + otherSummed)
+        .reshaped(to: [positions] + other.shape.picking(otherBatch + otherSummed)),
+      right: cotangent.permuted(otherPlaces + batch + myPlaces)
+        .reshaped(to: [positions] + mine.shape.picking(myBatch + myFree)),
+      leftAxes: mySummed, rightAxes: myFree, parallelAxes: myBatch, shape: mine.shape)
+  }
+
   package func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     func up(_ axes: [Int]) -> [Int] { axes.map { $0 + 1 } }
     if isBatched[0], isBatched[1] {

@@ -43,6 +43,15 @@ struct Gather: Primitive {
     return dispatch(
       ScatterAdd(axis: axis, extent: inputs[0].shape[axis], batchRank: batchRank), .two(cotangent, inputs[1]))
   }
+  /// A position for every index, with the cotangent of what was picked there.
+  func outerProducts(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> OuterProducts? {
+    guard argument == 0, batchRank == 0 else { return nil }
+    let (table, indices) = (inputs[0].shape, inputs[1])
+    let picked = Array(axis..<axis + indices.rank)
+    let others = (0..<cotangent.rank).filter { !picked.contains($0) }
+    let right = cotangent.permuted(picked + others).reshaped(to: [indices.count] + table.dropping([axis]))
+    return OuterProducts(rows: indices.flattened, axis: axis, right: right, shape: table)
+  }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let (table, indices) = (inputs[0], inputs[1])
     if batchRank == 0, !isBatched[1] {

@@ -17,6 +17,10 @@ struct Reshape: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Reshape(target: inputShape), .one(cotangent))
   }
+  /// The entries and their order stay, and so do the products.
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient
+  }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Reshape(target: [size] + target), inputs)
   }
@@ -40,6 +44,9 @@ struct Permute: LinearPrimitive {
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Permute(axes: axes.inversePermutation), .one(cotangent))
+  }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.undoingPermutation(axes, to: shape(of: inputs))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Permute(axes: [0] + axes.map { $0 + 1 }), inputs)
@@ -77,6 +84,9 @@ struct Broadcast: LinearPrimitive {
     let stretched = inputShape.indices.filter { inputShape[$0] == 1 && target[added + $0] != 1 }.map { $0 + added }
     let sum = dispatch(Sum(axes: Array(0..<added) + stretched), .one(cotangent))
     return sum.shape == inputShape ? sum : sum.reshaped(to: inputShape)
+  }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.undoingBroadcast(of: inputs[0].shape, to: target)
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let source = Array(inputs[0].shape.dropFirst())

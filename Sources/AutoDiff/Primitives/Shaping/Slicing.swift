@@ -25,6 +25,9 @@ struct Slice: LinearPrimitive {
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Place(target: inputShape, starts: starts, steps: steps), .one(cotangent))
   }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.undoingSlice(.init(container: inputs[0].shape, starts: starts, counts: counts, steps: steps))
+  }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Slice(starts: [0] + starts, counts: [size] + counts, steps: [1] + steps), inputs)
   }
@@ -64,6 +67,9 @@ struct Place: LinearPrimitive {
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Slice(starts: starts, counts: inputShape, steps: steps), .one(cotangent))
+  }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    gradient.part(in: .init(container: target, starts: starts, counts: inputs[0].shape, steps: steps))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Place(target: [size] + target, starts: [0] + starts, steps: [1] + steps), inputs)
@@ -109,9 +115,20 @@ struct Concatenate: Primitive {
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let counts = inputs[argument].shape
-    var starts = [Int](repeating: 0, count: counts.count)
+    return dispatch(
+      Slice(starts: starts(inputs, argument), counts: counts, steps: counts.map { _ in 1 }), .one(cotangent))
+  }
+  func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
+    let counts = inputs[argument].shape
+    return gradient.part(
+      in: .init(
+        container: shape(of: inputs), starts: starts(inputs, argument), counts: counts, steps: counts.map { _ in 1 }))
+  }
+  /// Where an input begins in the output.
+  private func starts(_ inputs: Inputs, _ argument: Int) -> [Int] {
+    var starts = inputs[0].shape.map { _ in 0 }
     starts[axis] = inputs.prefix(argument).map { $0.shape[axis] }.reduce(0, +)
-    return dispatch(Slice(starts: starts, counts: counts, steps: counts.map { _ in 1 }), .one(cotangent))
+    return starts
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Concatenate(axis: axis + 1), inputs.aligned(isBatched, size: size))

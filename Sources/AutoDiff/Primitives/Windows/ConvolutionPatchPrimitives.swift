@@ -79,10 +79,20 @@ struct AddPatches: LinearPrimitive {
 }
 
 extension ConvolutionProduct {
-  /// What the weights, as a matrix [rows · columns · inputs, outputs], are multiplied with to give this convolution: the
-  /// patches [..., h', w', rows · columns · inputs] of images. Nil where it is not one such product.
-  package func patches(of images: Tensor) -> Tensor? {
-    guard result == .output, groups == 1, setRank == 0 else { return nil }
-    return bind(ExtractPatches(window: window, image: image), .one(images))
+  /// A convolution is the product of patches with its weights; groups of channels run in parallel.
+  package func outerProducts(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int
+  ) -> OuterProducts? {
+    guard result == .output, argument == 1, setRank == 0 else { return nil }
+    let weights = inputs[1].shape
+    let (channels, outputs) = (weights[2], weights[3] / groups)
+    let patches = dispatch(ExtractPatches(window: window, image: image), .one(inputs[0]))
+    let positions = patches.shape.dropLast().reduce(1, *)
+    // The channels of a patch, like those of the output, are those of the first group, then of the second, and so on.
+    let grouped = patches.reshaped(to: [positions, weights[0], weights[1], groups, channels])
+    return OuterProducts(
+      left: grouped.permuted([0, 3, 1, 2, 4]), right: cotangent.reshaped(to: [positions, groups, outputs]),
+      leftAxes: [0, 1, 2], rightAxes: [4], parallelAxes: [3],
+      shape: [weights[0], weights[1], channels, groups, outputs])
   }
 }
