@@ -1,88 +1,92 @@
-/// A function whose derivatives are given by hand instead of being traced.
+/// A function whose derivatives are given by hand, with both rules.
 ///
 /// - Parameters:
-///   - f: the function of any number of tensors. It must not capture a value that is being differentiated: pass it as an
-///     input.
+///   - f: the function; its inputs and outputs are any trees of tensors. It is run on values that no transform follows,
+///     or, under ``vmap(_:axis:outputAxis:)``, on those of one example; so it must not capture a value that is being
+///     differentiated: pass it as an input.
 ///   - name: what messages call the function.
-///   - jvp: the derivative along tangents: inputs, their tangents (all present), output ↦ the output's tangent.
-///   - vjp: the pullback: inputs, output, the output's cotangent ↦ the cotangent of every input.
+///   - jvp: the derivative along tangents: input, its tangent, output ↦ the output's tangent.
+///   - vjp: the pullback: input, output, the output's cotangent ↦ the cotangent of the input.
 /// - Returns: the function with these rules, for both modes, to any order: the rules are differentiated in turn, and
-///   batched with the function.
-public func withDerivative(
-  of f: @escaping @Sendable ([Tensor]) -> Tensor, name: String = "withDerivative",
-  jvp: @escaping @Sendable (_ inputs: [Tensor], _ tangents: [Tensor], _ output: Tensor) -> Tensor,
-  vjp: @escaping @Sendable (_ inputs: [Tensor], _ output: Tensor, _ cotangent: Tensor) -> [Tensor]
-) -> @Sendable ([Tensor]) -> Tensor {
-  let primitive = CustomFunction(name: name, rules: CustomRules(value: f, jvp: jvp, vjp: vjp))
-  return { bind(primitive, $0) }
+///   batched with the function. Tangents and cotangents of other shapes than promised stop.
+public func withDerivative<In: TensorTree & Sendable, Out: TensorTree & Sendable>(
+  of f: @escaping @Sendable (In) -> Out, name: String = "withDerivative",
+  jvp: @escaping @Sendable (_ input: In, _ tangent: In, _ output: Out) -> Out,
+  vjp: @escaping @Sendable (_ input: In, _ output: Out, _ cotangent: Out) -> In
+) -> @Sendable (In) -> Out {
+  custom(
+    name, forward: { (f($0), [Tensor]()) }, jvp: { x, _, tangent, y in jvp(x, tangent, y) },
+    vjp: { x, _, y, cotangent in vjp(x, y, cotangent) })
 }
 
-private struct CustomRules: Sendable {
-  let value: @Sendable ([Tensor]) -> Tensor
-  let jvp: @Sendable ([Tensor], [Tensor], Tensor) -> Tensor
-  let vjp: @Sendable ([Tensor], Tensor, Tensor) -> [Tensor]
+/// A function whose pullback is given by hand; see ``withDerivative(of:name:jvp:vjp:)``.
+///
+/// The forward derivative is the transpose of the pullback, which must therefore be linear in the cotangent.
+public func withDerivative<In: TensorTree & Sendable, Out: TensorTree & Sendable>(
+  of f: @escaping @Sendable (In) -> Out, name: String = "withDerivative",
+  vjp: @escaping @Sendable (_ input: In, _ output: Out, _ cotangent: Out) -> In
+) -> @Sendable (In) -> Out {
+  custom(name, forward: { (f($0), [Tensor]()) }, jvp: nil, vjp: { x, _, y, cotangent in vjp(x, y, cotangent) })
 }
 
-private struct CustomFunction: Primitive {
-  let name: String
-  let rules: CustomRules
+/// A function whose forward derivative is given by hand; see ``withDerivative(of:name:jvp:vjp:)``.
+///
+/// The pullback is the transpose of the forward derivative, which must therefore be linear in the tangent.
+public func withDerivative<In: TensorTree & Sendable, Out: TensorTree & Sendable>(
+  of f: @escaping @Sendable (In) -> Out, name: String = "withDerivative",
+  jvp: @escaping @Sendable (_ input: In, _ tangent: In, _ output: Out) -> Out
+) -> @Sendable (In) -> Out {
+  custom(name, forward: { (f($0), [Tensor]()) }, jvp: { x, _, tangent, y in jvp(x, tangent, y) }, vjp: nil)
+}
 
-  func shape(of inputs: Inputs) -> [Int] { evaluateOnZeros(inputs).shape }
+/// A function whose pullback is given by hand, with values of the forward run that it needs again.
+///
+/// - Parameters:
+///   - forward: input ↦ output, and residuals: any tree of tensors.
+///   - name: what messages call the function.
+///   - vjp: residuals, the output's cotangent ↦ the cotangent of the input. It is linear in the cotangent.
+/// - Returns: the function with this rule, to any order; see ``withDerivative(of:name:jvp:vjp:)``. For derivatives of the
+///   rule itself `forward` is run again and its residuals are differentiated.
+public func withDerivative<In: TensorTree & Sendable, Out: TensorTree & Sendable, Kept: TensorTree & Sendable>(
+  forward: @escaping @Sendable (In) -> (output: Out, residuals: Kept), name: String = "withDerivative",
+  vjp: @escaping @Sendable (_ residuals: Kept, _ cotangent: Out) -> In
+) -> @Sendable (In) -> Out {
+  custom(name, forward: forward, jvp: nil, vjp: { _, kept, _, cotangent in vjp(kept, cotangent) })
+}
 
-  /// The function alone knows the shape of its output.
-  private func evaluateOnZeros(_ inputs: Inputs) -> Tensor {
-    rules.value(inputs.map { Tensor.zeros($0.shape, as: $0.scalarType) })
-  }
-
-  func evaluate(_ inputs: Inputs) -> Tensor {
-    let output = rules.value(Array(inputs))
-    guard !output.isTraced else {
-      stop("the function must not capture a value that a transform follows", hint: "Pass it as an input.")
-    }
-    return output
-  }
-  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    rules.jvp(Array(inputs), inputs.indices.map { tangents[$0] ?? .zeros(like: inputs[$0]) }, output)
-  }
-  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    let cotangents = rules.vjp(Array(inputs), output, cotangent)
-    guard cotangents.count == inputs.count else {
-      stop("the vjp must return a cotangent for every input", got: "\(cotangents.count) for \(inputs.count)")
-    }
-    guard cotangents[argument].shape == inputs[argument].shape else {
-      stop(
-        "a cotangent must have its input's shape",
-        got: "\(cotangents[argument].shape) for input \(argument) of shape \(inputs[argument].shape)")
-    }
-    return cotangents[argument]
-  }
-  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
-    // The batched function with the batched rules is one primitive at the level below.
-    let flags = Array(isBatched)
-    let rules = rules
-    let batched = CustomRules(
-      value: { mapExamples($0, flags, size) { rules.value($0) } },
-      jvp: { x, t, y in
-        mapExamples(x + t + [y], flags + flags + [true], size) { all in
-          rules.jvp(Array(all[..<x.count]), Array(all[x.count..<2 * x.count]), all[2 * x.count])
-        }
+/// The function of trees as a primitive of lists of tensors.
+private func custom<In: TensorTree & Sendable, Out: TensorTree & Sendable, Kept: TensorTree & Sendable>(
+  _ name: String, forward: @escaping @Sendable (In) -> (Out, Kept),
+  jvp: (@Sendable (In, Kept, In, Out) -> Out)?, vjp: (@Sendable (In, Kept, Out, Out) -> In)?
+) -> @Sendable (In) -> Out {
+  @Sendable func call(_ x: In) -> Out {
+    let leaves = x.leaves
+    guard !leaves.isEmpty else { return forward(x).0 }
+    // Structures without values: the rules stay on the tape, and must not refer to values that refer to the tape.
+    let structure = x.emptied
+    let made = Locked<(output: Out, residuals: Kept)?>(nil)
+    @Sendable func input(_ leaves: [Tensor]) -> In { structure.replacingLeaves(with: leaves) }
+    @Sendable func output(_ leaves: [Tensor]) -> Out { made.value!.output.replacingLeaves(with: leaves) }
+    @Sendable func residuals(_ leaves: [Tensor]) -> Kept { made.value!.residuals.replacingLeaves(with: leaves) }
+    let rules = CustomRules(
+      forward: { leaves in
+        let (output, residuals) = forward(input(leaves))
+        made.value = (output.emptied, residuals.emptied)
+        return (output.leaves, residuals.leaves)
       },
-      vjp: { x, y, v in
-        x.indices.map { argument in
-          let all = mapExamples(x + [y, v], flags + [true, true], size) {
-            rules.vjp(Array($0[..<x.count]), $0[x.count], $0[x.count + 1])[argument]
-          }
-          // A shared input collects the cotangents of all examples.
-          return flags[argument] ? all : all.sum(axes: [0])
-        }
+      jvp: jvp.map { rule -> CustomRules.Rule in
+        { x, kept, tangents, y in rule(input(x), residuals(kept), input(tangents), output(y)).leaves }
+      },
+      vjp: vjp.map { rule -> CustomRules.Rule in
+        { x, kept, y, cotangents in rule(input(x), residuals(kept), output(y), output(cotangents)).leaves }
       })
-    return dispatch(CustomFunction(name: name, rules: batched), inputs)
+    let function = CustomFunction(name: name, rules: rules)
+    return output(function.unpacked(dispatch(function, Inputs(leaves))))
   }
+  return call
 }
 
-/// Runs `f` on every example; inputs without a flag are shared.
-private func mapExamples(_ inputs: [Tensor], _ isBatched: [Bool], _ size: Int, _ f: ([Tensor]) -> Tensor) -> Tensor {
-  let trace = Batch(size: size)
-  defer { trace.close() }
-  return trace.reveal(f(zip(inputs, isBatched).map { $1 ? trace.hide($0) : $0 }))
+extension TensorTree {
+  /// The structure alone: every leaf is the number 0.
+  var emptied: Self { mapTensors { _ in .zero } }
 }

@@ -19,15 +19,15 @@ extension PrimitiveCatalogue {
           [Argument([2, 2], .interval(-2...2))], oracle: Oracles.unary { Foundation.exp($0) }),
       ],
       illShaped: [
-        IllShapedCall("forgetful: the vjp must return a cotangent for every input, but got 1 for 2.") {
+        IllShapedCall("forgetful: a rule must return a cotangent for every input, but got 1 for 2.") {
           let forgetful = withDerivative(
-            of: { ($0[0] * $0[1]).sum() }, name: "forgetful", jvp: { $1[0].sum() + $1[1].sum() + $2 },
+            of: { (x: [Tensor]) in (x[0] * x[1]).sum() }, name: "forgetful", jvp: { $1[0].sum() + $1[1].sum() + $2 },
             vjp: { inputs, _, cotangent in [cotangent * inputs[1]] })
           return gradient(of: { forgetful([$0, $0]) }, at: .ones([2]))
         },
-        IllShapedCall("crooked: a cotangent must have its input's shape, but got [] for input 0 of shape [2].") {
+        IllShapedCall("crooked: a cotangent must have the shape of its input, but got [] for number 0 of shape [2].") {
           let crooked = withDerivative(
-            of: { $0[0].sum() }, name: "crooked", jvp: { $1[0].sum() + $2 }, vjp: { _, _, cotangent in [cotangent] })
+            of: { (x: [Tensor]) in x[0].sum() }, name: "crooked", jvp: { $1[0].sum() + $2 }, vjp: { _, _, cotangent in [cotangent] })
           return gradient(of: { crooked([$0]) }, at: .ones([2]))
         },
       ])
@@ -35,14 +35,14 @@ extension PrimitiveCatalogue {
 
   /// Σ a b².
   private static let weightedSquares = withDerivative(
-    of: { inputs in (inputs[0] * square(inputs[1])).sum() }, name: "weightedSquares",
+    of: { (inputs: [Tensor]) in (inputs[0] * square(inputs[1])).sum() }, name: "weightedSquares",
     jvp: { inputs, tangents, _ in
       (tangents[0] * square(inputs[1])).sum() + (tangents[1] * inputs[0] * inputs[1] * 2).sum()
     },
     vjp: { inputs, _, cotangent in [cotangent * square(inputs[1]), cotangent * inputs[0] * inputs[1] * 2] })
 
   private static let customExponential = withDerivative(
-    of: { exp($0[0]) }, name: "exponential", jvp: { _, tangents, output in tangents[0] * output },
+    of: { (x: [Tensor]) in exp(x[0]) }, name: "exponential", jvp: { _, tangents, output in tangents[0] * output },
     vjp: { _, output, cotangent in [cotangent * output] })
 
   /// What a function puts on the tape.

@@ -122,7 +122,7 @@ extension Variant {
     let output = primitive.evaluate(inputs)
     let cotangent = dyadicDirection(like: output, using: &generator)
     let tangents = inputs.map { dyadicDirection(like: $0, using: &generator) }
-    func forgotten(_ x: Tensor) -> Tensor { Tensor(node: ShapeNode(of: x.node)) }
+    func forgotten(_ x: Tensor) -> Tensor { .withheld(x.shape, x.scalarType) }
     let known = primitive.residuals.contains(.inputs) ? inputs : inputs.map(forgotten)
     let result = primitive.residuals.contains(.output) ? output : forgotten(output)
     func expectSame(_ rule: (Inputs, Tensor) -> Tensor?, _ name: String) {

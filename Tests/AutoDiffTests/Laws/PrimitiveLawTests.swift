@@ -19,6 +19,9 @@ import Testing
   @Test(arguments: PrimitiveCatalogue.variants)
   func rulesReadOnlyTheResiduals(_ variant: Variant) { variant.checkResiduals() }
 
+  @Test(arguments: PrimitiveCatalogue.variants)
+  func structuredGradientsAreTheGradients(_ variant: Variant) { variant.checkStructure() }
+
   @Test(arguments: PrimitiveCatalogue.variants, [1, 2, 3])
   func forwardDerivativeIsTheCentralDifference(_ variant: Variant, order: Int) {
     variant.checkDifferences(order: order)

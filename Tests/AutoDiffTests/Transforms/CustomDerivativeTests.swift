@@ -6,7 +6,7 @@ import Testing
 @Suite struct CustomDerivativeTests {
   /// The value of rounding with the derivative of the identity: a straight-through estimator.
   private static let straightThrough = withDerivative(
-    of: { select($0[0] .> 0.5, .ones(like: $0[0]), .zeros(like: $0[0])) }, name: "straightThrough",
+    of: { (x: [Tensor]) in select(x[0] .> 0.5, .ones(like: x[0]), .zeros(like: x[0])) }, name: "straightThrough",
     jvp: { _, tangents, _ in tangents[0] }, vjp: { _, _, cotangent in [cotangent] })
 
   private let x = Tensor([0.25, 0.75])
@@ -23,14 +23,14 @@ import Testing
   /// Clipping what flows back, which no trace of the value would give.
   @Test func clippedGradient() {
     let clipped = withDerivative(
-      of: { $0[0] }, name: "clipped", jvp: { _, tangents, _ in tangents[0] },
+      of: { (x: [Tensor]) in x[0] }, name: "clipped", jvp: { _, tangents, _ in tangents[0] },
       vjp: { _, _, cotangent in [clamp(cotangent, min: -1, max: 1)] })
     #expect(gradient(of: { (clipped([$0]) * Tensor([0.5, 100])).sum() }, at: x) == Tensor([0.5, 1]))
   }
 
   @Test func rulesAreDifferentiatedInTurn() {
     let cube = withDerivative(
-      of: { $0[0] * $0[0] * $0[0] }, name: "cube", jvp: { inputs, tangents, _ in tangents[0] * square(inputs[0]) * 3 },
+      of: { (x: [Tensor]) in x[0] * x[0] * x[0] }, name: "cube", jvp: { inputs, tangents, _ in tangents[0] * square(inputs[0]) * 3 },
       vjp: { inputs, _, cotangent in [cotangent * square(inputs[0]) * 3] })
     var f: (Tensor) -> Tensor = { cube([$0]) }
     for expected in [12.0, 12, 6, 0] {
@@ -43,7 +43,8 @@ import Testing
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = gradient(
         of: { (x: Tensor) in
-          let f = withDerivative(of: { $0[0] * x }, name: "capturing", jvp: { $1[0] + $2 }, vjp: { [$1 + $2 + $0[0]] })
+          let f = withDerivative(
+            of: { (y: [Tensor]) in y[0] * x }, name: "capturing", jvp: { $1[0] + $2 }, vjp: { [$1 + $2 + $0[0]] })
           return f([Tensor(2)])
         }, at: Tensor(1))
     }

@@ -1,0 +1,185 @@
+/// The rules of a function with derivatives by hand, on lists of tensors. At least one of `jvp` and `vjp` is there.
+struct CustomRules: Sendable {
+  /// Whether examples are run one by one, because `forward` reads numbers.
+  var runsExamplesApart = false
+  /// inputs ↦ outputs and residuals.
+  let forward: @Sendable (_ inputs: [Tensor]) -> (outputs: [Tensor], residuals: [Tensor])
+  /// inputs, residuals, tangents, outputs ↦ the outputs' tangents.
+  let jvp: Rule?
+  /// inputs, residuals, outputs, cotangents ↦ the inputs' cotangents.
+  let vjp: Rule?
+
+  typealias Rule = @Sendable ([Tensor], [Tensor], [Tensor], [Tensor]) -> [Tensor]
+}
+
+/// A function with derivatives by hand as a primitive; see ``withDerivative(of:name:jvp:vjp:)``.
+///
+/// An instance belongs to one call. A primitive has one output, so several are packed as one vector; their shapes, and the
+/// residuals, are known when the function has been run.
+struct CustomFunction: Primitive {
+  let name: String
+  let rules: CustomRules
+  private let run = Locked(Run())
+
+  /// What a run leaves behind: the outputs' shapes, for one example, and the residuals.
+  private struct Run {
+    var shapes: [[Int]] = []
+    var hasResiduals = false
+    var residuals: [Tensor] = []
+  }
+
+  init(name: String, rules: CustomRules) {
+    self.name = name
+    self.rules = rules
+  }
+
+  /// Known only by a run.
+  func shape(of inputs: Inputs) -> [Int] { evaluate(inputs).shape }
+
+  func evaluate(_ inputs: Inputs) -> Tensor {
+    let (outputs, residuals) = rules.forward(Array(inputs))
+    guard !(outputs + residuals).contains(where: \.isTraced) else {
+      stop("the function must not capture a value that a transform follows", hint: "Pass it as an input.")
+    }
+    run.value = Run(shapes: outputs.map(\.shape), hasResiduals: !residuals.isEmpty, residuals: residuals)
+    return pack(outputs)
+  }
+
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    let x = Array(inputs)
+    let directions = x.indices.map { tangents[$0] ?? .zeros(like: x[$0]) }
+    let (kept, outputs) = (residuals(x), unpacked(output))
+    if let rule = rules.jvp {
+      return pack(checked(rule(x, kept, directions, outputs), like: outputs, "tangent", "output"))
+    }
+    // The pullback is linear in the cotangent; its transpose is the gradient of ⟨pullback, direction⟩.
+    let moved = gradient(
+      of: { (cotangents: [Tensor]) in
+        pulledBack(x, kept, outputs, cotangents).innerProduct(directions)
+      }, at: outputs.map { .zeros(like: $0) })
+    return pack(moved)
+  }
+
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    cotangents(inputs, output: output, cotangent: cotangent, wanted: ShortList(inputs.map { _ in true }))![argument]
+  }
+
+  func cotangents(
+    _ inputs: Inputs, output: Tensor, cotangent: Tensor, wanted: ShortList<Bool>
+  ) -> [Tensor?]? {
+    let x = Array(inputs)
+    let (kept, outputs) = (residuals(x), unpacked(output))
+    let cotangents = unpacked(cotangent)
+    if rules.vjp != nil { return pulledBack(x, kept, outputs, cotangents) }
+    return gradient(
+      of: { (directions: [Tensor]) in
+        checked(rules.jvp!(x, kept, directions, outputs), like: outputs, "tangent", "output").innerProduct(cotangents)
+      }, at: x.map { .zeros(like: $0) })
+  }
+
+  private func pulledBack(_ x: [Tensor], _ kept: [Tensor], _ outputs: [Tensor], _ cotangents: [Tensor]) -> [Tensor] {
+    checked(rules.vjp!(x, kept, outputs, cotangents), like: x, "cotangent", "input")
+  }
+
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
+    // The batched function with the batched rules is one primitive at the level below.
+    let flags = Array(isBatched)
+    let (rules, run) = (rules, run)
+    @Sendable func all(_ tensors: [Tensor]) -> [Bool] { tensors.map { _ in true } }
+    @Sendable func forward(_ x: [Tensor]) -> (outputs: [Tensor], residuals: [Tensor]) {
+      func single(_ x: [Tensor]) -> [[Tensor]] {
+        let (outputs, residuals) = rules.forward(x)
+        run.value = Run(shapes: outputs.map(\.shape), hasResiduals: !residuals.isEmpty)
+        return [outputs, residuals]
+      }
+      let results =
+        rules.runsExamplesApart
+        ? runExamples(x, flags, size, single) : mapExamples([x], [flags], size) { single($0[0]) }
+      return (results[0], results[1])
+    }
+    let jvp = rules.jvp.map { rule -> CustomRules.Rule in
+      { x, kept, tangents, y in
+        mapExamples([x, kept, tangents, y], [flags, all(kept), flags, all(y)], size) {
+          [rule($0[0], $0[1], $0[2], $0[3])]
+        }[0]
+      }
+    }
+    let vjp = rules.vjp.map { rule -> CustomRules.Rule in
+      { x, kept, y, cotangents in
+        let parts = mapExamples([x, kept, y, cotangents], [flags, all(kept), all(y), all(y)], size) {
+          [rule($0[0], $0[1], $0[2], $0[3])]
+        }[0]
+        // A shared input collects the cotangents of all examples.
+        return zip(parts, flags).map { $1 ? $0 : $0.sum(axes: [0]) }
+      }
+    }
+    let batched = CustomRules(runsExamplesApart: rules.runsExamplesApart, forward: forward, jvp: jvp, vjp: vjp)
+    let function = CustomFunction(name: name, rules: batched)
+    let outputs = function.unpacked(dispatch(function, inputs))
+    if outputs.count == 1 { return outputs[0] }
+    return concatenate(
+      zip(outputs, run.value.shapes).map { $0.reshaped(to: [size, $1.product]) }, axis: 1)
+  }
+
+  // MARK: Parts
+
+  /// The residuals of the run, or where the rule itself is followed by a transform, those of another run that is followed.
+  private func residuals(_ x: [Tensor]) -> [Tensor] {
+    let run = run.value
+    guard run.hasResiduals, x.contains(where: \.isTraced) else { return run.residuals }
+    return rules.forward(x).residuals
+  }
+
+  /// One tensor that holds all outputs.
+  private func pack(_ outputs: [Tensor]) -> Tensor {
+    guard let first = outputs.first else { stop("the function must return a tensor", got: "an empty tree") }
+    if outputs.count == 1 { return first }
+    if outputs.contains(where: { $0.scalarType != first.scalarType }) {
+      stop("all outputs must have one scalar type", got: outputs.map(\.scalarType.rawValue).joined(separator: ", "))
+    }
+    return concatenate(outputs.map(\.flattened))
+  }
+
+  /// The outputs that a tensor holds.
+  func unpacked(_ packed: Tensor) -> [Tensor] {
+    let shapes = run.value.shapes
+    if shapes.count == 1 { return [packed] }
+    var start = 0
+    return shapes.map { shape in
+      defer { start += shape.product }
+      return packed[start..<start + shape.product].reshaped(to: shape)
+    }
+  }
+
+  private func checked(_ parts: [Tensor], like models: [Tensor], _ part: String, _ model: String) -> [Tensor] {
+    guard parts.count == models.count else {
+      stop("a rule must return a \(part) for every \(model)", got: "\(parts.count) for \(models.count)")
+    }
+    for (k, (part, model)) in zip(parts, models).enumerated() where part.shape != model.shape {
+      stop(
+        "a \(part) must have the shape of its \(model)", got: "\(part.shape) for number \(k) of shape \(model.shape)")
+    }
+    return parts
+  }
+}
+
+/// Runs `f` on every example; inputs without a flag are shared.
+private func mapExamples(
+  _ inputs: [[Tensor]], _ isBatched: [[Bool]], _ size: Int, _ f: ([[Tensor]]) -> [[Tensor]]
+) -> [[Tensor]] {
+  let trace = Batch(size: size)
+  defer { trace.close() }
+  let hidden = zip(inputs, isBatched).map { zip($0, $1).map { $1 ? trace.hide($0) : $0 } }
+  return f(hidden).map { $0.map { trace.reveal($0) } }
+}
+
+/// Runs `f` on the examples one by one and joins what it returns.
+private func runExamples(
+  _ inputs: [Tensor], _ isBatched: [Bool], _ size: Int, _ f: ([Tensor]) -> [[Tensor]]
+) -> [[Tensor]] {
+  let results = (0..<size).map { k in f(zip(inputs, isBatched).map { $1 ? $0[k] : $0 }) }
+  guard let first = results.first else { return [[], []] }
+  return first.indices.map { part in
+    first[part].indices.map { leaf in stack(results.map { $0[part][leaf] }) }
+  }
+}
