@@ -141,7 +141,7 @@ extension OuterProducts {
       for axis in box.container.indices {
         let (start, end) = (box.starts[axis], box.starts[axis] + box.counts[axis])
         let (first, last) = (mine.starts[axis], mine.starts[axis] + mine.counts[axis])
-        if last <= start || end <= first { return withoutPositions }
+        if last <= start || end <= first { return .zero(box.counts, right.scalarType) }
         isInside = isInside && start <= first && last <= end
       }
       guard isInside else { return nil }
@@ -206,15 +206,11 @@ extension OuterProducts {
     return result
   }
 
-  /// Zero.
-  private var withoutPositions: OuterProducts {
-    var result = self
-    switch left {
-    case .values(let left): result.left = .values(left[0..<0])
-    case .rows(let rows): result.left = .rows(rows[0..<0])
-    }
-    result.right = right[0..<0]
-    return result
+  /// Of no positions.
+  private static func zero(_ shape: [Int], _ type: ScalarType) -> OuterProducts {
+    OuterProducts(
+      left: .zeros([0] + shape, as: type), right: .zeros([0], as: type), leftAxes: Array(shape.indices), rightAxes: [],
+      shape: shape)
   }
 }
 

@@ -115,7 +115,7 @@ public struct FactoredJacobian<P: TensorTree> {
 
 /// A model's run on all examples, recorded above a batch of them, from which outputs can be traced back.
 final class ModelRun<P: TensorTree> {
-  private let tape = Tape()
+  private let tape: Tape
   private let examples: Batch
   private let output: Tensor
   private let parameters: P
@@ -131,8 +131,9 @@ final class ModelRun<P: TensorTree> {
   ) rethrows {
     let batch = Batch(size: Self.exampleCount(examples, operation))
     defer { batch.close() }
-    let tape = tape
-    self.examples = batch
+    // Made later than the batch, so that it stands above.
+    let tape = Tape()
+    (self.tape, self.examples) = (tape, batch)
     parameters = p
     let result = try f(examples.mapTensors { batch.hide($0) }, p.mapTensors { tape.watch($0) })
     output = (result as? Tensor) ?? result.flattenedEntries

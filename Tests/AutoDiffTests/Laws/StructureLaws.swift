@@ -96,7 +96,8 @@ extension OuterProducts {
       let counts = shape.map { ($0 + 1) / 2 }
       result.append(
         make(counts).undoingSlice(
-          .init(container: shape, starts: zip(shape, counts).map { $0 - $1 }, counts: counts, steps: shape.map { _ in 1 })))
+          .init(
+            container: shape, starts: zip(shape, counts).map { $0 - $1 }, counts: counts, steps: shape.map { _ in 1 })))
     }
     for axis in shape.indices {
       let rows = Tensor([Double(shape[axis] - 1), 0, Double(shape[axis] - 1)], as: type)

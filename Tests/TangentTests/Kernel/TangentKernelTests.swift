@@ -184,7 +184,7 @@ import Testing
       _ = tangentKernel(of: { (x: Tensor, p: Tensor) in x * p }, at: Tensor(1), on: Tensor(2))
     }
     #expect(
-      single.message.contains("FactoredJacobian: the examples need a leading axis, but got a single number."))
+      single.message.contains("tangentKernel: the examples need a leading axis, but got a single number."))
     let none = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = tangentKernel(of: { (x: Tensor, _: [Tensor]) in x }, at: [], on: Tensor([1, 2]))
     }

@@ -33,8 +33,11 @@ struct CustomFunction: Primitive {
     self.rules = rules
   }
 
-  /// Known only by a run.
-  func shape(of inputs: Inputs) -> [Int] { evaluate(inputs).shape }
+  /// Known only by a run. (Calls of the function are dispatched without asking.)
+  func shape(of inputs: Inputs) -> [Int] {
+    let outputs = rules.forward(Array(inputs)).outputs
+    return outputs.count == 1 ? outputs[0].shape : [outputs.map(\.count).reduce(0, +)]
+  }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
     let (outputs, residuals) = rules.forward(Array(inputs))
@@ -151,13 +154,14 @@ struct CustomFunction: Primitive {
     }
   }
 
-  private func checked(_ parts: [Tensor], like models: [Tensor], _ part: String, _ model: String) -> [Tensor] {
+  private func checked(_ parts: [Tensor], like models: [Tensor], _ name: String, _ model: String) -> [Tensor] {
     guard parts.count == models.count else {
-      stop("a rule must return a \(part) for every \(model)", got: "\(parts.count) for \(models.count)")
+      stop("a rule must return a \(name) for every \(model)", got: "\(parts.count) for \(models.count)")
     }
-    for (k, (part, model)) in zip(parts, models).enumerated() where part.shape != model.shape {
+    for k in parts.indices where parts[k].shape != models[k].shape {
       stop(
-        "a \(part) must have the shape of its \(model)", got: "\(part.shape) for number \(k) of shape \(model.shape)")
+        "a \(name) must have the shape of its \(model)",
+        got: "\(parts[k].shape) for number \(k) of shape \(models[k].shape)")
     }
     return parts
   }
