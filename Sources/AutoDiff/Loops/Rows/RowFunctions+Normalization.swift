@@ -35,7 +35,8 @@ extension RowFunctions {
   }
 
   /// y = the derivative of ``normalize(_:rows:columns:epsilon:into:)`` at x times v, which is also its transpose times v:
-  /// r · (v - mean(v) - n · mean(n · v)) in every row, n being the normalized x and r the factor of it.
+  /// r · (v - mean(v) - n · mean(n · v)) in every row, n being the normalized x and r the factor of it; 0 where a row of v
+  /// is 0, whatever x is.
   static func normalizationProduct<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ v: UnsafePointer<T>, rows: Int, columns: Int, epsilon: T, into y: UnsafeMutablePointer<T>
   ) {
@@ -46,11 +47,15 @@ extension RowFunctions {
         let mean = row.sum { _, v in v } / count
         let share = row.sum { x, v in (x - center) * factor * v } / count
         row.replaceEntries { x, v in (v - mean - (x - center) * factor * share) * factor * scale }
+        row.clearWhereOthersVanish(factor.isNaN)
       }
     }
     forEachRow(rows, columns) { row, scratch in
       let (v, y) = (v + row * columns, y + row * columns)
       let factor = T.Lanes(repeating: normalizeRow(x + row * columns, columns, epsilon, into: scratch))
+      if factor.isNaN.isAnyTrue, (0..<columns).allSatisfy({ v[$0] == 0 }) {
+        return y.update(repeating: 0, count: columns)
+      }
       let count = T(columns)
       let mean = T.Lanes(repeating: ReductionLoop<SumReducer<T>>.reduceRun(v, v, columns) / count)
       let share = T.Lanes(repeating: -ReductionLoop<DotReducer<T>>.reduceRun(v, scratch, columns) / count)

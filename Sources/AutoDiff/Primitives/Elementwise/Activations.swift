@@ -178,7 +178,8 @@ struct Silu: UnaryElementwise {
     V.select(V.isLess(x, V(constant: -1e4)), V(constant: 0), x * VectorFunctions.sigmoid(x))
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
-    chainProduct(v, sigmoid(x) * (bounded(x, 1000) * sigmoid(-x) + 1))
+    let slope = dispatch(SigmoidSlope(), .two(Tensor.ones(like: x), x))
+    return chainProduct(v, sigmoid(x) + bounded(x, 1000) * slope)
   }
 }
 

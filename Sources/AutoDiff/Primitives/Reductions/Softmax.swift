@@ -70,7 +70,7 @@ struct SoftmaxDeviation: Primitive {
     let b = deviation(x, u)
     let part =
       isTransposed
-      ? chainProduct(chainProduct(b, y), -v.sum(axes: [-1], keepingAxes: true))
+      ? bilinearProduct(chainProduct(b, y), -v.sum(axes: [-1], keepingAxes: true))
       : -chainProduct(bilinearProduct(deviation(x, v), b), y).sum(axes: [-1], keepingAxes: true)
         .broadcast(to: x.shape)
     accumulate(&sum, part)
