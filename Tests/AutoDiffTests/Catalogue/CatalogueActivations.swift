@@ -5,6 +5,7 @@ import Foundation
 extension PrimitiveCatalogue {
   private static let twoOverRootPi = 2 / Double.pi.squareRoot()
   private static let expOfMinus40 = 4.248354255291589e-18
+  private static let expOfMinus80 = 1.8048513878454153e-35
 
   static let activations: [PrimitiveRow] = [
     PrimitiveRow(
@@ -12,11 +13,24 @@ extension PrimitiveCatalogue {
       points: [
         .at(0, 0, slope: 1, second: 0, Tanh()), .at(1e-20, 1e-20, slope: 1, second: -2e-20, Tanh()),
         .at(.infinity, 1, slope: 0, second: 0, Tanh()), .at(-.infinity, -1, slope: 0, second: 0, Tanh()),
-        .at(800, 1, slope: 0, second: 0, Tanh()), .at(.nan, .nan, slope: .nan, Tanh()),
+        .at(800, 1, slope: 0, second: 0, Tanh()),
+        .at(40, 1, slope: 4 * expOfMinus80, second: -8 * expOfMinus80, Tanh()), .at(.nan, .nan, slope: .nan, Tanh()),
       ], illShaped: illShapedSingle(Tanh())),
     PrimitiveRow(
-      TanhSlope.self, binary(TanhSlope(), -2...2, -0.9...0.9) { $0 * (1 - $1 * $1) },
-      points: [.at([3, 1], 0, slopes: [0, -6], TanhSlope())], illShaped: illShapedPair(TanhSlope())),
+      TanhSlope.self,
+      elementwise(TanhSlope(), [.interval(-2...2), .interval(-1...1), .interval(-0.9...0.9)]) { inputs in
+        Naive(inputs[0].shape) { inputs[0][$0] * (1 - inputs[2][$0] * inputs[2][$0]) }
+      },
+      points: [
+        .at([3, 40, 1], 12 * expOfMinus80, slopes: [4 * expOfMinus80, 0, -6], TanhSlope()),
+        .at([3, -.infinity, -1], 0, slopes: [0, 0, 6], TanhSlope()),
+        .at([0, .nan, .nan], 0, slopes: [.nan, 0, nil], TanhSlope()),
+      ],
+      illShaped: [
+        IllShapedCall("tanhSlope: shapes must agree, but got [2] and [3] and [2].") {
+          bind(TanhSlope(), [.ones([2]), .ones([3]), .ones([2])])
+        }
+      ]),
     PrimitiveRow(
       Sigmoid.self, unary(Sigmoid(), -3...3) { 1 / (1 + Foundation.exp(-$0)) },
       points: [

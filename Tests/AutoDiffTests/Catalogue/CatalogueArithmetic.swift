@@ -55,6 +55,17 @@ extension PrimitiveCatalogue {
       Multiply.self, binary(Multiply(), -2...2, -2...2) { $0 * $1 },
       points: [.at([1e200, 1e-200], 1, slopes: [1e-200, 1e200], Multiply())], illShaped: illShapedPair(Multiply())),
     PrimitiveRow(
+      ChainProduct.self,
+      binary(ChainProduct(), -2...2, -2...2) { $0 * $1 }
+        + binary(ChainProduct(isBilinear: true), note: "bilinear", -2...2, -2...2) { $0 * $1 },
+      points: [
+        .at([0, .infinity], 0, slopes: [.infinity, 0], ChainProduct()),
+        .at([0, .nan], 0, slopes: [.nan, 0], ChainProduct()),
+        .at([.infinity, 0], .nan, slopes: [0, .infinity], ChainProduct()),
+        .at([.infinity, 0], 0, slopes: [0, .infinity], ChainProduct(isBilinear: true)),
+        .at([2, .infinity], .infinity, slopes: [.infinity, 2], ChainProduct()),
+      ], illShaped: illShapedPair(ChainProduct())),
+    PrimitiveRow(
       Divide.self, binary(Divide(), -2...2, 0.6...2) { $0 / $1 },
       points: [
         .at([1, .infinity], 0, slopes: [0, 0], Divide()),

@@ -56,11 +56,48 @@ extension PrimitiveCatalogue {
         .at(1e100, 1e300, slope: 3e200, second: 6e100, Power(exponent: 3)),
       ], illShaped: illShapedSingle(Power(exponent: 3))),
     PrimitiveRow(
+      PowerSlope.self,
+      [3, 2, 1, 0.5, 0, -0.5, -1, -2, -3, 1.7].flatMap { p in
+        binary(PowerSlope(coefficient: 0.75, exponent: p), note: "\(p)", -2...2, 0.6...2) {
+          0.75 * $0 * Foundation.pow($1, p)
+        }
+      }
+        + binary(
+          PowerSlope(coefficient: 2, exponent: -1, isOneSided: true), note: "of one side", -2...2, 0.6...2
+        ) { 2 * $0 / $1 },
+      points: [
+        .at([1, -0.0], -.infinity, slopes: [-.infinity, -.infinity], PowerSlope(coefficient: 1, exponent: -1)),
+        .at(
+          [1, -0.0], .infinity, slopes: [.infinity, -.infinity],
+          PowerSlope(coefficient: 1, exponent: -1, isOneSided: true)),
+        .at([0, 0], 0, slopes: [.infinity, 0], PowerSlope(coefficient: 1, exponent: -1, isOneSided: true)),
+        .at([1, -1], .nan, slopes: [.nan, .nan], PowerSlope(coefficient: 1, exponent: -1, isOneSided: true)),
+        .at([3, 0], 6, slopes: [2, 0], PowerSlope(coefficient: 2, exponent: 0)),
+        .at([1e200, 1e120], 1e-40, slopes: [nil, nil], PowerSlope(coefficient: 1, exponent: -2)),
+      ], illShaped: illShapedPair(PowerSlope(coefficient: 1, exponent: 2))),
+    PrimitiveRow(
+      PowerDerivative.self,
+      binary(PowerDerivative(shift: 1, factors: [[0, 1]]), note: "b aᵇ⁻¹", 0.6...2, -2...2) {
+        $1 * Foundation.pow($0, $1 - 1)
+      }
+        + binary(PowerDerivative(shift: 2, factors: [[-1, 2], [], [0.5]]), note: "with logarithms", 0.6...2, -2...2) {
+          let l = Foundation.log($0)
+          return Foundation.pow($0, $1 - 2) * (2 * $1 - 1 + 0.5 * l * l)
+        },
+      points: [
+        .at([0, 0], 0, slopes: [0, .infinity], PowerDerivative(shift: 1, factors: [[0, 1]])),
+        .at([0, 1], 1, slopes: [0, -.infinity], PowerDerivative(shift: 1, factors: [[0, 1]])),
+        .at([0, 0], 0, slopes: [.infinity, 0], PowerDerivative(shift: 0, factors: [[], [1]])),
+        .at([-2, 3], 12, slopes: [-12, nil], PowerDerivative(shift: 1, factors: [[0, 1]])),
+        .at([1e-200, 1e-200], 1, slopes: [nil, nil], PowerDerivative(shift: 1, factors: [[0, 1]])),
+      ], illShaped: illShapedPair(PowerDerivative(shift: 1, factors: [[0, 1]]))),
+    PrimitiveRow(
       PowerOfTensors.self, binary(PowerOfTensors(), 0.6...2, -2...2) { Foundation.pow($0, $1) },
       points: [
         .at([0, 0], 1, slopes: [0, 0], PowerOfTensors()), .at([0, 2], 0, slopes: [0, 0], PowerOfTensors()),
         .at([0, 1], 0, slopes: [1, 0], PowerOfTensors()),
         .at([2, 0], 1, slopes: [0, Foundation.log(2)], PowerOfTensors()),
+        .at([0, -1], .infinity, slopes: [-.infinity, -.infinity], PowerOfTensors()),
         .at([-2, 3], -8, slopes: [12, nil], PowerOfTensors()), .at([3, 2], 9, slopes: [6, nil], PowerOfTensors()),
       ], illShaped: illShapedPair(PowerOfTensors())),
   ]
@@ -97,5 +134,16 @@ extension PrimitiveCatalogue {
         .at(-.infinity, -.pi / 2, slope: 0, Arctan()), .at(1e200, .pi / 2, slope: 0, Arctan()),
         .at(1e-300, 1e-300, slope: 1, Arctan()), .at(.nan, .nan, Arctan()),
       ], illShaped: illShapedSingle(Arctan())),
+    PrimitiveRow(
+      ArctanSlope.self,
+      binary(ArctanSlope(order: 1), note: "1", -2...2, -3...3) { $0 / (1 + $1 * $1) }
+        + binary(ArctanSlope(order: 2), note: "2", -2...2, -3...3) {
+          -2 * $0 * $1 / ((1 + $1 * $1) * (1 + $1 * $1))
+        },
+      points: [
+        .at([2, 0], 2, slopes: [1, 0], ArctanSlope(order: 1)),
+        .at([2, .infinity], 0, slopes: [0, 0], ArctanSlope(order: 1)),
+        .at([1, 1e100], 1e-200, slopes: [1e-200, -2e-300], ArctanSlope(order: 1)),
+      ], illShaped: illShapedPair(ArctanSlope(order: 1))),
   ]
 }

@@ -22,6 +22,15 @@ extension PrimitiveCatalogue {
     [IllShapedCall("\(name): the axes must exist, but got axes [1] of [3].") { bind(primitive, [.ones([3])]) }]
   }
 
+  private static let unitVectors: [Variant] = [[5], [3, 2], [2, 3, 2], [37], [0, 3]].map { (shape: [Int]) in
+    Variant(
+      UnitVector(axes: [shape.count - 1]), note: "over rows", [Argument(shape, .interval(0.5...2))],
+      oracle: Oracles.rows { row in
+        let square: Double = row.reduce(0) { $0 + $1 * $1 }
+        return row.map { $0 / square.squareRoot() }
+      })
+  }
+
   static let reductions: [PrimitiveRow] = [
     PrimitiveRow(
       Sum.self,
@@ -77,14 +86,40 @@ extension PrimitiveCatalogue {
           primitive: Norm(axes: [0]), inputs: [Tensor([3e-200, 4e-200])], value: Tensor(5e-200),
           gradients: [Tensor([0.6, 0.8])]),
         SpecialPoint(
-          primitive: Norm(axes: [0]), inputs: [Tensor([.infinity, 1])], value: Tensor(.infinity), gradients: [nil]),
+          primitive: Norm(axes: [0]), inputs: [Tensor([.infinity, 1])], value: Tensor(.infinity),
+          gradients: [Tensor([1, 0])]),
         SpecialPoint(
           primitive: Norm(axes: [0]), inputs: [Tensor([.nan, 1])], value: Tensor(.nan), gradients: [nil]),
         SpecialPoint(
           primitive: Norm(axes: [1]), inputs: [Tensor([[0, 0], [3e-200, 4e-200], [3, -4], [1e200, 0]])],
           value: Tensor([0, 5e-200, 5, 1e200]), gradients: [Tensor([[0, 0], [0.6, 0.8], [0.6, -0.8], [1, 0]])]),
-        .at(-3, 3, slope: -1, second: 0, Norm(axes: [])), .at(0, 0, slope: 0, Norm(axes: [])),
+        .at(-3, 3, slope: -1, second: 0, Norm(axes: [])), .at(0, 0, slope: 0, second: 0, Norm(axes: [])),
       ], illShaped: illShapedReduction("norm", Norm(axes: [1]))),
+    PrimitiveRow(
+      UnitVector.self,
+      unitVectors + [
+        Variant(UnitVector(axes: [0]), note: "over columns", [Argument([3, 2], .interval(0.5...2))]) { inputs in
+          let x = inputs[0]
+          return Naive([3, 2]) { k in
+            let column = (0..<3).map { x[[$0, k[1]]] }
+            let square: Double = column.reduce(0) { $0 + $1 * $1 }
+            return x[k] / square.squareRoot()
+          }
+        },
+        Variant(UnitVector(axes: []), note: "of single entries", [Argument([3], .interval(-2 ... -0.5))]) { inputs in
+          Naive(inputs[0].shape) { _ in -1 }
+        },
+      ],
+      points: [
+        SpecialPoint(
+          primitive: UnitVector(axes: [0]), inputs: [.zeros([3])], value: .zeros([3]), gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: UnitVector(axes: [0]), inputs: [Tensor([-.infinity, 1])], value: Tensor([-1, 0]),
+          gradients: [.zeros([2])]),
+        SpecialPoint(
+          primitive: UnitVector(axes: [0]), inputs: [Tensor([3e200, 4e200])], value: Tensor([0.6, 0.8]),
+          gradients: [nil]),
+      ], illShaped: illShapedReduction("unitVector", UnitVector(axes: [1]))),
   ]
 
   private static func rows(_ primitive: any Primitive, _ oracle: @escaping Oracle) -> [Variant] {
@@ -93,11 +128,41 @@ extension PrimitiveCatalogue {
     }
   }
 
-  private static func illShapedRow(_ name: String, _ primitive: any Primitive) -> [IllShapedCall] {
-    [IllShapedCall("\(name): needs at least one axis, but got [].") { bind(primitive, [.ones([])]) }]
+  private static func illShapedRow(
+    _ name: String, _ primitive: any Primitive, _ count: Int = 1
+  ) -> [IllShapedCall] {
+    [
+      IllShapedCall("\(name): needs at least one axis, but got [].") {
+        bind(primitive, (0..<count).map { _ in .ones([]) })
+      }
+    ]
   }
 
   private static let infinite = -Double.infinity
+  private static func softmaxDeviations(isTransposed: Bool) -> [Variant] {
+    [[3], [2, 4], [40, 3], [1], [100], [0, 3]].map { (shape: [Int]) in
+      Variant(
+        SoftmaxDeviation(isTransposed: isTransposed), note: isTransposed ? "transposed" : "",
+        [Argument(shape, .interval(-2...2)), Argument(shape, .interval(-2...2))]
+      ) { inputs in
+        let v = inputs[1]
+        let y = inputs[0].mappingRows { row in
+          let total: Double = row.map { Foundation.exp($0) }.reduce(0, +)
+          return row.map { Foundation.exp($0) / total }
+        }
+        func sums(_ x: Naive) -> Naive {
+          x.mappingRows { row in
+            let sum: Double = row.reduce(0, +)
+            return row.map { _ in sum }
+          }
+        }
+        let (weighted, plain) = (sums(Naive(shape) { y[$0] * v[$0] }), sums(v))
+        return Naive(shape) { isTransposed ? v[$0] - y[$0] * plain[$0] : v[$0] - weighted[$0] }
+      }
+    }
+  }
+
+  private static let expOfMinus100 = 3.720075976020836e-44
 
   static let softmax: [PrimitiveRow] = [
     PrimitiveRow(
@@ -147,6 +212,25 @@ extension PrimitiveCatalogue {
           primitive: LogSoftmax(), inputs: [Tensor([-1000, -1000])],
           value: Tensor([-Foundation.log(2), -Foundation.log(2)]), gradients: [.zeros([2])]),
       ], illShaped: illShapedRow("logSoftmax", LogSoftmax())),
+    PrimitiveRow(
+      SoftmaxDeviation.self,
+      softmaxDeviations(isTransposed: false) + softmaxDeviations(isTransposed: true),
+      points: [
+        SpecialPoint(
+          primitive: SoftmaxDeviation(), inputs: [Tensor([100, 0]), Tensor([1, 0])],
+          value: Tensor([expOfMinus100, -1]), gradients: [nil, nil]),
+        SpecialPoint(
+          primitive: SoftmaxDeviation(isTransposed: true), inputs: [Tensor([100, 0]), Tensor([1, 0])],
+          value: Tensor([expOfMinus100, -expOfMinus100]), gradients: [nil, nil]),
+        SpecialPoint(
+          primitive: SoftmaxDeviation(), inputs: [Tensor([infinite, .nan]), .zeros([2])], value: .zeros([2]),
+          gradients: [nil, nil]),
+      ],
+      illShaped: illShapedRow("softmaxDeviation", SoftmaxDeviation(), 2) + [
+        IllShapedCall("softmaxDeviation: shapes must agree, but got [3] and [2].") {
+          bind(SoftmaxDeviation(), .ones([3]), .ones([2]))
+        }
+      ]),
     PrimitiveRow(
       LogSumExp.self,
       rows(LogSumExp()) { inputs in

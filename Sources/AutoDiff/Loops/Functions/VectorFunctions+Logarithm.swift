@@ -20,10 +20,10 @@ extension VectorFunctions {
     return logOfSpecial(x + V(constant: 1), else: y)
   }
 
-  /// log(1 + eˣ), without overflow and exact in the lower tail.
+  /// log(1 + e^{ax}) / a for a > 0, without overflow and exact in the lower tail.
   @inline(__always)
-  static func softplus<V: LaneVector>(_ x: V) -> V {
-    x.limited(from: 0) + logOfOnePlus(preciseExp(-x.magnitude))
+  static func softplus<V: LaneVector>(_ x: V, sharpness a: V) -> V {
+    x.limited(from: 0) + logOfOnePlus(preciseExp(-(x * a).magnitude)) / a
   }
 
   /// log(1 + x) where 1 + x is positive and finite.

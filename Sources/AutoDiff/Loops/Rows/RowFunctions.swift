@@ -61,7 +61,7 @@ enum RowFunctions {
 
   /// y = exp(x - the largest x); returns the largest x and the sum of y.
   @inline(__always)
-  private static func weights<T: LoopScalar>(
+  static func weights<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
   ) -> (largest: T, sum: T) {
     let largest = ReductionLoop<MaximumReducer<T>>.reduceRun(x, x, count)
@@ -71,11 +71,11 @@ enum RowFunctions {
   }
 
   @inline(__always)
-  private static func weight<V: LaneVector>(_ x: V, _ largest: V) -> V { VectorFunctions.exp(difference(x, largest)) }
+  static func weight<V: LaneVector>(_ x: V, _ largest: V) -> V { VectorFunctions.exp(difference(x, largest)) }
 
   /// x - largest, 0 where they are equal infinities too.
   @inline(__always)
-  private static func difference<V: LaneVector>(_ x: V, _ largest: V) -> V {
+  static func difference<V: LaneVector>(_ x: V, _ largest: V) -> V {
     V.select(V.isEqual(x, largest), V(repeating: 0), x - largest)
   }
 

@@ -58,6 +58,14 @@ struct ShortRows<T: LoopScalar> {
     return result
   }
 
+  /// The largest absolute value of every row.
+  @inline(__always)
+  func largestMagnitude() -> T.Lanes {
+    var result = T.Lanes(entries).magnitude
+    for j in 1..<columns { result = T.Lanes.maximum(result, T.Lanes(entries + j * Self.block).magnitude) }
+    return result
+  }
+
   /// The sum of f(entry) over every row.
   @inline(__always)
   func sum(_ f: (T.Lanes) -> T.Lanes = { $0 }) -> T.Lanes {
@@ -86,5 +94,56 @@ struct ShortRows<T: LoopScalar> {
   @inline(__always)
   func replaceEntries(_ f: (T.Lanes) -> T.Lanes) {
     for j in 0..<columns { f(T.Lanes(entries + j * Self.block)).store(entries + j * Self.block) }
+  }
+
+  /// In every row, the other entry beside the first entry that equals a value.
+  @inline(__always)
+  func atFirst(_ value: T.Lanes) -> T.Lanes {
+    var result = T.Lanes(others)
+    for j in (0..<columns).reversed() {
+      let isHere = T.Lanes.isEqual(T.Lanes(entries + j * Self.block), value)
+      result = T.Lanes.select(isHere, T.Lanes(others + j * Self.block), result)
+    }
+    return result
+  }
+
+  /// The sum of f(entry, other entry) over every row, without the first entry that equals a value.
+  @inline(__always)
+  func sumBesidesFirst(_ value: T.Lanes, _ f: (T.Lanes, T.Lanes) -> T.Lanes) -> T.Lanes {
+    let zero = T.Lanes(repeating: 0)
+    var result = zero
+    var isStillToCome = T.Lanes.isEqual(zero, zero)
+    for j in 0..<columns {
+      let (x, v) = (T.Lanes(entries + j * Self.block), T.Lanes(others + j * Self.block))
+      let isHere = T.Lanes.isEqual(x, value) & isStillToCome
+      result = result + T.Lanes.select(isHere, zero, f(x, v))
+      isStillToCome = isStillToCome & !isHere
+    }
+    return result
+  }
+
+  /// Replaces every entry by f(entry, other entry), but the first that equals a value by another.
+  @inline(__always)
+  func replaceEntries(first value: T.Lanes, by replacement: T.Lanes, _ f: (T.Lanes, T.Lanes) -> T.Lanes) {
+    let zero = T.Lanes(repeating: 0)
+    var isStillToCome = T.Lanes.isEqual(zero, zero)
+    for j in 0..<columns {
+      let (x, v) = (T.Lanes(entries + j * Self.block), T.Lanes(others + j * Self.block))
+      let isHere = T.Lanes.isEqual(x, value) & isStillToCome
+      T.Lanes.select(isHere, replacement, f(x, v)).store(entries + j * Self.block)
+      isStillToCome = isStillToCome & !isHere
+    }
+  }
+
+  /// Replaces a row by zeros where `mask` holds and all other entries of it are 0.
+  @inline(__always)
+  func clearWhereOthersVanish(_ mask: T.Lanes.Mask) {
+    if !mask.isAnyTrue { return }
+    let zero = T.Lanes(repeating: 0)
+    let isCleared = mask & T.Lanes.isEqual(sum { _, v in v.magnitude }, zero)
+    for j in 0..<columns {
+      let address = entries + j * Self.block
+      T.Lanes.select(isCleared, zero, T.Lanes(address)).store(address)
+    }
   }
 }

@@ -1,18 +1,62 @@
 /// tanh x.
 struct Tanh: UnaryElementwise {
   var name: String { "tanh" }
-  var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.tanh(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(TanhSlope(), .two(v, y)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
+    dispatch(TanhSlope(), .many([v, x, y]))
+  }
 }
 
-/// v · (1 − y²): a cotangent times the derivative of tanh where its output is y. One pass over memory instead of three.
-struct TanhSlope: BinaryElementwise {
+/// v · (1 − y²): a cotangent times the derivative of tanh at x where its output is y, in one pass over memory.
+///
+/// Where |y| is close to 1, the difference cancels, and the slope is computed from x, which costs an exponential; elsewhere
+/// x is not looked at. As a function it depends on y alone.
+struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
   var name: String { "tanhSlope" }
   var residuals: Residuals { .inputs }
-  @inline(__always) func value<V: LaneVector>(_ v: V, _ y: V) -> V { v.adding(v * y, times: -y) }
-  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    argument == 0 ? bind(TanhSlope(), .two(v, inputs[1])) : v * (inputs[0] * inputs[1] * -2)
+  /// Up to here 1 − y² loses less than five bits.
+  static let largestPlain = 0.96875
+
+  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V, _ y: V) -> V {
+    let one = V(constant: 1)
+    var slope = one.adding(-y, times: y)
+    let isClose = V.isLess(V(constant: Self.largestPlain), y.magnitude)
+    if isClose.isAnyTrue {
+      // 4 e^{−2|x|} / (1 + e^{−2|x|})².
+      let e = VectorFunctions.exp(x.magnitude * V(constant: -2))
+      let sum = one + e
+      slope = V.select(isClose, V(constant: 4) * (e / (sum * sum)), slope)
+    }
+    return (v * slope).vanishing(with: v)
+  }
+
+  func evaluate(_ inputs: Inputs) -> Tensor {
+    let shape = shape(of: inputs)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      let arrays = inputs.map(\.array)
+      if arrays.allSatisfy({ $0.storage == nil }) {
+        func lanes(_ k: Int) -> T.Lanes { T.Lanes(repeating: T(arrays[k].single)) }
+        return Tensor(
+          node: ArrayNode(
+            shape: shape, scalarType: T.scalarType, single: Double(value(lanes(0), lanes(1), lanes(2)).first)))
+      }
+      return .make(shape, T.self) { result in
+        inputs[0].withView(T.self) { v in
+          inputs[1].withView(T.self) { x in
+            inputs[2].withView(T.self) { y in StridedMap.ternary(v, x, y, into: result, self) }
+          }
+        }
+      }
+    }
+    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  func timesDerivative(_ u: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
+    switch argument {
+    case 0: dispatch(self, .many([u, inputs[1], inputs[2]]))
+    case 2: chainProduct(bilinearProduct(u, inputs[0]), inputs[2] * -2)
+    default: nil
+    }
   }
 }
 
@@ -33,11 +77,12 @@ struct SigmoidSlope: BinaryElementwise {
     // e^{−|x|} / (1 + e^{−|x|})²: the slope is even.
     let e = VectorFunctions.exp(V.minimum(x, -x))
     let sum = e + V(constant: 1)
-    return v * (e / (sum * sum))
+    return (v * (e / (sum * sum))).vanishing(with: v)
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return bind(SigmoidSlope(), .two(v, inputs[1])) }
-    return bind(SigmoidSlope(), .two(v * inputs[0] * -tanh(inputs[1] * 0.5), inputs[1]))
+    let product = bilinearProduct(v, inputs[0])
+    return bind(SigmoidSlope(), .two(chainProduct(product, -tanh(inputs[1] * 0.5)), inputs[1]))
   }
 }
 
@@ -47,11 +92,10 @@ struct Softplus: UnaryElementwise {
   var name: String { "softplus" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
-    let a = V(constant: sharpness)
-    return VectorFunctions.softplus(x * a) / a
+    VectorFunctions.softplus(x, sharpness: V(constant: sharpness))
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
-    v * sigmoid(sharpness == 1 ? x : x * sharpness)
+    chainProduct(v, sigmoid(sharpness == 1 ? x : x * sharpness))
   }
 }
 
@@ -69,11 +113,12 @@ struct ErfSlope: BinaryElementwise {
   var name: String { "erfSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
-    v * (VectorFunctions.exp(-(x * x)) * V(constant: Self.twoOverRootPi))
+    (v * (VectorFunctions.exp(-(x * x)) * V(constant: Self.twoOverRootPi))).vanishing(with: v)
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return bind(ErfSlope(), .two(v, inputs[1])) }
-    return v * bind(ErfSlope(), .two(inputs[0] * bounded(inputs[1], 30) * -2, inputs[1]))
+    let product = bilinearProduct(v, inputs[0])
+    return bind(ErfSlope(), .two(chainProduct(product, bounded(inputs[1], 30) * -2), inputs[1]))
   }
 }
 
@@ -110,6 +155,7 @@ struct Gelu: UnaryElementwise {
   static let rootHalf = 0.7071067811865476
   static let normalDensityAtZero = 0.3989422804014327
   var name: String { "gelu" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
     let tail = VectorFunctions.erfc(-(x * V(constant: Self.rootHalf)))
     // At −∞ the limit is 0, the product ∞ · 0 is not.
@@ -120,18 +166,20 @@ struct Gelu: UnaryElementwise {
     // The density is 0 long before |x| reaches 60; bounding x keeps ∞ · 0 out, also of further derivatives.
     let near = bounded(x, 60)
     let density = exp(square(near) * -0.5) * Self.normalDensityAtZero
-    return v * (distribution + near * density)
+    return chainProduct(v, distribution + near * density)
   }
 }
 
 /// x · sigmoid(x), also called swish.
 struct Silu: UnaryElementwise {
   var name: String { "silu" }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
     V.select(V.isLess(x, V(constant: -1e4)), V(constant: 0), x * VectorFunctions.sigmoid(x))
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
-    v * (sigmoid(x) * (bounded(x, 1000) * sigmoid(-x) + 1))
+    let slope = dispatch(SigmoidSlope(), .two(Tensor.ones(like: x), x))
+    return chainProduct(v, sigmoid(x) + bounded(x, 1000) * slope)
   }
 }
 

@@ -22,7 +22,7 @@ struct Multiply: BinaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a * b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    v * inputs[1 - argument]
+    chainProduct(v, inputs[1 - argument])
   }
 }
 
@@ -31,7 +31,7 @@ struct Divide: BinaryElementwise {
   var name: String { "divide" }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a / b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    argument == 0 ? v / inputs[1] : -(v * (output / inputs[1]))
+    argument == 0 ? chainQuotient(v, inputs[1]) : -chainProduct(v, output / inputs[1])
   }
 }
 
@@ -93,9 +93,11 @@ struct Offset: UnaryElementwise {
 /// 1 / x.
 struct Reciprocal: UnaryElementwise {
   var name: String { "reciprocal" }
-  var residuals: Residuals { .output }
+  var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { V(constant: 1) / x }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -(v * square(y)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
+    dispatch(PowerSlope(coefficient: -1, exponent: -2), .two(v, x))
+  }
 }
 
 /// x².
@@ -103,7 +105,9 @@ struct Square: UnaryElementwise {
   var name: String { "square" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * x }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * (x * 2) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
+    dispatch(PowerSlope(coefficient: 2, exponent: 1), .two(v, x))
+  }
 }
 
 extension Tensor {

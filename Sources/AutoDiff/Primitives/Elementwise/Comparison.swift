@@ -21,7 +21,7 @@ struct Maximum: BinaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { V.maximum(a, b) }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let (mine, other) = (inputs[argument], inputs[1 - argument])
-    return v * (((other .< mine) + (other .<= mine)) * 0.5)
+    return bilinearProduct(v, ((other .< mine) + (other .<= mine)) * 0.5)
   }
 }
 
@@ -31,7 +31,7 @@ struct Minimum: BinaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { V.minimum(a, b) }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let (mine, other) = (inputs[argument], inputs[1 - argument])
-    return v * (((mine .< other) + (mine .<= other)) * 0.5)
+    return bilinearProduct(v, ((mine .< other) + (mine .<= other)) * 0.5)
   }
 }
 
@@ -43,7 +43,7 @@ struct Clamp: UnaryElementwise {
     V.minimum(V.maximum(x, V(constant: min)), V(constant: max))
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
-    v * ((x .>= min) * (x .<= max))
+    bilinearProduct(v, (x .>= min) * (x .<= max))
   }
 }
 
@@ -51,7 +51,7 @@ struct Clamp: UnaryElementwise {
 struct Abs: UnaryElementwise {
   var name: String { "abs" }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x.magnitude }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * sign(x) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { chainProduct(v, sign(x)) }
 }
 
 /// −1, 0 or 1; not-a-number stays.
@@ -142,8 +142,16 @@ public func abs(_ x: Tensor) -> Tensor { bind(Abs(), .one(x)) }
 /// −1, 0 or 1 by the sign of every entry; the derivative is 0.
 public func sign(_ x: Tensor) -> Tensor { bind(Sign(), .one(x)) }
 
-/// `a` where the mask is not 0, else `b`, entry by entry; the three broadcast to a common shape. Derivatives flow into
-/// the chosen entries only, so a not-a-number in the other branch does no harm.
+/// `a` where the mask is not 0, else `b`, entry by entry; the three broadcast to a common shape.
+///
+/// Derivatives of every order flow into the chosen entries only, forward and reverse: an infinite value or slope or a
+/// not-a-number in the other branch does no harm, wherever that branch comes from through elementwise functions,
+/// reductions and rearrangements. `select(x .> 0, log(x), x)` has the derivative 1 at x = 0.
+///
+/// In reverse mode this rests on ``chainProduct(_:_:)``: the other branch receives cotangents of 0, and these pass any slope
+/// as 0. What is infinite or not a number in the chosen branch comes out as it is. Two limits: a product of matrices
+/// multiplies plainly, so an infinite factor of it meets the 0; and a chosen value that passes a slope of exactly 0 before an
+/// infinite one, as in exp(log x) at 0, has the derivative 0.
 public func select(_ mask: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
   let shape = broadcastShape(mask.shape, broadcastShape(a.shape, b.shape, "select"), "select")
   return bind(Select(), .many([mask, a, b].map { $0.broadcast(to: shape) }))

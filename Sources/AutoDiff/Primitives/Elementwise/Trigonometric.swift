@@ -10,9 +10,12 @@ struct Sin: UnaryElementwise {
 struct SinSlope: BinaryElementwise {
   var name: String { "sinSlope" }
   var residuals: Residuals { .inputs }
-  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V { v * VectorFunctions.cos(x) }
+  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
+    (v * VectorFunctions.cos(x)).vanishing(with: v)
+  }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    argument == 0 ? bind(SinSlope(), .two(v, inputs[1])) : bind(CosSlope(), .two(v * inputs[0], inputs[1]))
+    argument == 0
+      ? bind(SinSlope(), .two(v, inputs[1])) : bind(CosSlope(), .two(bilinearProduct(v, inputs[0]), inputs[1]))
   }
 }
 
@@ -28,17 +31,21 @@ struct Cos: UnaryElementwise {
 struct CosSlope: BinaryElementwise {
   var name: String { "cosSlope" }
   var residuals: Residuals { .inputs }
-  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V { -(v * VectorFunctions.sin(x)) }
+  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
+    (-(v * VectorFunctions.sin(x))).vanishing(with: v)
+  }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    argument == 0 ? bind(CosSlope(), .two(v, inputs[1])) : bind(SinSlope(), .two(-(v * inputs[0]), inputs[1]))
+    argument == 0
+      ? bind(CosSlope(), .two(v, inputs[1])) : bind(SinSlope(), .two(-bilinearProduct(v, inputs[0]), inputs[1]))
   }
 }
 
 /// tan x.
 struct Tan: UnaryElementwise {
   var name: String { "tan" }
+  var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.tan(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * (square(y) + 1) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { chainProduct(v, square(y) + 1) }
 }
 
 /// arctan x.
@@ -46,7 +53,38 @@ struct Arctan: UnaryElementwise {
   var name: String { "arctan" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.arctan(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / (square(x) + 1) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
+    dispatch(ArctanSlope(order: 1), .two(v, x))
+  }
+}
+
+/// v times the derivative of arctan of any order at x, in one pass over memory: (n − 1)! (−1)ⁿ Im (x + i)⁻ⁿ.
+///
+/// Both parts of 1 / (x + i) are found without squaring what is large, so that nothing overflows.
+struct ArctanSlope: BinaryElementwise {
+  let order: Int
+  var name: String { "arctanSlope" }
+  var residuals: Residuals { .inputs }
+  @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
+    let one = V(constant: 1)
+    let isSmall = V.isLessOrEqual(x.magnitude, one)
+    let r = V.select(isSmall, x, one / x)
+    let share = one / one.adding(r, times: r)
+    let a = r * share
+    let b = V.select(isSmall, share, r * a)
+    // The powers of a − ib.
+    var (real, imaginary) = (a, -b)
+    var factor = -1.0
+    for n in 1..<order {
+      (real, imaginary) = ((real * a).adding(imaginary, times: b), (imaginary * a).adding(-real, times: b))
+      factor *= -Double(n)
+    }
+    return (v * (imaginary * V(constant: factor))).vanishing(with: v)
+  }
+  func timesDerivative(_ u: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
+    if argument == 0 { return dispatch(self, .two(u, inputs[1])) }
+    return dispatch(ArctanSlope(order: order + 1), .two(bilinearProduct(u, inputs[0]), inputs[1]))
+  }
 }
 
 /// The sine of every entry (radians).

@@ -56,7 +56,9 @@ struct LayerNormProduct: Primitive {
     func mean(_ y: Tensor) -> Tensor { y.mean(axes: [-1], keepingAxes: true) }
     let n = dispatch(LayerNorm(epsilon: epsilon), .one(x))
     let r = dispatch(InverseDeviation(epsilon: epsilon), .one(x)).expanded(at: -1)
-    return -(r * (mean(n * u) * t + mean(n * v) * dispatch(self, .two(x, u)) + n * mean(u * t)))
+    let first = bilinearProduct(mean(chainProduct(u, n)), t)
+    let second = bilinearProduct(mean(chainProduct(v, n)), dispatch(self, .two(x, u)))
+    return -chainProduct(first + second + chainProduct(mean(bilinearProduct(u, t)), n), r)
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     var sum = tangents[1].map { dispatch(self, .two(inputs[0], $0)) }
@@ -95,10 +97,10 @@ struct InverseDeviation: Primitive {
     return n * (square(r) / -Double(x.shape[x.rank - 1])).expanded(at: -1)
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    tangents[0].map { ($0 * gradient(inputs[0], output)).sum(axes: [-1]) }
+    tangents[0].map { chainProduct($0, gradient(inputs[0], output)).sum(axes: [-1]) }
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    cotangent.expanded(at: -1) * gradient(inputs[0], output)
+    chainProduct(cotangent.expanded(at: -1), gradient(inputs[0], output))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }

@@ -49,55 +49,17 @@ struct Extremum: Primitive {
     return mask / mask.sum(axes: axes, keepingAxes: true)
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    tangents[0].map { ($0 * weights(inputs[0], output)).sum(axes: axes) }
+    tangents[0].map { bilinearProduct($0, weights(inputs[0], output)).sum(axes: axes) }
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    cotangent.restoring(axes) * weights(inputs[0], output)
+    bilinearProduct(cotangent.restoring(axes), weights(inputs[0], output))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Extremum(axes: axes.map { $0 + 1 }, isMaximum: isMaximum), inputs)
   }
 }
 
-/// The Euclidean norm over some axes, without overflow or underflow on the way. The derivative at 0 is taken to be 0, the
-/// subgradient of least norm.
-struct Norm: Primitive {
-  let axes: [Int]
-  var name: String { "norm" }
-
-  func shape(of inputs: Inputs) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
-  func evaluate(_ inputs: Inputs) -> Tensor {
-    let x = inputs[0]
-    let shape = shape(of: inputs)
-    func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
-        x.withView(T.self) { Reduction.sumOfSquares($0, axes: axes, into: y) }
-        for k in 0..<shape.product { y[k] = y[k].squareRoot() }
-      }
-    }
-    let plain = x.scalarType == .float64 ? run(Double.self) : run(Float.self)
-    // Squares leave the range of the type long before the entries do.
-    let (tiny, huge) = x.scalarType == .float64 ? (1e-140, 1e150) : (1e-17, 1e18)
-    if plain.allSatisfy({ $0 > tiny && $0 < huge }) || x.count == 0 { return plain }
-    let largest = abs(x).max(axes: axes, keepingAxes: true)
-    let scale = select((largest .== 0) + (largest .== .infinity), Tensor.ones(like: largest), largest)
-    return sqrt(square(x / scale).sum(axes: axes)) * scale.reshaped(to: shape)
-  }
-  private func direction(_ x: Tensor, _ y: Tensor) -> Tensor {
-    x / select(y .== 0, Tensor.ones(like: y), y).restoring(axes)
-  }
-  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    tangents[0].map { ($0 * direction(inputs[0], output)).sum(axes: axes) }
-  }
-  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    cotangent.restoring(axes) * direction(inputs[0], output)
-  }
-  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
-    dispatch(Norm(axes: axes.map { $0 + 1 }), inputs)
-  }
-}
-
-private func reducedShape(_ name: String, _ shape: [Int], _ axes: [Int]) -> [Int] {
+func reducedShape(_ name: String, _ shape: [Int], _ axes: [Int]) -> [Int] {
   if let axis = axes.last, axis >= shape.count {
     stop(name, "the axes must exist", got: "axes \(axes) of \(shape)")
   }
@@ -137,8 +99,10 @@ extension Tensor {
     reduce(Extremum(axes: normalizedAxes(axes, rank: rank, "min"), isMaximum: false), keepingAxes) { $0.axes }
   }
 
-  /// The Euclidean norm over the given axes (all of them by default). The derivative at 0 is taken to be 0, the
-  /// subgradient of least norm.
+  /// The Euclidean norm over the given axes (all of them by default), without overflow or underflow on the way.
+  ///
+  /// The derivative is x / ‖x‖. At 0 it is taken to be 0, the subgradient of least norm, and so are the further ones; at
+  /// infinite entries it is the limit along equal ones: these share the direction, and the others have none of it.
   public func norm(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     reduce(Norm(axes: normalizedAxes(axes, rank: rank, "norm")), keepingAxes) { $0.axes }
   }

@@ -11,22 +11,89 @@ struct Softmax: Primitive {
     }
   }
   /// The Jacobian diag(y) − y yᵀ is symmetric: one rule for both modes.
-  private func product(_ v: Tensor, _ y: Tensor) -> Tensor {
-    let weighted = v * y
-    return weighted - y * weighted.sum(axes: [-1], keepingAxes: true)
+  private func product(_ v: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
+    chainProduct(dispatch(SoftmaxDeviation(), .two(x, v)), y)
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    tangents[0].map { product($0, output) }
+    tangents[0].map { product($0, inputs[0], output) }
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    product(cotangent, output)
+    product(cotangent, inputs[0], output)
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+}
+
+/// v − ⟨y, v⟩ along the last axis for y = softmax x: the derivative of log softmax at x times a vector v. Transposed,
+/// v − y Σ v.
+///
+/// Where one entry of y is close to 1, all of it that matters is its distance from 1, which is the sum of the others: no
+/// difference of y and 1 is formed.
+struct SoftmaxDeviation: Primitive {
+  var isTransposed = false
+  var name: String { "softmaxDeviation" }
+  var residuals: Residuals { .inputs }
+
+  func shape(of inputs: Inputs) -> [Int] {
+    guard inputs[0].shape == inputs[1].shape else {
+      stop("shapes must agree", got: "\(inputs[0].shape) and \(inputs[1].shape)")
+    }
+    return rowShape(name, inputs[0].shape)
+  }
+  func evaluate(_ inputs: Inputs) -> Tensor {
+    let (x, shape) = (inputs[0], shape(of: inputs))
+    let columns = shape.last!
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        x.withEntries(T.self) { x in
+          inputs[1].withEntries(T.self) { v in
+            let rows = shape.dropLast().reduce(1, *)
+            if isTransposed {
+              RowFunctions.softmaxDeviationTransposed(x, v, rows: rows, columns: columns, into: y)
+            } else {
+              RowFunctions.softmaxDeviation(x, v, rows: rows, columns: columns, into: y)
+            }
+          }
+        }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+
+  private func deviation(_ x: Tensor, _ v: Tensor) -> Tensor { dispatch(SoftmaxDeviation(), .two(x, v)) }
+
+  /// The derivative of ⟨y, v⟩ in x along u is ⟨y, a b⟩ with the deviations a and b of v and u; that of y is y b.
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    let (x, v) = (inputs[0], inputs[1])
+    var sum = tangents[1].map { dispatch(self, .two(x, $0)) }
+    guard let u = tangents[0] else { return sum }
+    let y = dispatch(Softmax(), .one(x))
+    let b = deviation(x, u)
+    let part =
+      isTransposed
+      ? bilinearProduct(chainProduct(b, y), -v.sum(axes: [-1], keepingAxes: true))
+      : -chainProduct(bilinearProduct(deviation(x, v), b), y).sum(axes: [-1], keepingAxes: true)
+        .broadcast(to: x.shape)
+    accumulate(&sum, part)
+    return sum
+  }
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    let (x, v) = (inputs[0], inputs[1])
+    if argument == 1 { return dispatch(SoftmaxDeviation(isTransposed: !isTransposed), .two(x, cotangent)) }
+    // Transposing exchanges the vector and the cotangent.
+    let (moved, summed) = isTransposed ? (cotangent, v) : (v, cotangent)
+    let y = dispatch(Softmax(), .one(x))
+    return bilinearProduct(
+      chainProduct(deviation(x, moved), y), -summed.sum(axes: [-1], keepingAxes: true))
+  }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
+    dispatch(self, inputs.aligned(isBatched, size: size))
+  }
 }
 
 /// x − log Σ eˣ along the last axis.
 struct LogSoftmax: Primitive {
   var name: String { "logSoftmax" }
+  var residuals: Residuals { .inputs }
 
   func shape(of inputs: Inputs) -> [Int] { rowShape(name, inputs[0].shape) }
   func evaluate(_ inputs: Inputs) -> Tensor {
@@ -35,10 +102,10 @@ struct LogSoftmax: Primitive {
     }
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    tangents[0].map { $0 - (exp(output) * $0).sum(axes: [-1], keepingAxes: true) }
+    tangents[0].map { dispatch(SoftmaxDeviation(), .two(inputs[0], $0)) }
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    cotangent - exp(output) * cotangent.sum(axes: [-1], keepingAxes: true)
+    dispatch(SoftmaxDeviation(isTransposed: true), .two(inputs[0], cotangent))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
@@ -46,6 +113,7 @@ struct LogSoftmax: Primitive {
 /// log Σ eˣ along the last axis, which disappears.
 struct LogSumExp: Primitive {
   var name: String { "logsumexp" }
+  var residuals: Residuals { .inputs }
 
   func shape(of inputs: Inputs) -> [Int] { rowShape(name, inputs[0].shape).dropLast() }
   func evaluate(_ inputs: Inputs) -> Tensor {
@@ -54,10 +122,10 @@ struct LogSumExp: Primitive {
     }
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    tangents[0].map { ($0 * dispatch(Softmax(), inputs)).sum(axes: [-1]) }
+    tangents[0].map { chainProduct($0, dispatch(Softmax(), inputs)).sum(axes: [-1]) }
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    dispatch(Softmax(), inputs) * cotangent.expanded(at: -1)
+    chainProduct(cotangent.expanded(at: -1), dispatch(Softmax(), inputs))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 }
@@ -79,7 +147,7 @@ private func evaluateRows(
   return .make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } }
 }
 
-/// eˣ / Σ eˣ along an axis, without overflow.
+/// eˣ / Σ eˣ along an axis, without overflow. In derivatives nothing cancels where one entry is close to 1.
 ///
 /// Entries of +∞ share 1 among themselves; where all entries are −∞ the result is uniform.
 public func softmax(_ x: Tensor, axis: Int = -1) -> Tensor {

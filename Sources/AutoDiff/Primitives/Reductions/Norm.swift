@@ -1,0 +1,84 @@
+/// The Euclidean norm over some axes, without overflow or underflow on the way.
+struct Norm: Primitive {
+  let axes: [Int]
+  var name: String { "norm" }
+  var residuals: Residuals { .inputs }
+
+  func shape(of inputs: Inputs) -> [Int] { reducedShape(name, inputs[0].shape, axes) }
+  func evaluate(_ inputs: Inputs) -> Tensor {
+    let x = inputs[0]
+    let shape = shape(of: inputs)
+    let plain = plainNorm(x, shape)
+    if isRegular(plain) || x.count == 0 { return plain }
+    let largest = abs(x).max(axes: axes, keepingAxes: true)
+    let scale = select((largest .== 0) + (largest .== .infinity), Tensor.ones(like: largest), largest)
+    return sqrt(square(x / scale).sum(axes: axes)) * scale.reshaped(to: shape)
+  }
+  private func plainNorm(_ x: Tensor, _ shape: [Int]) -> Tensor {
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      .make(shape, T.self) { y in
+        x.withView(T.self) { Reduction.sumOfSquares($0, axes: axes, into: y) }
+        for k in 0..<shape.product { y[k] = y[k].squareRoot() }
+      }
+    }
+    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+  }
+  /// Whether all norms lie where no square has left the range of the type, which squares do long before the entries.
+  fileprivate func isRegular(_ norms: Tensor) -> Bool {
+    let (tiny, huge) = norms.scalarType == .float64 ? (1e-140, 1e150) : (1e-17, 1e18)
+    return norms.allSatisfy { $0 > tiny && $0 < huge }
+  }
+
+  private func direction(_ x: Tensor) -> Tensor { dispatch(UnitVector(axes: axes), .one(x)) }
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { chainProduct($0, direction(inputs[0])).sum(axes: axes) }
+  }
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    chainProduct(cotangent.restoring(axes), direction(inputs[0]))
+  }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
+    dispatch(Norm(axes: axes.map { $0 + 1 }), inputs)
+  }
+}
+
+/// n = x / ‖x‖, the derivative of ``Norm``: 0 at x = 0. Infinite entries share the direction equally.
+struct UnitVector: Primitive {
+  let axes: [Int]
+  var name: String { "unitVector" }
+
+  func shape(of inputs: Inputs) -> [Int] {
+    _ = reducedShape(name, inputs[0].shape, axes)
+    return inputs[0].shape
+  }
+  func evaluate(_ inputs: Inputs) -> Tensor {
+    let (x, norm) = (inputs[0], Norm(axes: axes))
+    let length = norm.evaluate(inputs)
+    if norm.isRegular(length) || x.count == 0 { return x / length.restoring(axes) }
+    // Of moderate size, by the largest entry.
+    let size = abs(x)
+    let largest = size.max(axes: axes, keepingAxes: true)
+    let finite = x / select(largest .== 0, Tensor.ones(like: largest), largest)
+    let infinite = select(size .== .infinity, sign(x), Tensor.zeros(like: x))
+    let scaled = select(largest .== .infinity, infinite, finite)
+    let scaledLength = norm.evaluate(.one(scaled)).restoring(axes)
+    return scaled / select(scaledLength .== 0, Tensor.ones(like: scaledLength), scaledLength)
+  }
+
+  /// The Jacobian (1 − n nᵀ) / ‖x‖ is symmetric: one rule for both modes.
+  private func product(_ v: Tensor, _ x: Tensor, _ n: Tensor) -> Tensor {
+    let length = dispatch(Norm(axes: axes), .one(x)).restoring(axes)
+    // At 0 this and all further derivatives are taken to be 0, as the first: there the length counts as infinite.
+    let divisor = select(length .== 0, Tensor(.infinity, as: x.scalarType), length)
+    let along = chainProduct(v, n).sum(axes: axes, keepingAxes: true)
+    return chainQuotient(v - chainProduct(along, n), divisor)
+  }
+  func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
+    tangents[0].map { product($0, inputs[0], output) }
+  }
+  func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
+    product(cotangent, inputs[0], output)
+  }
+  func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
+    dispatch(UnitVector(axes: axes.map { $0 + 1 }), inputs)
+  }
+}
