@@ -11,7 +11,7 @@ public typealias Tangents = ShortList<Tensor?>
 /// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
 /// ``bind(_:_:)-(Primitive,Inputs)``.
 ///
-/// (``residuals`` has one, which is always right.)
+/// (``residuals`` has one, which is always right, and ``takesMixedTypes``, which is the strict one.)
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -21,6 +21,10 @@ public protocol Primitive: Sendable {
   /// What the rules of differentiation look at beside shapes and scalar types; by default everything. What they leave
   /// alone is not kept for them, and not computed if nobody else asks for it.
   var residuals: Residuals { get }
+
+  /// Whether the inputs may have different scalar types, as a table and its indices may; by default they may not. The
+  /// output then has the type of the first input, unless the primitive says otherwise. It is asked only where they differ.
+  var takesMixedTypes: Bool { get }
 
   /// The shape of the output. Stops, naming the primitive, when the inputs do not fit.
   func shape(of inputs: Inputs) -> [Int]
@@ -55,6 +59,9 @@ public struct Residuals: OptionSet, Sendable {
 extension Primitive {
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
+
+  /// False: one scalar type for all inputs.
+  public var takesMixedTypes: Bool { false }
 
   /// Stops with this primitive's name in front of the message.
   public func stop(_ requirement: String, got values: String? = nil, hint: String? = nil) -> Never {
