@@ -51,8 +51,8 @@ import Testing
     let output = call(inputs)
     #expect(output.scalarType == inputs[0].scalarType)
     let note = "\(primitive.name) of \(inputs.map(\.shape)), \(output.scalarType)"
-    // An extremum of nothing is infinite.
-    expectClose(output, expected.as(output.scalarType), .exact, note)
+    // Some of these functions are differences that cancel.
+    expectClose(output, expected.as(output.scalarType), .exact, atLeast: 1, note)
     let gradients = vjp(of: call, at: inputs).pullback(.ones(like: output))
     for (gradient, input) in zip(gradients, inputs) {
       #expect(gradient.shape == input.shape && gradient.scalars.count == input.count, "gradient of \(note)")

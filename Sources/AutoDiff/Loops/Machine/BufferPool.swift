@@ -74,20 +74,22 @@ enum BufferPool {
       return block
     }
 
-    /// Notes that a block of the class is handed out; returns whether this ends the round.
+    /// Notes that a block of the class is handed out; returns whether this ends the round, which is for the caller to do.
     mutating func advance(_ index: Int) -> Bool {
       deliveredBytes &+= BufferPool.blockBytes(ofClass: index)
       lists[index].latestRequest = deliveredBytes
       if deliveredBytes < roundEnd { return false }
-      roundEnd = deliveredBytes &+ max(4 * retainedBytes, BufferPool.shortestRound)
+      roundEnd = .max
       return true
     }
 
     /// The number of blocks of a class to be freed at the end of a round: half of those that lay unused, rounded up.
-    mutating func startRound(ofClass index: Int) -> Int {
+    mutating func endRound(ofClass index: Int) -> Int {
       defer { lists[index].leastCount = lists[index].count }
       return (lists[index].leastCount + 1) / 2
     }
+
+    mutating func startRound() { roundEnd = deliveredBytes &+ max(4 * retainedBytes, BufferPool.shortestRound) }
 
     /// A block of the class that has not been asked for the longest, and its size; 0 where nothing is kept.
     mutating func popStalest() -> (block: UInt, byteCount: Int) {
@@ -162,11 +164,12 @@ enum BufferPool {
   /// Frees half of the blocks that lay unused for a whole round.
   private static func freeUnused() {
     for index in 0..<classCount {
-      for _ in 0..<withState({ $0.startRound(ofClass: index) }) {
+      for _ in 0..<withState({ $0.endRound(ofClass: index) }) {
         guard let block = UnsafeMutableRawPointer(bitPattern: withState { $0.pop(from: index) }) else { break }
         release(block, blockBytes(ofClass: index))
       }
     }
+    withState { $0.startRound() }
   }
 
   /// Gives a block back to the operating system. Its pages first, because the system's allocator may keep what is freed.

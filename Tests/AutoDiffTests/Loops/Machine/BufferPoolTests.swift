@@ -100,9 +100,9 @@ import Testing
       }
       let before = BufferPool.retainedBytes
       guard before >= 40 * large else { fatalError("The pool keeps only \(before) bytes.") }
-      // A small phase hands out less than eight times what was kept.
+      // A round that began in the large phase, and four of which each is half as long as the one before.
       var delivered = 0
-      while delivered < 8 * before {
+      while delivered < 12 * before {
         let blocks = (1...8).map { _ in Storage.allocate(byteCount: 1 << 20)! }
         withExtendedLifetime(blocks) {}
         delivered += 8 << 20
