@@ -53,7 +53,8 @@ public struct Convolution2D: Layer {
         got: "\(x.shape)")
     }
     let shape = [window.rows, window.columns, inputs / groups, channels]
-    let scale = 1 / Double(shape[0] * shape[1] * shape[2]).squareRoot()
+    _ = shape.entryCount("Convolution2D")
+    let scale = 1 / Double(max(1, shape[0] * shape[1] * shape[2])).squareRoot()
     switch parameterization {
     case .leCun:
       let y = convolved(x, p.tensor("weight", shape, .normal(standardDeviation: scale)))

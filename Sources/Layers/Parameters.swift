@@ -164,6 +164,7 @@ final class Initialization: @unchecked Sendable {
       }
       return old
     }
+    _ = shape.entryCount("Parameters: \(path)")
     // The path takes part in the seed, so that a layer's first values do not depend on what stands before it.
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in path.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -52,7 +52,11 @@ public struct CSVFile: Sendable, Equatable {
   public init(
     contentsOf path: String, separator: Separator = .comma, header: Header = .detected
   ) throws(FileError) {
-    try self.init(decoding: FileAccess.read(path), name: path, separator: separator, header: header)
+    let bytes = try FileAccess.read(path) { start, _ throws(FileError) in
+      guard let zero = start.firstIndex(of: 0) else { return }
+      throw FileError(.malformed, file: path, at: .byte(zero), "a table is text, but this byte is 0.")
+    }
+    try self.init(decoding: bytes, name: path, separator: separator, header: header)
   }
 
   /// Reads the bytes of a file.
@@ -79,11 +83,19 @@ public struct CSVFile: Sendable, Equatable {
   /// Writes the table atomically: under the file's name stands either what stood there before or all of the new.
   ///
   /// Each number is written with the fewest digits that read back as the same number.
+  ///
+  /// - Throws: ``FileError``, also for a table without rows whose columns have no names: nothing would be written, and so
+  ///   the number of columns would be lost. With names it is a file of one line.
   public func write(to path: String, separator: Separator = .comma) throws(FileError) {
+    if rowCount == 0, header == nil {
+      throw FileError(
+        .unsupported, file: path,
+        "a table of \(columnCount) columns without rows cannot be written unless its columns have names.")
+    }
     try FileAccess.write(encoded(separator: separator), to: path)
   }
 
-  /// The bytes that ``write(to:separator:)`` puts into a file.
+  /// The bytes that ``write(to:separator:)`` puts into a file; none for a table without rows and names.
   public func encoded(separator: Separator = .comma) -> [UInt8] {
     values.withUnsafeBufferPointer {
       Self.encode($0, columnCount: columnCount, header: header, separator: separator)

@@ -53,15 +53,26 @@ struct CSVReader {
         if header == .detected { hint = " Is the first line a header? Then state it (header: .present)." }
         try readRow(first, end)
         hint = ""
-        // Each row takes its share of the file, so that this cannot exceed the size of the file by more than four.
-        values.reserveCapacity((bytes.count - start) / (end - start + 1) * columnCount + columnCount)
+        // Each row takes its share of the file. The first may be shorter than the others: no more than a good part of the
+        // memory is taken on its word.
+        let expected = (bytes.count - start) / (end - start + 1) * columnCount + columnCount
+        try makeRoom(for: min(expected, max(columnCount, MachineMemory.byteCount / 32)))
       }
     }
     if columnCount == 0 { throw FileError(.malformed, file: file, "the file holds no numbers.") }
   }
 
+  /// Has memory for so many more numbers, or throws.
+  private mutating func makeRoom(for more: Int) throws(FileError) {
+    if values.count + more <= values.capacity { return }
+    let capacity = max(values.count + more, 2 * values.capacity)
+    try FileError.checkMemory(8 * capacity, for: "a table of at least \(values.count + more) numbers", file: file)
+    values.reserveCapacity(capacity)
+  }
+
   /// Appends the numbers of one line.
   private mutating func readRow(_ start: Int, _ end: Int) throws(FileError) {
+    try makeRoom(for: max(1, columnCount))
     var position = start
     var column = 0
     while true {

@@ -2,10 +2,18 @@ import Foundation
 
 /// Whole files in and out.
 package enum FileAccess {
+  /// So many bytes are the start of a file.
+  static let startCount = 1 << 20
+
   /// Reads a file or a pipe to its end.
   ///
-  /// Memory grows with what is really read, never with what a file claims to be.
-  package static func read(_ path: String) throws(FileError) -> [UInt8] {
+  /// Of a file that is longer than ``startCount`` the start is read and looked at before there is memory for the rest: a
+  /// file of holes has any size, and a header tells whether what follows can be what it announces.
+  ///
+  /// - Parameter inspect: what looks at the start of a long file; it is also given the file's size.
+  package static func read(
+    _ path: String, inspecting inspect: (_ start: [UInt8], _ size: Int) throws(FileError) -> Void = { _, _ in }
+  ) throws(FileError) -> [UInt8] {
     func refuse(_ problem: String) -> FileError { FileError(.unreadable, file: path, problem) }
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw refuse("cannot be opened: \(systemMessage()).") }
@@ -17,11 +25,17 @@ package enum FileAccess {
     case S_IFDIR: throw refuse("is a folder, but a file is needed.")
     default: throw refuse("is neither a file nor a pipe.")
     }
+    let size = max(Int(status.st_size), 0)
     // One byte more than the size, so that the end of an ordinary file is seen without growing.
-    var bytes = [UInt8](repeating: 0, count: max(Int(status.st_size), 0) + 1)
+    var bytes = [UInt8](repeating: 0, count: min(size, startCount) + 1)
     var filled = 0
     while true {
-      if filled == bytes.count { bytes.append(contentsOf: repeatElement(0, count: max(filled, 65536))) }
+      if filled == bytes.count {
+        if filled == startCount + 1, size > startCount { try inspect(bytes, size) }
+        let more = filled <= size ? size + 1 - filled : max(filled, 65536)
+        try FileError.checkMemory(saturatingSum(filled, more), for: "reading the file", file: path)
+        bytes.append(contentsOf: repeatElement(0, count: more))
+      }
       let got = bytes.withUnsafeMutableBytes { unfilled in
         Foundation.read(file, unfilled.baseAddress! + filled, unfilled.count - filled)
       }

@@ -14,6 +14,8 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     case malformed
     /// The file is well formed, but holds what tensors cannot.
     case unsupported
+    /// The machine's memory cannot hold what the file holds, or says that it holds.
+    case tooLarge
   }
 
   /// A place in a file.
@@ -60,6 +62,16 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension FileError {
+  /// Refuses what memory cannot hold.
+  ///
+  /// - Parameter what: what needs the memory, as the beginning of a sentence.
+  static func checkMemory(_ byteCount: Int, for what: @autoclosure () -> String, file: String) throws(FileError) {
+    if MachineMemory.isEnough(for: byteCount) { return }
+    throw FileError(
+      .tooLarge, file: file,
+      "\(what()) takes \(byteCount) bytes, which the memory of \(MachineMemory.byteCount) bytes cannot give.")
+  }
+
   /// The bytes of a file for a message: in quotes, at most 40 of them, what cannot be printed as `\xNN`.
   static func quoted(_ bytes: some Collection<UInt8>) -> String {
     var text = "\""

@@ -1,7 +1,7 @@
 /// An array in NumPy's `.npy` format.
 ///
 /// Read are versions 1 to 3, both byte orders, row-major and column-major arrays of floating-point numbers, integers and
-/// booleans. Before anything is allocated the announced shape is checked against the size of the file.
+/// booleans. Before anything is allocated the announced shape is checked against the size of the file and of the memory.
 package struct NumpyFile {
   /// The extents of the array; empty for a single number.
   package var shape: [Int] { header.shape }
@@ -9,21 +9,23 @@ package struct NumpyFile {
   package var count: Int { header.count }
   /// The scalar type that takes the entries: `.float32` for f2 and f4, otherwise `.float64`, where integers beyond 2⁵³
   /// are rounded.
-  package var scalarType: ScalarType {
-    header.entry.kind == .float && header.entry.byteCount <= 4 ? .float32 : .float64
-  }
+  package var scalarType: ScalarType { header.scalarType }
 
   let header: NumpyHeader
   let bytes: [UInt8]
 
   /// Reads a file.
   package init(contentsOf path: String) throws(FileError) {
-    try self.init(decoding: FileAccess.read(path), name: path)
+    let bytes = try FileAccess.read(path) { start, size throws(FileError) in
+      try NumpyHeader(start, fileSize: size, file: path).checkMemory(beside: size, file: path)
+    }
+    try self.init(decoding: bytes, name: path)
   }
 
   /// Takes the bytes of a file; `name` stands in the errors.
   package init(decoding bytes: [UInt8], name: String) throws(FileError) {
     header = try NumpyHeader(bytes, file: name)
+    try header.checkMemory(beside: 0, file: name)
     self.bytes = bytes
   }
 

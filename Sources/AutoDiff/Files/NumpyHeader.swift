@@ -19,7 +19,12 @@ struct NumpyHeader: Equatable {
   let byteOffset: Int
 
   /// Reads the header, and checks that exactly the entries which it announces follow it.
-  init(_ bytes: [UInt8], file: String) throws(FileError) {
+  ///
+  /// - Parameters:
+  ///   - bytes: the file, or at least its start.
+  ///   - fileSize: the size of the whole file, if these are not all of its bytes.
+  init(_ bytes: [UInt8], fileSize: Int? = nil, file: String) throws(FileError) {
+    let fileSize = fileSize ?? bytes.count
     func malformed(_ offset: Int, _ problem: String) -> FileError {
       FileError(.malformed, file: file, at: .byte(offset), problem)
     }
@@ -42,10 +47,15 @@ struct NumpyHeader: Equatable {
     let start = version == 1 ? 10 : 12
     guard bytes.count >= start else { throw truncated("the file ends within the length of its header.") }
     let length = bytes[8..<start].reversed().reduce(0) { $0 << 8 | Int($1) }
-    guard length <= bytes.count - start else {
+    guard length <= fileSize - start else {
       throw FileError(
         .truncated, file: file, at: .byte(8),
-        "a header of \(length) bytes is announced, but only \(bytes.count - start) bytes follow.")
+        "a header of \(length) bytes is announced, but only \(fileSize - start) bytes follow.")
+    }
+    guard length <= bytes.count - start else {
+      throw FileError(
+        .unsupported, file: file, at: .byte(8),
+        "a header can have \(bytes.count - start) bytes at most, but \(length) are announced.")
     }
 
     var reader = NumpyDictionaryReader(bytes: bytes, position: start, end: start + length, file: file)
@@ -54,8 +64,9 @@ struct NumpyHeader: Equatable {
     byteOffset = start + length
 
     // An extent of 0 makes the array empty, but the others must still multiply to something addressable, because
-    // strides are made of them.
-    var product = items.entry.byteCount
+    // strides are made of them. A number in memory takes eight bytes at most, and so does an entry of the file.
+    let largestEntry = 8
+    var product = largestEntry
     for extent in items.shape where extent != 0 {
       let (next, isTooLarge) = product.multipliedReportingOverflow(by: extent)
       guard !isTooLarge else {
@@ -63,15 +74,27 @@ struct NumpyHeader: Equatable {
       }
       product = next
     }
-    let announced = items.shape.contains(0) ? 0 : product
-    count = announced / items.entry.byteCount
-    let present = bytes.count - byteOffset
+    count = items.shape.contains(0) ? 0 : product / largestEntry
+    let announced = count * items.entry.byteCount
+    let present = fileSize - byteOffset
     guard present >= announced else {
-      throw truncated("shape \(briefly(shape)) needs \(announced) bytes of values, but the file holds \(present).")
+      throw FileError(
+        .truncated, file: file, at: .byte(fileSize),
+        "shape \(briefly(shape)) needs \(announced) bytes of values, but the file holds \(present).")
     }
     guard present == announced else {
       throw malformed(byteOffset + announced, "\(present - announced) bytes follow the last value.")
     }
+  }
+
+  /// The scalar type that takes the entries; see ``NumpyFile/scalarType``.
+  var scalarType: ScalarType { entry.kind == .float && entry.byteCount <= 4 ? .float32 : .float64 }
+
+  /// Refuses entries that memory cannot hold as a tensor, beside the bytes of the file.
+  func checkMemory(beside bytes: Int, file: String) throws(FileError) {
+    let (tensor, isTooLarge) = count.multipliedReportingOverflow(by: scalarType.byteCount)
+    try FileError.checkMemory(
+      isTooLarge ? .max : saturatingSum(tensor, bytes), for: "reading a tensor of shape \(briefly(shape))", file: file)
   }
 
   /// The header that stands before row-major values of the given type, padded to a multiple of 64 bytes.

@@ -5,7 +5,7 @@ extension Tensor {
   /// A `.npy` file keeps its shape; floating-point numbers of at most 32 bits give a `.float32` tensor and everything else a
   /// `.float64` one. A `.csv` file gives a `.float64` matrix with one row per line, and the names of columns are skipped.
   ///
-  /// - Throws: ``FileError`` with the place of what is wrong.
+  /// - Throws: ``FileError`` with the place of what is wrong; also where memory cannot hold the tensor.
   public init(contentsOf path: String) throws(FileError) {
     switch try TensorFileFormat(of: path) {
     case .npy: self = Tensor(try NumpyFile(contentsOf: path))
@@ -21,15 +21,16 @@ extension Tensor {
   init(_ file: NumpyFile) {
     self =
       file.scalarType == .float64
-      ? .make(file.shape, Double.self) { file.copyValues(to: $0) }
-      : .make(file.shape, Float.self) { file.copyValues(to: $0) }
+      ? .make(file.shape, Double.self, for: "Tensor") { file.copyValues(to: $0) }
+      : .make(file.shape, Float.self, for: "Tensor") { file.copyValues(to: $0) }
   }
 
   /// Writes the tensor to a `.npy` file, or a vector or matrix to a `.csv` file; the end of the name tells which.
   ///
   /// Under the file's name stands either what stood there before or all of the new. Numbers read back as they were.
   ///
-  /// - Throws: ``FileError``, also for a tensor of rank above 2 and a `.csv` file. A value inside ``vmap(_:axis:outputAxis:)``
+  /// - Throws: ``FileError``, also for a `.csv` file and a tensor of rank above 2, or without entries: text without rows
+  ///   does not tell the number of columns, and a `.npy` file does. A value inside ``vmap(_:axis:outputAxis:)``
   ///   stops.
   public func write(to path: String) throws(FileError) {
     switch try TensorFileFormat(of: path) {
@@ -39,7 +40,7 @@ extension Tensor {
         try NumpyFile.write(UnsafeRawBufferPointer(bytes), shape: shape, scalarType: scalarType, to: path)
       }
     case .csv:
-      guard rank <= 2, shape.last != 0 else {
+      guard rank <= 2, !shape.contains(0) else {
         throw FileError(.unsupported, file: path, "a .csv file holds rows of numbers, not shape \(shape); use .npy.")
       }
       let columnCount = shape.last ?? 1

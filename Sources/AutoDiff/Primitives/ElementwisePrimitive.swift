@@ -88,7 +88,7 @@ extension UnaryElementwise {
 
   private func evaluate<T: LoopScalar>(_ x: ArrayNode, _: T.Type) -> Tensor {
     let x = x.contiguous
-    return .make(x.shape, T.self) { y in
+    return make(x.shape, T.self) { y in
       x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, self) }
     }
   }
@@ -113,7 +113,7 @@ extension BinaryElementwise {
   }
 
   private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> Tensor {
-    .make(shape, T.self) { y in
+    make(shape, T.self) { y in
       a.withAddress(T.self) { p in
         b.withAddress(T.self) { q in
           if a.strides == nil, b.strides == nil {

@@ -13,6 +13,7 @@ public typealias Tangents = ShortList<Tensor?>
 ///
 /// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
 /// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
+/// ``takesMixedTypes`` has one as well, the strict one.
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -25,6 +26,10 @@ public protocol Primitive: Sendable {
 
   /// The scalar type of the output; by default that of the first input.
   func scalarType(of inputs: Inputs) -> ScalarType
+
+  /// Whether the inputs may have different scalar types, as a table and its indices may; by default they may not. The
+  /// output then has the type of the first input, unless the primitive says otherwise. It is asked only where they differ.
+  var takesMixedTypes: Bool { get }
 
   /// The shape of the output. Stops, naming the primitive, when the inputs do not fit.
   func shape(of inputs: Inputs) -> [Int]
@@ -97,6 +102,9 @@ extension Primitive {
 
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
+
+  /// False: one scalar type for all inputs.
+  public var takesMixedTypes: Bool { false }
 
   /// Stops with this primitive's name in front of the message.
   public func stop(_ requirement: String, got values: String? = nil, hint: String? = nil) -> Never {

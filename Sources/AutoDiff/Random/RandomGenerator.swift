@@ -42,15 +42,13 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable {
     return (radius * Foundation.cos(angle), radius * Foundation.sin(angle))
   }
 
-  fileprivate mutating func normals(_ count: Int) -> [Double] {
-    var result: [Double] = []
-    result.reserveCapacity(count + 1)
-    while result.count < count {
+  /// Numbers of the standard normal law. An odd one takes as many random bits as two.
+  fileprivate mutating func fillNormal<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>, count: Int) {
+    for k in stride(from: 0, to: count, by: 2) {
       let (a, b) = normalPair()
-      result.append(a)
-      result.append(b)
+      entries[k] = T(a)
+      if k + 1 < count { entries[k + 1] = T(b) }
     }
-    return count % 2 == 0 ? result : result.dropLast()
   }
 }
 
@@ -59,7 +57,10 @@ extension Tensor {
   public static func normal(
     _ shape: [Int], as scalarType: ScalarType = .float64, using generator: inout RandomGenerator
   ) -> Tensor {
-    Tensor(generator.normals(shape.product), shape: shape, as: scalarType)
+    let count = shape.entryCount("normal")
+    return scalarType == .float64
+      ? .make(shape, Double.self, for: "normal") { generator.fillNormal($0, count: count) }
+      : .make(shape, Float.self, for: "normal") { generator.fillNormal($0, count: count) }
   }
 
   /// Independent numbers, uniform in a range (its upper bound excluded but for rounding).
@@ -68,21 +69,36 @@ extension Tensor {
     using generator: inout RandomGenerator
   ) -> Tensor {
     let width = range.upperBound - range.lowerBound
-    return Tensor(
-      (0..<shape.product).map { _ in range.lowerBound + width * generator.uniform() }, shape: shape, as: scalarType)
+    return computed(shape.entryCount("uniform"), as: scalarType, for: "uniform") { _ in
+      range.lowerBound + width * generator.uniform()
+    }.reshaped(to: shape)
   }
 
   /// Independent signs: 1 or −1 with probability 1/2 each.
   public static func rademacher(
     _ shape: [Int], as scalarType: ScalarType = .float64, using generator: inout RandomGenerator
   ) -> Tensor {
-    Tensor((0..<shape.product).map { _ in generator.next() & 1 == 0 ? 1 : -1 }, shape: shape, as: scalarType)
+    computed(shape.entryCount("rademacher"), as: scalarType, for: "rademacher") { _ in
+      generator.next() & 1 == 0 ? 1 : -1
+    }.reshaped(to: shape)
   }
 
-  /// The numbers 0..<count in random order.
+  /// The numbers 0..<count in random order. Stops where the scalar type does not hold all of them: beyond 2²⁴ in `.float32`.
   public static func permutation(
     _ count: Int, as scalarType: ScalarType = .float64, using generator: inout RandomGenerator
   ) -> Tensor {
-    Tensor((0..<count).shuffled(using: &generator).map(Double.init), as: scalarType)
+    let largest = scalarType.largestExactInteger
+    guard (0...largest).contains(count) else {
+      stop(
+        "permutation", "the count must lie in 0...\(largest), where \(scalarType.rawValue) is exact", got: "\(count)")
+    }
+    func fill<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>) {
+      for k in 0..<count { entries[k] = T(k) }
+      var all = UnsafeMutableBufferPointer(start: entries, count: count)
+      all.shuffle(using: &generator)
+    }
+    return scalarType == .float64
+      ? .make([count], Double.self, for: "permutation") { fill($0) }
+      : .make([count], Float.self, for: "permutation") { fill($0) }
   }
 }

@@ -13,8 +13,8 @@ extension Tensor {
     Self.check(shape, entries.count)
     self =
       scalarType == .float64
-      ? .make(shape, Double.self) { for k in entries.indices { $0[k] = entries[k] } }
-      : .make(shape, Float.self) { for k in entries.indices { $0[k] = Float(entries[k]) } }
+      ? .make(shape, Double.self, for: "Tensor") { for k in entries.indices { $0[k] = entries[k] } }
+      : .make(shape, Float.self, for: "Tensor") { for k in entries.indices { $0[k] = Float(entries[k]) } }
   }
 
   /// The entries in row-major order under a shape; by default a vector. The scalar type is `.float32`.
@@ -24,7 +24,7 @@ extension Tensor {
   public init(_ entries: [Float], shape: [Int]? = nil) {
     let shape = shape ?? [entries.count]
     Self.check(shape, entries.count)
-    self = .make(shape, Float.self) { for k in entries.indices { $0[k] = entries[k] } }
+    self = .make(shape, Float.self, for: "Tensor") { for k in entries.indices { $0[k] = entries[k] } }
   }
 
   /// The rows of a matrix. Stops if they differ in length.
@@ -38,28 +38,28 @@ extension Tensor {
   }
 
   private static func check(_ shape: [Int], _ count: Int) {
-    checkExtents(shape, "Tensor")
-    if shape.product != count {
+    if shape.entryCount("Tensor") != count {
       stop("Tensor", "the shape must hold all entries", got: "\(count) entries for \(shape)")
     }
   }
 
-  static func checkExtents(_ shape: [Int], _ operation: String) {
-    if shape.contains(where: { $0 < 0 }) { stop(operation, "extents must not be negative", got: "\(shape)") }
-  }
-
   /// A tensor with one value everywhere. It is a view of a single number.
   public static func filled(_ value: Double, _ shape: [Int], as scalarType: ScalarType = .float64) -> Tensor {
-    checkExtents(shape, "filled")
+    filled(value, shape, as: scalarType, for: "filled")
+  }
+  private static func filled(_ value: Double, _ shape: [Int], as scalarType: ScalarType, for operation: String)
+    -> Tensor
+  {
+    _ = shape.entryCount(operation)
     return Tensor(value, as: scalarType).broadcast(to: shape)
   }
   /// Zeros.
   public static func zeros(_ shape: [Int], as scalarType: ScalarType = .float64) -> Tensor {
-    filled(0, shape, as: scalarType)
+    filled(0, shape, as: scalarType, for: "zeros")
   }
   /// Ones.
   public static func ones(_ shape: [Int], as scalarType: ScalarType = .float64) -> Tensor {
-    filled(1, shape, as: scalarType)
+    filled(1, shape, as: scalarType, for: "ones")
   }
   /// Zeros of another tensor's shape and type.
   public static func zeros(like other: Tensor) -> Tensor { filled(0, other.shape, as: other.scalarType) }
@@ -69,32 +69,49 @@ extension Tensor {
   /// The number 0.
   static let zero = Tensor(0)
 
-  /// start, start + step, … as far as they lie before the end. Stops at a step of 0.
+  /// start, start + step, … as far as they lie before the end. Stops at a step of 0, and where memory cannot hold them.
   public static func range(
     from start: Double = 0, to end: Double, by step: Double = 1, as scalarType: ScalarType = .float64
   ) -> Tensor {
     guard step != 0, step.isFinite, start.isFinite, end.isFinite else {
       stop("range", "bounds must be finite and the step not 0", got: "\(start), \(end), \(step)")
     }
-    let count = Swift.max(0, Int(((end - start) / step).rounded(.up)))
-    return Tensor((0..<count).map { start + Double($0) * step }, as: scalarType)
+    let steps = ((end - start) / step).rounded(.up)
+    // What is beyond all memory need not be an exact number.
+    let count = steps > 0 ? Int(exactly: steps) ?? .max : 0
+    return computed(count, as: scalarType, for: "range") { start + Double($0) * step }
   }
 
-  /// `count` numbers at equal distances from `start` to `end`, both included.
+  /// The vector of `count` numbers that a function gives for 0, 1, …
+  static func computed(
+    _ count: Int, as scalarType: ScalarType, for operation: String, _ entry: (Int) -> Double
+  ) -> Tensor {
+    scalarType == .float64
+      ? .make([count], Double.self, for: operation) { for k in 0..<count { $0[k] = entry(k) } }
+      : .make([count], Float.self, for: operation) { for k in 0..<count { $0[k] = Float(entry(k)) } }
+  }
+
+  /// `count` numbers at equal distances from `start` to `end`, both included. Stops unless there is at least one, and where
+  /// memory cannot hold them.
   public static func linspace(_ start: Double, _ end: Double, count: Int, as scalarType: ScalarType = .float64)
     -> Tensor
   {
     guard count > 0 else { stop("linspace", "the count must be positive", got: "\(count)") }
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
-    return Tensor((0..<count).map { $0 == count - 1 && count > 1 ? end : start + Double($0) * step }, as: scalarType)
+    return computed(count, as: scalarType, for: "linspace") {
+      $0 == count - 1 && count > 1 ? end : start + Double($0) * step
+    }
   }
 
-  /// The identity matrix of order n.
+  /// The identity matrix of order n. Stops at a negative order, and where memory cannot hold it.
   public static func eye(_ n: Int, as scalarType: ScalarType = .float64) -> Tensor {
     guard n >= 0 else { stop("eye", "the order must not be negative", got: "\(n)") }
-    var entries = [Double](repeating: 0, count: n * n)
-    for k in 0..<n { entries[k * n + k] = 1 }
-    return Tensor(entries, shape: [n, n], as: scalarType)
+    func fill<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>) {
+      entries.initialize(repeating: 0, count: n * n)
+      for k in 0..<n { entries[k * n + k] = 1 }
+    }
+    return scalarType == .float64
+      ? .make([n, n], Double.self, for: "eye") { fill($0) } : .make([n, n], Float.self, for: "eye") { fill($0) }
   }
 
   /// The same values in another scalar type. Differentiable, each way.
@@ -114,11 +131,11 @@ struct Convert: LinearPrimitive {
     let x = inputs[0]
     switch (x.scalarType, to) {
     case (.float64, .float32):
-      return .make(x.shape, Float.self) { y in
+      return make(x.shape, Float.self) { y in
         x.withEntries(Double.self) { for k in 0..<x.count { y[k] = Float($0[k]) } }
       }
     case (.float32, .float64):
-      return .make(x.shape, Double.self) { y in
+      return make(x.shape, Double.self) { y in
         x.withEntries(Float.self) { for k in 0..<x.count { y[k] = Double($0[k]) } }
       }
     default: return x

@@ -5,6 +5,10 @@ public enum ScalarType: String, Sendable, CaseIterable {
   /// The size of one entry in bytes.
   public var byteCount: Int { self == .float64 ? 8 : 4 }
 
+  /// The number up to which this type holds every whole number: 2⁵³ or 2²⁴. Beyond it neighbors are rounded to each other,
+  /// so that a number no longer names a position.
+  var largestExactInteger: Int { self == .float64 ? 1 << 53 : 1 << 24 }
+
   /// The distance from 1 to the next larger number of this type.
   public var epsilon: Double { self == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne) }
 }

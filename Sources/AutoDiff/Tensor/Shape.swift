@@ -1,10 +1,32 @@
 /// Arithmetic on shapes, which are plain arrays of extents.
 extension [Int] {
-  /// The number of entries of a tensor of this shape.
-  @inlinable var product: Int {
+  /// The product of the extents: the number of entries of a tensor of this shape. Stops where there is no such number.
+  var product: Int {
     var result = 1
-    for extent in self { result *= extent }
+    for extent in self {
+      let (next, isTooLarge) = result.multipliedReportingOverflow(by: extent)
+      if isTooLarge { stopAtExtents(self, "shape") }
+      result = next
+    }
     return result
+  }
+
+  /// The number of entries of a tensor of this shape. Stops, naming the operation, at a negative extent and where the
+  /// bytes of so many entries are beyond all addresses. An extent of 0 does not excuse the others, of which strides are
+  /// made.
+  @inline(__always)
+  package func entryCount(_ operation: @autoclosure () -> String) -> Int {
+    var (stretch, isEmpty) = (1, false)
+    for extent in self where extent != 1 {
+      if extent == 0 {
+        isEmpty = true
+        continue
+      }
+      let (next, isTooLarge) = stretch.multipliedReportingOverflow(by: extent)
+      if isTooLarge || extent < 0 || next > Int.max / 8 { stopAtExtents(self, operation()) }
+      stretch = next
+    }
+    return isEmpty ? 0 : stretch
   }
 
   /// The strides of row-major order.
@@ -42,6 +64,35 @@ extension [Int] {
   }
 }
 
+/// Stops because a tensor of this shape cannot be.
+@inline(never)
+package func stopAtExtents(_ shape: [Int], _ operation: String) -> Never {
+  if shape.contains(where: { $0 < 0 }) { stop(operation, "extents must not be negative", got: "\(shape)") }
+  stop(operation, "the entries must fit into memory", got: "shape \(shape)", hint: "Use smaller batches or tiles.")
+}
+
+/// Stops because memory cannot hold a tensor of this shape.
+@inline(never)
+func stopForMemory(_ shape: [Int], _ scalarType: ScalarType, _ operation: String) -> Never {
+  stop(
+    operation, "the entries must fit into the memory of \(MachineMemory.byteCount) bytes",
+    got: "shape \(shape), which takes \(shape.product * scalarType.byteCount) bytes",
+    hint: "Use smaller batches or tiles.")
+}
+
+/// a + b for sizes that a caller chose, or the largest number where the sum is beyond it, so that the check which follows
+/// refuses it with a text.
+func saturatingSum(_ a: Int, _ b: Int) -> Int {
+  let (sum, overflows) = a.addingReportingOverflow(b)
+  return overflows ? (a < 0 ? .min : .max) : sum
+}
+
+/// a · b in the same manner.
+func saturatingProduct(_ a: Int, _ b: Int) -> Int {
+  let (product, overflows) = a.multipliedReportingOverflow(by: b)
+  return overflows ? ((a < 0) != (b < 0) ? .min : .max) : product
+}
+
 /// The axis that a possibly negative number names, counted from the end as in `shape[-1]`; stops outside the rank.
 func normalizedAxis(_ axis: Int, rank: Int, _ operation: String) -> Int {
   let normalized = axis < 0 ? axis + rank : axis
@@ -75,5 +126,6 @@ func broadcastShape(_ a: [Int], _ b: [Int], _ operation: String) -> [Int] {
     }
     result[rank - k] = x == 1 ? y : x
   }
+  _ = result.entryCount(operation)
   return result
 }

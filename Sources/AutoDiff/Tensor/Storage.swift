@@ -18,14 +18,14 @@ final class Storage: @unchecked Sendable {
     self.byteCount = byteCount
   }
 
-  /// Memory that is aligned to 16 bytes, and to 64 bytes from `BufferPool.smallestBlock` on.
+  /// Memory that is aligned to 16 bytes, and to 64 bytes from `BufferPool.smallestBlock` on; nil where there is none.
   ///
   /// A small block is a plain `malloc`: tensors of a few entries are made by the million, and this, with the object,
   /// takes 40 ns (measured; a block in the tail of the object took longer).
-  static func allocate(byteCount: Int) -> Storage {
+  static func allocate(byteCount: Int) -> Storage? {
     let isSmall = byteCount < BufferPool.smallestBlock
-    return Storage(
-      base: isSmall ? BufferPool.allocateSmall(byteCount) : BufferPool.take(byteCount), byteCount: byteCount)
+    guard let base = isSmall ? BufferPool.allocateSmall(byteCount) : BufferPool.take(byteCount) else { return nil }
+    return Storage(base: base, byteCount: byteCount)
   }
 
   deinit {

@@ -37,7 +37,7 @@ extension Range<Int>: TensorIndexConvertible {
 }
 extension ClosedRange<Int>: TensorIndexConvertible {
   /// The entries of the range.
-  public var tensorIndex: TensorIndex { .range(lowerBound, upperBound + 1, step: 1) }
+  public var tensorIndex: TensorIndex { .range(lowerBound, saturatingSum(upperBound, 1), step: 1) }
 }
 extension PartialRangeFrom<Int>: TensorIndexConvertible {
   /// The entries from the bound on.
@@ -49,22 +49,30 @@ extension PartialRangeUpTo<Int>: TensorIndexConvertible {
 }
 extension PartialRangeThrough<Int>: TensorIndexConvertible {
   /// The entries up to and with the bound.
-  public var tensorIndex: TensorIndex { .range(nil, upperBound + 1, step: 1) }
+  public var tensorIndex: TensorIndex { .range(nil, saturatingSum(upperBound, 1), step: 1) }
 }
 extension StrideTo<Int>: TensorIndexConvertible {
   /// The entries of the stride.
-  public var tensorIndex: TensorIndex { Self.index(Array(self)) }
-
-  fileprivate static func index(_ places: [Int]) -> TensorIndex {
-    guard let first = places.first else { return .range(0, 0, step: 1) }
-    let step = places.count > 1 ? places[1] - first : 1
-    let last = first + (places.count - 1) * step
-    return step > 0 ? .range(first, last + 1, step: step) : .range(last, first + 1, step: step)
-  }
+  public var tensorIndex: TensorIndex { strideIndex(self, isThrough: false) }
 }
 extension StrideThrough<Int>: TensorIndexConvertible {
   /// The entries of the stride.
-  public var tensorIndex: TensorIndex { StrideTo<Int>.index(Array(self)) }
+  public var tensorIndex: TensorIndex { strideIndex(self, isThrough: true) }
+}
+
+/// The positions of a stride, of which there may be more than could be listed. It tells its bounds only to a mirror.
+private func strideIndex(_ places: some Sequence<Int>, isThrough: Bool) -> TensorIndex {
+  let parts = Mirror(reflecting: places).children.compactMap { $0.value as? Int }
+  guard parts.count == 3 else { stop("subscript", "a stride must have two bounds and a step", got: "\(places)") }
+  let (first, end, step) = (parts[0], parts[1], parts[2])
+  let isEmpty = step > 0 ? first > end : first < end
+  if isEmpty || !isThrough && first == end { return .range(0, 0, step: 1) }
+  // Between opposite ends of the range of numbers lie more places than there are numbers.
+  let distance = saturatingSum(end, first == .min ? .max : -first).magnitude
+  let steps = (isThrough ? distance : distance - 1) / step.magnitude
+  let last = saturatingSum(first, saturatingProduct(Int(clamping: steps), step))
+  return step > 0
+    ? .range(first, saturatingSum(last, 1), step: step) : .range(last, saturatingSum(first, 1), step: step)
 }
 
 extension Tensor {
@@ -156,7 +164,7 @@ private struct SubscriptPlan {
             "subscript", "a range must lie in 0...\(extent) and its step not be 0",
             got: "\(from)..<\(to) by \(step) on axis \(axis) of \(shape)")
         }
-        let count = (to - from + step.magnitude.asInt - 1) / step.magnitude.asInt
+        let count = to == from ? 0 : Int(UInt(to - from - 1) / step.magnitude) + 1
         starts.append(step > 0 ? from : Swift.max(from, to - 1))
         counts.append(count)
         steps.append(step)
@@ -166,8 +174,4 @@ private struct SubscriptPlan {
     }
     keepWhole(shape.count - axis)
   }
-}
-
-extension UInt {
-  fileprivate var asInt: Int { Int(self) }
 }

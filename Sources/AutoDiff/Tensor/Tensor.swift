@@ -43,7 +43,8 @@ package class Node: @unchecked Sendable {
 
 /// Numbers in memory, seen through strides.
 ///
-/// A tensor with a single entry keeps it inside the node: an operation on numbers then costs one allocation.
+/// A tensor with a single entry keeps it inside the node: an operation on numbers then costs one allocation. Only such a
+/// tensor may do without memory, which the initializer sees to: a node without storage always has one entry.
 final class ArrayNode: Node, @unchecked Sendable {
   /// Where the numbers are. One structure, because a class with one field that needs destroying is freed faster.
   private struct Place {
@@ -70,9 +71,15 @@ final class ArrayNode: Node, @unchecked Sendable {
   }
 
   init(shape: [Int], scalarType: ScalarType, single: Double) {
+    if shape.contains(where: { $0 != 1 }) { Self.stopWithoutStorage(shape) }
     place = Place(storage: nil, strides: nil, offset: 0)
     self.single = single
     super.init(shape: shape, scalarType: scalarType, level: 0)
+  }
+
+  @inline(never)
+  private static func stopWithoutStorage(_ shape: [Int]) -> Never {
+    stop("Tensor", "a tensor without memory must have one entry", got: "shape \(shape)")
   }
 
   /// Calls `body` with the address of the entry at index 0.
@@ -93,21 +100,24 @@ final class ArrayNode: Node, @unchecked Sendable {
   var contiguous: ArrayNode {
     guard let strides else { return self }
     func copy<T: LoopScalar>(_: T.Type) -> ArrayNode {
-      .make(shape, T.self) { target in
+      .make(shape, T.self, for: "copy") { target in
         withAddress(T.self) { StridedCopy.copy(StridedView(base: $0, shape: shape, strides: strides), to: target) }
       }
     }
     return scalarType == .float64 ? copy(Double.self) : copy(Float.self)
   }
 
-  /// A new array whose entries `fill` writes in row-major order.
+  /// A new array whose entries `fill` writes in row-major order. Where memory cannot hold it, it stops and names the
+  /// operation.
   @inline(__always)
   static func make<T: LoopScalar>(
-    _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
+    _ shape: [Int], _ type: T.Type, for operation: @autoclosure () -> String,
+    _ fill: (UnsafeMutablePointer<T>) throws -> Void
   ) rethrows -> ArrayNode {
-    let count = shape.product
+    let count = shape.entryCount(operation())
     var single: T = 0
     let storage = count == 1 ? nil : Storage.allocate(byteCount: count * MemoryLayout<T>.stride)
+    if storage == nil, count != 1 { stopForMemory(shape, T.scalarType, operation()) }
     try withUnsafeMutablePointer(to: &single) { inline in
       try fill(storage?.base.assumingMemoryBound(to: T.self) ?? inline)
     }
@@ -115,21 +125,34 @@ final class ArrayNode: Node, @unchecked Sendable {
     return ArrayNode(shape: shape, scalarType: T.scalarType, storage: storage, offset: 0, strides: nil)
   }
 
-  /// Another view of the same memory.
+  /// Another view of the same memory: of no entry, of one, or of many. A node that holds its single entry itself gets
+  /// memory for a view of any other number of entries.
   func view(shape: [Int], strides: [Int], offset: Int) -> ArrayNode {
-    guard let storage else { return ArrayNode(shape: shape, scalarType: scalarType, single: single) }
     let count = shape.product
     if count == 1 {
+      guard let storage else { return ArrayNode(shape: shape, scalarType: scalarType, single: single) }
       let value =
         scalarType == .float64
         ? storage.base.assumingMemoryBound(to: Double.self)[offset]
         : Double(storage.base.assumingMemoryBound(to: Float.self)[offset])
       return ArrayNode(shape: shape, scalarType: scalarType, single: value)
     }
+    let storage = storage ?? storageOfSingle()
     storage.markShared()
     return ArrayNode(
       shape: shape, scalarType: scalarType, storage: storage, offset: offset,
       strides: strides.describesRowMajorOrder(of: shape) ? nil : strides)
+  }
+
+  /// Memory that holds the single entry.
+  private func storageOfSingle() -> Storage {
+    guard let storage = Storage.allocate(byteCount: scalarType.byteCount) else { stopForMemory([], scalarType, "view") }
+    if scalarType == .float64 {
+      storage.base.storeBytes(of: single, as: Double.self)
+    } else {
+      storage.base.storeBytes(of: Float(single), as: Float.self)
+    }
+    return storage
   }
 }
 
@@ -175,12 +198,14 @@ extension Tensor {
     )
   }
 
-  /// A tensor of new numbers, which `fill` writes in row-major order.
+  /// A tensor of new numbers, which `fill` writes in row-major order. Where memory cannot hold it, it stops and names the
+  /// operation. (A primitive says `make` without a dot, which names the primitive.)
   @inline(__always)
   static func make<T: LoopScalar>(
-    _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
+    _ shape: [Int], _ type: T.Type, for operation: @autoclosure () -> String,
+    _ fill: (UnsafeMutablePointer<T>) throws -> Void
   ) rethrows -> Tensor {
-    Tensor(node: try ArrayNode.make(shape, type, fill))
+    Tensor(node: try ArrayNode.make(shape, type, for: operation(), fill))
   }
 
   /// Calls `body` with the entries of an untraced tensor in row-major order.
@@ -196,5 +221,16 @@ extension Tensor {
     return try array.withAddress(type) {
       try body(StridedView(base: $0, shape: array.shape, strides: array.explicitStrides))
     }
+  }
+}
+
+extension Primitive {
+  /// An output of new numbers, which `fill` writes in row-major order. Stops with the primitive's name where memory
+  /// cannot hold it.
+  @inline(__always)
+  func make<T: LoopScalar>(
+    _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
+  ) rethrows -> Tensor {
+    try .make(shape, type, for: name, fill)
   }
 }

@@ -44,11 +44,11 @@ extension Tensor {
   }
 
   package init(rowMajorBytes bytes: some Collection<UInt8>, shape: [Int], as scalarType: ScalarType) {
-    guard bytes.count == shape.product * scalarType.byteCount else {
+    guard bytes.count == shape.entryCount("Tensor") * scalarType.byteCount else {
       stop("Tensor", "the bytes must fill the shape", got: "\(bytes.count) bytes for \(shape)")
     }
     func make<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      .make(shape, T.self, for: "Tensor") { y in
         UnsafeMutableRawBufferPointer(start: y, count: bytes.count).copyBytes(from: bytes)
       }
     }

@@ -8,10 +8,10 @@ func bind<P: Primitive>(_ primitive: P, _ inputs: Inputs) -> Tensor {
   case .one(let a):
     if a.node.level == 0 { return primitive.evaluate(inputs) }
   case .two(let a, let b):
-    if a.node.scalarType != b.node.scalarType { stopAtMixedTypes(primitive.name, inputs) }
+    if a.node.scalarType != b.node.scalarType, !primitive.takesMixedTypes { stopAtMixedTypes(primitive.name, inputs) }
     if a.node.level == 0, b.node.level == 0 { return primitive.evaluate(inputs) }
   case .many(let all):
-    for input in all where input.node.scalarType != all[0].node.scalarType {
+    for input in all where input.node.scalarType != all[0].node.scalarType && !primitive.takesMixedTypes {
       stopAtMixedTypes(primitive.name, inputs)
     }
   }

@@ -82,7 +82,7 @@ private func chunks(of count: Int, _ size: Int?) -> [Range<Int>] {
 
 /// Rows of the identity matrix of order `count`.
 private func basis(_ rows: Range<Int>, _ count: Int, _ model: Tensor) -> Tensor {
-  Tensor.ones([rows.count], as: model.scalarType).expanded(at: 1)
-    * (Tensor.range(from: Double(rows.lowerBound), to: Double(rows.upperBound), as: model.scalarType).expanded(at: 1)
-      .== Tensor.range(to: Double(count), as: model.scalarType))
+  // Positions are compared in float64, which does not round them.
+  (Tensor.range(from: Double(rows.lowerBound), to: Double(rows.upperBound)).expanded(at: 1)
+    .== Tensor.range(to: Double(count))).as(model.scalarType)
 }

@@ -30,7 +30,7 @@ extension PrimitiveCatalogue {
         IllShapedCall("reshape: the extent -1 must be inferable, but got [2, 3] and [-1, 4].") {
           Tensor.ones([2, 3]).reshaped(to: [-1, 4])
         },
-        IllShapedCall("reshape: extents must not be negative, but got -3.") {
+        IllShapedCall("reshape: extents must not be negative, but got [2, -3].") {
           Tensor.ones([2, 3]).reshaped(to: [2, -3])
         },
       ]),

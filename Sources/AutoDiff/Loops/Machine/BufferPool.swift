@@ -4,8 +4,8 @@ import Synchronization
 /// Calls `body` with uninitialized memory for `count` values, 64-byte aligned, that is valid until it returns.
 @inline(__always)
 func withPooledScratch<T, R>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) -> R) -> R {
-  let byteCount = max(1, count * MemoryLayout<T>.stride)
-  let memory = BufferPool.take(byteCount)
+  let byteCount = max(1, saturatingProduct(count, MemoryLayout<T>.stride))
+  let memory = BufferPool.takeOrStop(byteCount)
   defer { BufferPool.give(memory, byteCount) }
   return body(memory.bindMemory(to: T.self, capacity: count))
 }
@@ -13,8 +13,13 @@ func withPooledScratch<T, R>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutabl
 /// Gives the memory that is kept for reuse back to the operating system.
 ///
 /// Buffers of results are kept when they are no longer needed, because the next operation of the same size would pay a
-/// page fault per 4 KiB for fresh ones. At most a quarter of the machine's memory is kept, or the number of bytes in the
-/// environment variable `AUTODIFF_POOL_BYTES`.
+/// page fault per 4 KiB for fresh ones. At most a quarter of the machine's memory (or of what a container is granted) is
+/// kept, or the number of bytes in the environment variable `AUTODIFF_POOL_BYTES`. Of that, what a later phase of the
+/// program does not need goes back by itself: whenever four times the kept bytes have been handed out, half of the blocks
+/// that lay unused all that time. So there is seldom a reason to call this; one is a program that will do without tensors
+/// of more than a few numbers from here on.
+///
+/// - Complexity: one call of the system for each kept block.
 public func releasePooledMemory() {
   BufferPool.shrink(to: 0)
 }
@@ -23,6 +28,12 @@ public func releasePooledMemory() {
 ///
 /// A size is rounded up to one of four classes per octave. A free block holds the address of the next one in its first
 /// word, so the pool itself allocates nothing and holds its lock for a few instructions.
+///
+/// What is not needed any more is found by counting. In every round, which lasts until four times the kept bytes have been
+/// handed out, each class remembers the fewest blocks that were ever left over: they have lain there unused. Half of them
+/// are freed at the end of the round. So a large phase is forgotten after a few rounds, while a computation that repeats
+/// itself finds its blocks; and where a phase comes back after all, the page faults are paid for an eighth of the bytes
+/// that were handed out at most.
 enum BufferPool {
   /// Smaller blocks are left to the system's allocator.
   static let smallestBlock = 32 << 10
@@ -31,18 +42,25 @@ enum BufferPool {
 
   private struct FreeList {
     var first: UInt = 0
-    /// The number of the latest request for this class.
+    var count = 0
+    /// The fewest blocks that this round has seen here.
+    var leastCount = 0
+    /// What the clock showed at the latest request for this class.
     var latestRequest = 0
   }
 
   private struct State {
-    var lists = [FreeList](repeating: FreeList(), count: 4 * Int.bitWidth)
+    var lists = [FreeList](repeating: FreeList(), count: BufferPool.classCount)
     var retainedBytes = 0
-    var requests = 0
+    /// The clock: the bytes that were ever handed out.
+    var deliveredBytes = 0
+    /// When the round ends.
+    var roundEnd = BufferPool.shortestRound
 
     mutating func push(_ block: UInt, onto index: Int) {
       UnsafeMutableRawPointer(bitPattern: block)!.storeBytes(of: lists[index].first, as: UInt.self)
       lists[index].first = block
+      lists[index].count += 1
       retainedBytes += BufferPool.blockBytes(ofClass: index)
     }
 
@@ -50,19 +68,42 @@ enum BufferPool {
       let block = lists[index].first
       guard let address = UnsafeMutableRawPointer(bitPattern: block) else { return 0 }
       lists[index].first = address.load(as: UInt.self)
+      lists[index].count -= 1
+      lists[index].leastCount = min(lists[index].leastCount, lists[index].count)
       retainedBytes -= BufferPool.blockBytes(ofClass: index)
       return block
     }
 
-    /// A block of the class that has not been asked for the longest, or 0 where nothing is kept.
-    mutating func popStalest() -> UInt {
+    /// Notes that a block of the class is handed out; returns whether this ends the round, which is for the caller to do.
+    mutating func advance(_ index: Int) -> Bool {
+      deliveredBytes &+= BufferPool.blockBytes(ofClass: index)
+      lists[index].latestRequest = deliveredBytes
+      if deliveredBytes < roundEnd { return false }
+      roundEnd = .max
+      return true
+    }
+
+    /// The number of blocks of a class to be freed at the end of a round: half of those that lay unused, rounded up.
+    mutating func endRound(ofClass index: Int) -> Int {
+      defer { lists[index].leastCount = lists[index].count }
+      return (lists[index].leastCount + 1) / 2
+    }
+
+    mutating func startRound() { roundEnd = deliveredBytes &+ max(4 * retainedBytes, BufferPool.shortestRound) }
+
+    /// A block of the class that has not been asked for the longest, and its size; 0 where nothing is kept.
+    mutating func popStalest() -> (block: UInt, byteCount: Int) {
       var stalest: Int?
       for index in lists.indices where lists[index].first != 0 {
         if stalest == nil || lists[index].latestRequest < lists[stalest!].latestRequest { stalest = index }
       }
-      return stalest.map { pop(from: $0) } ?? 0
+      return stalest.map { (pop(from: $0), BufferPool.blockBytes(ofClass: $0)) } ?? (0, 0)
     }
   }
+
+  private static let classCount = 4 * Int.bitWidth
+  /// A round lasts for so many bytes at least; looking through the classes takes a microsecond or two.
+  private static let shortestRound = 64 << 20
 
   private static let lock = SpinLock()
   private nonisolated(unsafe) static var lockedState = State()
@@ -72,7 +113,7 @@ enum BufferPool {
   /// The most bytes that are kept.
   static let capacity: Int = {
     guard let text = ProcessInfo.processInfo.environment["AUTODIFF_POOL_BYTES"], !text.isEmpty else {
-      return Int(ProcessInfo.processInfo.physicalMemory / 4)
+      return MachineMemory.byteCount / 4
     }
     guard let count = Int(text), count >= 0 else {
       stop("AUTODIFF_POOL_BYTES", "the capacity of the pool must be a number of bytes", got: "\"\(text)\"")
@@ -91,29 +132,62 @@ enum BufferPool {
 
   static func blockBytes(ofClass index: Int) -> Int { (4 + index % 4) << (index / 4) }
 
-  /// Uninitialized memory for `byteCount` bytes, 64-byte aligned.
-  static func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  /// Uninitialized memory for `byteCount` bytes, 64-byte aligned; nil where there is none.
+  static func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
     if byteCount < smallestBlock { return takeSmall(byteCount) }
     let index = sizeClass(of: byteCount)
-    let kept = withState { state in
-      state.requests += 1
-      state.lists[index].latestRequest = state.requests
-      return state.pop(from: index)
+    let (kept, endsRound) = withState { state in
+      let endsRound = state.advance(index)
+      return (state.pop(from: index), endsRound)
     }
+    if endsRound { freeUnused() }
     if let block = UnsafeMutableRawPointer(bitPattern: kept) { return block }
+    if byteCount > MachineMemory.byteCount { return nil }
     let blockBytes = blockBytes(ofClass: index)
     let fresh = allocate(blockBytes, alignment: blockBytes < hugePage ? 64 : hugePage)
     #if os(Linux)
-      if blockBytes >= hugePage { madvise(fresh, blockBytes, Int32(MADV_HUGEPAGE)) }
+      if let fresh, blockBytes >= hugePage { madvise(fresh, blockBytes, Int32(MADV_HUGEPAGE)) }
     #endif
     return fresh
+  }
+
+  /// Uninitialized memory for `byteCount` bytes, 64-byte aligned.
+  static func takeOrStop(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    guard let memory = take(byteCount) else {
+      stop(
+        "memory", "scratch must fit into the memory of \(MachineMemory.byteCount) bytes", got: "\(byteCount) bytes",
+        hint: "Use smaller batches or tiles.")
+    }
+    return memory
+  }
+
+  /// Frees half of the blocks that lay unused for a whole round.
+  private static func freeUnused() {
+    for index in 0..<classCount {
+      for _ in 0..<withState({ $0.endRound(ofClass: index) }) {
+        guard let block = UnsafeMutableRawPointer(bitPattern: withState { $0.pop(from: index) }) else { break }
+        release(block, blockBytes(ofClass: index))
+      }
+    }
+    withState { $0.startRound() }
+  }
+
+  /// Gives a block back to the operating system. Its pages first, because the system's allocator may keep what is freed.
+  private static func release(_ block: UnsafeMutableRawPointer, _ blockBytes: Int) {
+    #if os(Linux)
+      let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+      let start = block.alignedUp(toMultipleOf: page)
+      let end = (block + blockBytes).alignedDown(toMultipleOf: page)
+      if end > start { madvise(start, end - start, Int32(MADV_DONTNEED)) }
+    #endif
+    free(block)
   }
 
   /// Takes back what ``take(_:)`` gave for the same number of bytes.
   static func give(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
     if byteCount < smallestBlock { return giveSmall(block) }
     let index = sizeClass(of: byteCount)
-    if blockBytes(ofClass: index) > capacity { return free(block) }
+    if blockBytes(ofClass: index) > capacity { return release(block, blockBytes(ofClass: index)) }
     let address = UInt(bitPattern: block)
     let isOverfull = withState { state in
       state.push(address, onto: index)
@@ -125,20 +199,17 @@ enum BufferPool {
   /// Gives kept blocks back to the operating system until at most `capacity` bytes are kept.
   static func shrink(to capacity: Int) {
     while true {
-      let block = withState { $0.retainedBytes > capacity ? $0.popStalest() : 0 }
+      let (block, byteCount) = withState { $0.retainedBytes > capacity ? $0.popStalest() : (0, 0) }
       guard let block = UnsafeMutableRawPointer(bitPattern: block) else { return }
-      free(block)
+      release(block, byteCount)
     }
   }
 
-  static func allocateSmall(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    guard let memory = malloc(max(1, byteCount)) else { outOfMemory(byteCount) }
-    return memory
-  }
+  static func allocateSmall(_ byteCount: Int) -> UnsafeMutableRawPointer? { malloc(max(1, byteCount)) }
 
   /// A small aligned block. `posix_memalign` takes several times as long as `malloc`.
-  private static func takeSmall(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    let memory = allocateSmall(byteCount + 64)
+  private static func takeSmall(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    guard let memory = allocateSmall(byteCount + 64) else { return nil }
     let aligned = (memory + 1).alignedUp(toMultipleOf: 64)
     // The distance back to what was allocated, in the byte before.
     (aligned - 1).storeBytes(of: UInt8(aligned - memory), as: UInt8.self)
@@ -149,13 +220,8 @@ enum BufferPool {
     free(block - Int((block - 1).load(as: UInt8.self)))
   }
 
-  private static func allocate(_ byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer {
+  private static func allocate(_ byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
     var memory: UnsafeMutableRawPointer?
-    guard posix_memalign(&memory, alignment, byteCount) == 0, let memory else { outOfMemory(byteCount) }
-    return memory
-  }
-
-  private static func outOfMemory(_ byteCount: Int) -> Never {
-    stop("memory", "a block of \(byteCount) bytes must be available", hint: "Use smaller batches or tiles.")
+    return posix_memalign(&memory, alignment, byteCount) == 0 ? memory : nil
   }
 }

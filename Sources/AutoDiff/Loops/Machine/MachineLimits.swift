@@ -32,9 +32,13 @@ package enum MachineLimits {
   /// The rate of copying memory that no cache holds, reading and writing both counted, in GB/s.
   package static func bandwidth() -> Double {
     let (pieces, count) = (64, 1 << 19)
-    let source = Storage.allocate(byteCount: pieces * count * 8)
-    let target = Storage.allocate(byteCount: pieces * count * 8)
-    let (x, y) = (source.base.assumingMemoryBound(to: Double.self), target.base.assumingMemoryBound(to: Double.self))
+    let source = BufferPool.takeOrStop(pieces * count * 8)
+    let target = BufferPool.takeOrStop(pieces * count * 8)
+    defer {
+      BufferPool.give(source, pieces * count * 8)
+      BufferPool.give(target, pieces * count * 8)
+    }
+    let (x, y) = (source.assumingMemoryBound(to: Double.self), target.assumingMemoryBound(to: Double.self))
     x.initialize(repeating: 1, count: pieces * count)
     y.initialize(repeating: 0, count: pieces * count)
     var best = Double.infinity

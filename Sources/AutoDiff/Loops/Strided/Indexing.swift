@@ -1,13 +1,14 @@
 /// Selection and accumulation by index.
 ///
 /// A table is seen as [outer, extent, inner], row-major. The indices are whole numbers in 0..<extent, which is for the
-/// caller to check, and select along the middle axis.
+/// caller to check, and select along the middle axis. They are held as `Double` whatever the table's type, because `Float`
+/// rounds positions from 2²⁴ on.
 enum Indexing {
   /// The number of entries that are worth a task of their own.
   private static let entriesPerTask = 1 << 14
 
   /// The position of the first index that is not a whole number in 0..<extent.
-  static func firstInvalidIndex<T: LoopScalar>(_ indices: UnsafePointer<T>, count: Int, extent: Int) -> Int? {
+  static func firstInvalidIndex(_ indices: UnsafePointer<Double>, count: Int, extent: Int) -> Int? {
     let tasks = (count + entriesPerTask - 1) / entriesPerTask
     if tasks <= 2 { return firstInvalidIndex(indices, in: 0..<count, extent) }
     return withPooledScratch(Int.self, tasks) { found in
@@ -19,17 +20,18 @@ enum Indexing {
     }
   }
 
-  private static func firstInvalidIndex<T: LoopScalar>(
-    _ indices: UnsafePointer<T>, in range: Range<Int>, _ extent: Int
+  private static func firstInvalidIndex(
+    _ indices: UnsafePointer<Double>, in range: Range<Int>, _ extent: Int
   ) -> Int? {
-    let largest = T.largest(upTo: extent - 1)
-    func isValid(_ index: T) -> Bool { index >= 0 && index <= largest && index.rounded(.towardZero) == index }
-    for start in stride(from: range.lowerBound, to: range.upperBound, by: T.Lanes.count) {
-      let n = min(T.Lanes.count, range.upperBound - start)
-      let x = T.Lanes(indices + start, upTo: n)
-      let isNotNegative = T.Lanes.isLessOrEqual(.init(repeating: 0), x)
-      let isNotTooLarge = T.Lanes.isLessOrEqual(x, .init(repeating: largest))
-      let isWhole = T.Lanes.isEqual(x, x.rounded(.towardZero))
+    typealias Lanes = Double.Lanes
+    let largest = Double(extent - 1)
+    func isValid(_ index: Double) -> Bool { index >= 0 && index <= largest && index.rounded(.towardZero) == index }
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: Lanes.count) {
+      let n = min(Lanes.count, range.upperBound - start)
+      let x = Lanes(indices + start, upTo: n)
+      let isNotNegative = Lanes.isLessOrEqual(.init(repeating: 0), x)
+      let isNotTooLarge = Lanes.isLessOrEqual(x, .init(repeating: largest))
+      let isWhole = Lanes.isEqual(x, x.rounded(.towardZero))
       if (!(isNotNegative & isNotTooLarge & isWhole)).isAnyTrue {
         return (start..<start + n).first { !isValid(indices[$0]) }
       }
@@ -39,7 +41,7 @@ enum Indexing {
 
   /// y[o, i, :] = table[o, indices[i], :], with y of shape [outer, count, inner].
   static func gather<T: LoopScalar>(
-    _ table: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<T>, count: Int,
+    _ table: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<Double>, count: Int,
     into y: UnsafeMutablePointer<T>
   ) {
     forEachPiece(outer, count, inner) { o, range in
@@ -47,12 +49,12 @@ enum Indexing {
       var y = y + (o * count + range.lowerBound) * inner
       if inner == 1 {
         for i in range {
-          y.pointee = table[indices[i].wholeNumber]
+          y.pointee = table[Int(indices[i])]
           y += 1
         }
       } else {
         for i in range {
-          StridedCopy.copyRun(table + indices[i].wholeNumber * inner, to: y, count: inner)
+          StridedCopy.copyRun(table + Int(indices[i]) * inner, to: y, count: inner)
           y += inner
         }
       }
@@ -62,7 +64,7 @@ enum Indexing {
   /// y[o, indices[i], :] = the sum of x[o, i, :] over the positions i with that index, 0 where there is none. Terms are
   /// added in the order of their positions; where there are many more of them than entries, in the order of parts.
   static func scatterAdd<T: LoopScalar>(
-    _ x: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<T>, count: Int,
+    _ x: UnsafePointer<T>, outer: Int, extent: Int, inner: Int, indices: UnsafePointer<Double>, count: Int,
     into y: UnsafeMutablePointer<T>
   ) {
     let parts = min(16, outer > 8 ? 1 : count / max(4 * extent, 1), count * inner / (2 * entriesPerTask))
@@ -76,7 +78,7 @@ enum Indexing {
       (y + range.lowerBound * inner).update(repeating: 0, count: range.count * inner)
       if range.count == extent { return addAll(x, inner, at: indices, 0..<count, to: y) }
       for i in 0..<count {
-        let index = indices[i].wholeNumber
+        let index = Int(indices[i])
         if range.contains(index) { add(x + i * inner, to: y + index * inner, count: inner) }
       }
     }
@@ -84,7 +86,7 @@ enum Indexing {
 
   /// Every task has its own part of x, and all entries of y for itself; the results are then joined.
   private static func scatterAddParts<T: LoopScalar>(
-    _ parts: Int, _ x: UnsafePointer<T>, _ outer: Int, _ extent: Int, _ inner: Int, _ indices: UnsafePointer<T>,
+    _ parts: Int, _ x: UnsafePointer<T>, _ outer: Int, _ extent: Int, _ inner: Int, _ indices: UnsafePointer<Double>,
     _ count: Int, into y: UnsafeMutablePointer<T>
   ) {
     let size = extent * inner
@@ -103,13 +105,13 @@ enum Indexing {
   }
 
   private static func addAll<T: LoopScalar>(
-    _ x: UnsafePointer<T>, _ inner: Int, at indices: UnsafePointer<T>, _ range: Range<Int>,
+    _ x: UnsafePointer<T>, _ inner: Int, at indices: UnsafePointer<Double>, _ range: Range<Int>,
     to y: UnsafeMutablePointer<T>
   ) {
     if inner == 1 {
-      for i in range { y[indices[i].wholeNumber] += x[i] }
+      for i in range { y[Int(indices[i])] += x[i] }
     } else {
-      for i in range { add(x + i * inner, to: y + indices[i].wholeNumber * inner, count: inner) }
+      for i in range { add(x + i * inner, to: y + Int(indices[i]) * inner, count: inner) }
     }
   }
 
@@ -142,19 +144,5 @@ enum Indexing {
     } else {
       for task in 0..<outer * pieces { run(task) }
     }
-  }
-}
-
-extension LoopScalar {
-  /// The number as an `Int`, which it must be. The conversion of a generic number is a hundred times slower.
-  @inline(__always)
-  var wholeNumber: Int {
-    Self.self == Double.self ? Int(unsafeBitCast(self, to: Double.self)) : Int(unsafeBitCast(self, to: Float.self))
-  }
-
-  /// The largest number of this type that is not larger than `bound`.
-  static func largest(upTo bound: Int) -> Self {
-    let nearest = Self(bound)
-    return nearest > 0 && Int(exactly: nearest).map { $0 > bound } ?? true ? nearest.nextDown : nearest
   }
 }

@@ -25,22 +25,31 @@ struct SlidingWindow: Hashable, Sendable {
   /// The distance between neighboring entries of the window; 1 where they touch.
   var dilation = RowsAndColumns(1, 1)
 
-  /// The rows and columns between the first and the last entry of the window, both included.
+  /// The rows and columns between the first and the last entry of the window, both included. (Sizes are a caller's and may
+  /// be anything until they are checked.)
   var span: RowsAndColumns {
-    .init((size.rows - 1) * dilation.rows + 1, (size.columns - 1) * dilation.columns + 1)
+    func span(_ size: Int, _ dilation: Int) -> Int { saturatingSum(saturatingProduct(size - 1, dilation), 1) }
+    return .init(span(size.rows, dilation.rows), span(size.columns, dilation.columns))
+  }
+
+  /// The extents of the image with its padding.
+  private func padded(_ image: RowsAndColumns) -> RowsAndColumns {
+    .init(
+      saturatingSum(image.rows, saturatingSum(padding.top, padding.bottom)),
+      saturatingSum(image.columns, saturatingSum(padding.left, padding.right)))
   }
 
   /// The number of places that the window takes on an image.
   func positions(on image: RowsAndColumns) -> RowsAndColumns {
-    .init(
-      (image.rows + padding.top + padding.bottom - span.rows) / strides.rows + 1,
-      (image.columns + padding.left + padding.right - span.columns) / strides.columns + 1)
+    let (padded, span) = (padded(image), span)
+    return .init((padded.rows - span.rows) / strides.rows + 1, (padded.columns - span.columns) / strides.columns + 1)
   }
 
   /// The same window with the least padding for which it takes ⌈extent / stride⌉ places; an odd zero goes to the end.
   func paddedToSame(on image: RowsAndColumns) -> Self {
     func total(_ extent: Int, _ stride: Int, _ span: Int) -> Int {
-      max(0, ((extent + stride - 1) / stride - 1) * stride + span - extent)
+      // All places but the last lie before the extent, so that nothing but the span can be too large.
+      max(0, saturatingSum((extent - 1) / stride * stride - extent, span))
     }
     let rows = total(image.rows, strides.rows, span.rows)
     let columns = total(image.columns, strides.columns, span.columns)
@@ -66,8 +75,16 @@ struct SlidingWindow: Hashable, Sendable {
     if min(padding.top, padding.bottom, padding.left, padding.right) < 0 {
       stop(operation, "padding must not be negative", got: "\(padding)")
     }
-    let padded = RowsAndColumns(
-      image.rows + padding.top + padding.bottom, image.columns + padding.left + padding.right)
+    let (padded, span) = (padded(image), span)
+    // Extents that are no numbers any more are refused here, so that nothing behind this check can overflow.
+    let longest = [padded, span, strides, dilation].map { max($0.rows, $0.columns) }.max()!
+    if longest > Int(Int32.max) {
+      stop(
+        operation, "padded images, windows, strides and dilation must be at most \(Int32.max) long",
+        got:
+          "an image of \(text(padded)), a window that spans \(text(span)), strides \(text(strides)), dilation \(text(dilation))"
+      )
+    }
     if !isPositive(image) || padded.rows < span.rows || padded.columns < span.columns {
       stop(
         operation, "the window must fit into the padded image",

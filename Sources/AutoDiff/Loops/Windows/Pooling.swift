@@ -18,6 +18,10 @@ struct PoolingGeometry: Hashable, Sendable {
   func check(_ operation: String) {
     window.check(operation, on: input)
     if images < 0 || channels < 1 { stop(operation, "extents must be positive", got: "\(inputShape)") }
+    // Positions in an image are counted in 32 bits.
+    if saturatingProduct(input.rows, input.columns) > Int32.max {
+      stop(operation, "an image must have at most \(Int32.max) places", got: "\(inputShape)")
+    }
     // A window must meet the image, or it has no largest entry and no average.
     for (axis, name) in [(rows, "rows"), (columns, "columns")] {
       for place in 0..<axis.places where axis.entries(at: place).isEmpty {

@@ -71,7 +71,7 @@ struct Select: ElementwisePrimitive {
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         inputs[0].withView(T.self) { mask in
           inputs[1].withView(T.self) { a in
             inputs[2].withView(T.self) { b in

@@ -33,7 +33,7 @@ extension MatrixFactorization {
     let matrices = Array(a.shape.dropLast(2)).product
     let (rows, columns) = (a.shape[a.rank - 2], a.shape[a.rank - 1])
     let resultCount = resultShape(rows: rows, columns: columns).product
-    return .make(shape, T.self) { results in
+    return make(shape, T.self) { results in
       a.withEntries(T.self) { a in
         func factor(_ k: Int) {
           let result = results + k * resultCount
@@ -108,7 +108,7 @@ public enum Triangle: Hashable, Sendable {
   /// 1 in the half, `diagonal` on the diagonal, 0 elsewhere.
   func mask(_ n: Int, diagonal: Double = 1, as scalarType: ScalarType) -> Tensor {
     func make<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make([n, n], T.self) { entries in
+      .make([n, n], T.self, for: "triangle") { entries in
         for i in 0..<n {
           let row = entries + i * n
           row.update(repeating: self == .lower ? 1 : 0, count: i)

@@ -18,7 +18,7 @@ struct TriangularSystem: Primitive {
     let shape = shape(of: inputs)
     let (n, count, matrices) = (shape[shape.count - 2], shape[shape.count - 1], Array(shape.dropLast(2)).product)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { x in
+      make(shape, T.self) { x in
         inputs[1].withView(T.self) { StridedCopy.copy($0, to: x) }
         inputs[0].withView(T.self) { a in
           let (rowStride, columnStride) = (a.strides[a.strides.count - 2], a.strides[a.strides.count - 1])

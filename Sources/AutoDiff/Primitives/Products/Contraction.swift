@@ -34,7 +34,9 @@ package struct Contraction: BilinearPrimitive {
         got: "axes \(leftBatch + leftSummed) of \(a) and "
           + "\(rightBatch + rightSummed) of \(b)")
     }
-    return a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
+    let shape = a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
+    _ = shape.entryCount(name)
+    return shape
   }
 
   package func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
@@ -133,7 +135,7 @@ extension Contraction {
       if a.shape.isEmpty { return scaled(inputs[1], by: a.single) }
       if b.shape.isEmpty { return scaled(inputs[0], by: b.single) }
       let factors = factors(a, b, T.self)
-      return .make(shape, T.self) { multiply(factors, into: $0) }
+      return make(shape, T.self) { multiply(factors, into: $0) }
     }
     return a.scalarType == .float64 ? run(Double.self) : run(Float.self)
   }

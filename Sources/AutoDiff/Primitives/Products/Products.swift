@@ -42,8 +42,10 @@ public func dot(_ a: Tensor, _ b: Tensor) -> Tensor {
 /// All products of an entry of `a` with an entry of `b`.
 ///
 /// - Shapes: [a...] and [b...] → [a..., b...].
+/// - Complexity: as many entries as the product of both counts; stops where memory cannot hold them.
 public func outer(_ a: Tensor, _ b: Tensor) -> Tensor {
-  bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: [], rightSummed: []), .two(a, b))
+  _ = (a.shape + b.shape).entryCount("outer")
+  return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: [], rightSummed: []), .two(a, b))
 }
 
 /// The sum of products over paired axes.

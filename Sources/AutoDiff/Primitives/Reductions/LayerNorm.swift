@@ -112,12 +112,14 @@ private func rowShape(_ primitive: some Primitive, _ shape: [Int]) -> [Int] {
   return shape
 }
 
-private func evaluateRows<T: LoopScalar>(
-  _ x: Tensor, _ shape: [Int], _: T.Type,
-  _ body: (UnsafePointer<T>, _ rows: Int, _ columns: Int, UnsafeMutablePointer<T>) -> Void
-) -> Tensor {
-  let columns = x.shape[x.rank - 1]
-  return .make(shape, T.self) { y in x.withEntries(T.self) { body($0, x.count / columns, columns, y) } }
+extension Primitive {
+  fileprivate func evaluateRows<T: LoopScalar>(
+    _ x: Tensor, _ shape: [Int], _: T.Type,
+    _ body: (UnsafePointer<T>, _ rows: Int, _ columns: Int, UnsafeMutablePointer<T>) -> Void
+  ) -> Tensor {
+    let columns = x.shape[x.rank - 1]
+    return make(shape, T.self) { y in x.withEntries(T.self) { body($0, x.count / columns, columns, y) } }
+  }
 }
 
 /// The tensor with mean 0 and variance 1 along an axis: layer normalization, before its scale and shift.

@@ -9,7 +9,7 @@ struct Sum: LinearPrimitive {
     let x = inputs[0]
     if x.array.storage == nil { return Tensor(node: x.array.view(shape: shape, strides: [], offset: 0)) }
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in x.withView(T.self) { Reduction.sum($0, axes: axes, into: y) } }
+      make(shape, T.self) { y in x.withView(T.self) { Reduction.sum($0, axes: axes, into: y) } }
     }
     return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
   }
@@ -31,7 +31,7 @@ struct Extremum: Primitive {
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         inputs[0].withView(T.self) {
           if isMaximum {
             Reduction.maximum($0, axes: axes, into: y)

@@ -135,16 +135,18 @@ private func rowShape(_ name: String, _ shape: [Int]) -> [Int] {
   return shape
 }
 
-private func evaluateRows(
-  _ x: Tensor, _ shape: [Int],
-  _ double: (UnsafePointer<Double>, Int, Int, UnsafeMutablePointer<Double>) -> Void,
-  _ float: (UnsafePointer<Float>, Int, Int, UnsafeMutablePointer<Float>) -> Void
-) -> Tensor {
-  let (rows, columns) = (Array(x.shape.dropLast()).product, x.shape.last!)
-  if x.scalarType == .float64 {
-    return .make(shape, Double.self) { y in x.withEntries(Double.self) { double($0, rows, columns, y) } }
+extension Primitive {
+  fileprivate func evaluateRows(
+    _ x: Tensor, _ shape: [Int],
+    _ double: (UnsafePointer<Double>, Int, Int, UnsafeMutablePointer<Double>) -> Void,
+    _ float: (UnsafePointer<Float>, Int, Int, UnsafeMutablePointer<Float>) -> Void
+  ) -> Tensor {
+    let (rows, columns) = (Array(x.shape.dropLast()).product, x.shape.last!)
+    if x.scalarType == .float64 {
+      return make(shape, Double.self) { y in x.withEntries(Double.self) { double($0, rows, columns, y) } }
+    }
+    return make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } }
   }
-  return .make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } }
 }
 
 /// eˣ / Σ eˣ along an axis, without overflow. In derivatives nothing cancels where one entry is close to 1.

@@ -1,26 +1,30 @@
 /// Picks entries of a table along an axis by indices: the output has the indices' axes in place of that axis.
 ///
 /// Inputs: the table and the indices, which are whole numbers held in a tensor, so that they can differ between the
-/// examples of a batch. The first `batchRank` axes of both inputs run in parallel.
+/// examples of a batch. The indices may be of either scalar type, whatever that of the table; see
+/// ``Tensor/withIndices(_:_:)``. The first `batchRank` axes of both inputs run in parallel.
 struct Gather: Primitive {
   let axis: Int, batchRank: Int
   var name: String { "gather" }
+  var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
     let (table, indices) = (inputs[0].shape, inputs[1].shape)
     guard axis >= batchRank, axis < table.count, indices.count >= batchRank,
       table.prefix(batchRank) == indices.prefix(batchRank)
     else { stop("the axis must exist in the table", got: "axis \(axis), table \(table), indices \(indices)") }
-    return Array(table[..<axis] + indices[batchRank...] + table[(axis + 1)...])
+    let shape = Array(table[..<axis] + indices[batchRank...] + table[(axis + 1)...])
+    _ = shape.entryCount(name)
+    return shape
   }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let (table, indices) = (inputs[0], inputs[1])
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         table.withEntries(T.self) { table in
-          indices.withEntries(T.self) { indices in
+          indices.withIndices(self.name) { indices in
             let plan = IndexingPlan(self.name, axis, batchRank, inputs[0].shape, inputs[1].shape)
             plan.check(indices)
             for b in 0..<plan.batches {
@@ -68,6 +72,7 @@ struct Gather: Primitive {
 struct ScatterAdd: Primitive {
   let axis: Int, extent: Int, batchRank: Int
   var name: String { "scatterAdd" }
+  var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
     let (x, indices) = (inputs[0].shape, inputs[1].shape)
@@ -77,15 +82,17 @@ struct ScatterAdd: Primitive {
     else {
       stop("values must have the indices' shape at the axis", got: "axis \(axis), values \(x), indices \(indices)")
     }
-    return Array(x[..<axis] + [extent] + x[(axis + picked)...])
+    let shape = Array(x[..<axis] + [extent] + x[(axis + picked)...])
+    _ = shape.entryCount(name)
+    return shape
   }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         inputs[0].withEntries(T.self) { x in
-          inputs[1].withEntries(T.self) { indices in
+          inputs[1].withIndices(self.name) { indices in
             let plan = IndexingPlan(self.name, axis, batchRank, shape, inputs[1].shape)
             plan.check(indices)
             for b in 0..<plan.batches {
@@ -133,7 +140,7 @@ private struct IndexingPlan {
   var tableCount: Int { outer * extent * inner }
   var pickedCount: Int { outer * indexCount * inner }
 
-  func check<T: LoopScalar>(_ indices: UnsafePointer<T>) {
+  func check(_ indices: UnsafePointer<Double>) {
     if let bad = Indexing.firstInvalidIndex(indices, count: batches * indexCount, extent: extent) {
       stop(name, "indices must be whole numbers in 0..<\(extent)", got: "\(indices[bad]) at position \(bad)")
     }
@@ -141,21 +148,56 @@ private struct IndexingPlan {
 }
 
 extension Tensor {
+  /// Calls `body` with the entries of an untraced tensor of indices.
+  ///
+  /// Indices are always looked at as `Double`, which holds every whole number up to 2⁵³. Those of `.float32` are converted;
+  /// from 2²⁴ on they stop, because there they may already have been rounded to a neighbor.
+  func withIndices(_ operation: String, _ body: (UnsafePointer<Double>) -> Void) {
+    if scalarType == .float64 { return withEntries(Double.self, body) }
+    let limit = Float(scalarType.largestExactInteger)
+    let exact = withEntries(Float.self) { entries in
+      Tensor.make(shape, Double.self, for: operation) { exact in
+        for k in 0..<count {
+          if entries[k] >= limit {
+            stop(
+              operation, "indices of float32 must be less than \(scalarType.largestExactInteger), where it rounds",
+              got: "\(Int(exactly: entries[k]).map(String.init) ?? "\(entries[k])") at position \(k)",
+              hint: "Hold them in a tensor of float64.")
+          }
+          exact[k] = Double(entries[k])
+        }
+      }
+    }
+    exact.withEntries(Double.self, body)
+  }
+
   /// The entries at the given indices of an axis; the indices' axes take that axis's place.
   ///
-  /// - Parameter indices: whole numbers from 0 to the extent, as a tensor of this tensor's scalar type.
+  /// - Parameters:
+  ///   - indices: whole numbers from 0 to the extent. They may be of either scalar type, whatever this tensor's; in
+  ///     `.float32`, which rounds whole numbers from 2²⁴ on, larger ones stop.
+  ///   - axis: the axis along which is looked up.
   public func gathered(at indices: Tensor, axis: Int = 0) -> Tensor {
     bind(Gather(axis: normalizedAxis(axis, rank: rank, "gather"), batchRank: 0), .two(self, indices))
   }
 
-  /// The entries at the given indices of an axis, in that order.
+  /// The entries at the given indices of an axis, in that order. (No axis is longer than 2⁵³, up to which `Double` is exact.)
   public func gathered(at indices: [Int], axis: Int = 0) -> Tensor {
-    gathered(at: Tensor(indices.map(Double.init), as: scalarType), axis: axis)
+    gathered(at: Tensor(indices.map(Double.init)), axis: axis)
   }
 
   /// Zeros with `extent` entries along `axis`, to which this tensor's entries are added at the given indices; entries
   /// with the same index add up.
+  ///
+  /// - Parameters:
+  ///   - indices: whole numbers from 0 to `extent`, of either scalar type as those of ``gathered(at:axis:)-(Tensor,_)``.
+  ///   - axis: the first of the axes of this tensor that have the shape of the indices; in the result it is the axis of
+  ///     `extent` entries.
+  ///   - extent: the number of entries along that axis.
   public func scatterAdded(at indices: Tensor, axis: Int = 0, extent: Int) -> Tensor {
+    guard indices.rank <= rank else {
+      stop("scatterAdd", "values must have the axes of the indices", got: "values \(shape), indices \(indices.shape)")
+    }
     let rank = rank - indices.rank + 1
     return bind(
       ScatterAdd(axis: normalizedAxis(axis, rank: rank, "scatterAdd"), extent: extent, batchRank: 0),

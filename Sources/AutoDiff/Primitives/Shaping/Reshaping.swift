@@ -4,7 +4,7 @@ struct Reshape: LinearPrimitive {
   var name: String { "reshape" }
 
   func shape(of inputs: Inputs) -> [Int] {
-    guard inputs[0].count == target.product else {
+    guard inputs[0].count == target.entryCount(name) else {
       stop("the number of entries must stay the same", got: "\(inputs[0].shape) and \(target)")
     }
     return target
@@ -64,17 +64,13 @@ struct Broadcast: LinearPrimitive {
     else {
       stop("every extent must be 1 or that of the target, counted from the last axis", got: "\(source) and \(target)")
     }
+    _ = target.entryCount(name)
     return target
   }
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0].array
     let added = shape.count - x.shape.count
-    guard x.storage != nil || shape.product == 1 else {
-      // A single number has no memory to look at: make some.
-      let one = inputs[0].withUniqueStorage
-      return Tensor(node: one.view(shape: shape, strides: [Int](repeating: 0, count: shape.count), offset: 0))
-    }
     var strides = [Int](repeating: 0, count: added) + x.explicitStrides
     for axis in x.shape.indices where x.shape[axis] == 1 { strides[added + axis] = 0 }
     return Tensor(node: x.view(shape: shape, strides: strides, offset: x.offset))
@@ -96,30 +92,15 @@ struct Broadcast: LinearPrimitive {
 }
 
 extension Tensor {
-  /// A single number in memory of its own.
-  fileprivate var withUniqueStorage: ArrayNode {
-    let x = array
-    let storage = Storage.allocate(byteCount: x.scalarType.byteCount)
-    if x.scalarType == .float64 {
-      storage.base.storeBytes(of: x.single, as: Double.self)
-    } else {
-      storage.base.storeBytes(of: Float(x.single), as: Float.self)
-    }
-    return ArrayNode(shape: x.shape, scalarType: x.scalarType, storage: storage, offset: 0, strides: nil)
-  }
-
   /// The same entries, in row-major order, under another shape. At most one extent may be −1: it is inferred.
   public func reshaped(to shape: [Int]) -> Tensor {
     var target = shape
     if let unknown = shape.firstIndex(of: -1) {
-      let known = shape.enumerated().filter { $0.offset != unknown }.map(\.element).product
-      guard known > 0, count % known == 0, !shape.dropping([unknown]).contains(where: { $0 < 0 }) else {
+      let known = shape.dropping([unknown]).entryCount("reshape")
+      guard known > 0, count % known == 0 else {
         stop("reshape", "the extent -1 must be inferable", got: "\(self.shape) and \(shape)")
       }
       target[unknown] = count / known
-    }
-    if let negative = target.first(where: { $0 < 0 }) {
-      stop("reshape", "extents must not be negative", got: "\(negative)")
     }
     return target == self.shape ? self : bind(Reshape(target: target), .one(self))
   }

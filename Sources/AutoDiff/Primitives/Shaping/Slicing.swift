@@ -7,7 +7,7 @@ struct Slice: LinearPrimitive {
     let source = inputs[0].shape
     guard source.count == counts.count else { stop("one range per axis", got: "\(counts.count) for \(source)") }
     for axis in source.indices where counts[axis] > 0 {
-      let last = starts[axis] + (counts[axis] - 1) * steps[axis]
+      let last = saturatingSum(starts[axis], saturatingProduct(counts[axis] - 1, steps[axis]))
       guard starts[axis] >= 0, starts[axis] < source[axis], last >= 0, last < source[axis] else {
         stop("the range must lie within the axis", got: "\(starts[axis]) to \(last) on axis \(axis) of \(source)")
       }
@@ -20,7 +20,7 @@ struct Slice: LinearPrimitive {
     let strides = x.explicitStrides
     var offset = x.offset
     if shape.product > 0 { for axis in shape.indices { offset += starts[axis] * strides[axis] } }
-    return Tensor(node: x.view(shape: shape, strides: zip(strides, steps).map { $0 * $1 }, offset: offset))
+    return Tensor(node: x.view(shape: shape, strides: zip(strides, steps).map(saturatingProduct), offset: offset))
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Place(target: inputShape, starts: starts, steps: steps), .one(cotangent))
@@ -42,11 +42,12 @@ struct Place: LinearPrimitive {
     let source = inputs[0].shape
     guard source.count == target.count else { stop("ranks must agree", got: "\(source) and \(target)") }
     for axis in source.indices where source[axis] > 0 {
-      let last = starts[axis] + (source[axis] - 1) * steps[axis]
+      let last = saturatingSum(starts[axis], saturatingProduct(source[axis] - 1, steps[axis]))
       guard Swift.min(starts[axis], last) >= 0, Swift.max(starts[axis], last) < target[axis] else {
         stop("the input must fit into the target", got: "\(source) and \(target)")
       }
     }
+    _ = target.entryCount(name)
     return target
   }
   func evaluate(_ inputs: Inputs) -> Tensor {
@@ -54,12 +55,12 @@ struct Place: LinearPrimitive {
     let strides = shape.rowMajorStrides
     let x = inputs[0]
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         y.initialize(repeating: 0, count: shape.product)
         guard x.count > 0 else { return }
         let start = zip(starts, strides).map { $0 * $1 }.reduce(0, +)
         x.withEntries(T.self) {
-          StridedCopy.scatter($0, shape: x.shape, to: y + start, strides: zip(strides, steps).map { $0 * $1 })
+          StridedCopy.scatter($0, shape: x.shape, to: y + start, strides: zip(strides, steps).map(saturatingProduct))
         }
       }
     }
@@ -88,15 +89,16 @@ struct Concatenate: Primitive {
       guard input.rank == shape.count, input.shape.dropping([axis]) == shape.dropping([axis]) else {
         stop("shapes must agree but for axis \(axis)", got: inputs.map { "\($0.shape)" }.joined(separator: ", "))
       }
-      shape[axis] += input.shape[axis]
+      shape[axis] = saturatingSum(shape[axis], input.shape[axis])
     }
+    _ = shape.entryCount(name)
     return shape
   }
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let strides = shape.rowMajorStrides
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         var start = 0
         for input in inputs {
           if input.count > 0 {
@@ -148,16 +150,19 @@ public func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
   for tensor in tensors where tensor.shape != first.shape {
     stop("stack", "shapes must agree", got: "\(first.shape) and \(tensor.shape)")
   }
-  return concatenate(tensors.map { $0.expanded(at: axis) }, axis: normalizedAxis(axis, rank: first.rank + 1, "stack"))
+  let axis = normalizedAxis(axis, rank: first.rank + 1, "stack")
+  return concatenate(tensors.map { $0.expanded(at: axis) }, axis: axis)
 }
 
 extension Tensor {
-  /// Surrounds the tensor with zeros: `widths[k]` before and after axis k.
+  /// Surrounds the tensor with zeros: `widths[k]` before and after axis k. Stops at a negative width, and where memory
+  /// cannot hold the result.
   public func padded(_ widths: [(before: Int, after: Int)]) -> Tensor {
     guard widths.count == rank, widths.allSatisfy({ $0.before >= 0 && $0.after >= 0 }) else {
       stop("padded", "needs a pair of widths ≥ 0 for every axis", got: "\(widths) for \(shape)")
     }
-    let target = zip(shape, widths).map { $0 + $1.before + $1.after }
+    let target = zip(shape, widths).map { saturatingSum($0, saturatingSum($1.before, $1.after)) }
+    _ = target.entryCount("padded")
     return bind(Place(target: target, starts: widths.map(\.before), steps: shape.map { _ in 1 }), .one(self))
   }
 }

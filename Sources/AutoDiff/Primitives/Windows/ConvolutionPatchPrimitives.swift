@@ -18,7 +18,7 @@ struct ExtractPatches: LinearPrimitive {
     let (x, target) = (inputs[0], shape(of: inputs))
     let geometry = geometry(x.shape, channels: x.shape[x.rank - 1])
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(target, T.self) { patches in
+      make(target, T.self) { patches in
         x.withEntries(T.self) { Convolution.patches(geometry, images: 0..<geometry.images, of: $0, into: patches) }
       }
     }
@@ -61,7 +61,7 @@ struct AddPatches: LinearPrimitive {
     let (patches, target) = (inputs[0], shape(of: inputs))
     let geometry = forward.geometry(target, channels: target[target.count - 1])
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(target, T.self) { x in
+      make(target, T.self) { x in
         patches.withEntries(T.self) {
           Convolution.patchesAdjoint(geometry, images: 0..<geometry.images, of: $0, into: x)
         }

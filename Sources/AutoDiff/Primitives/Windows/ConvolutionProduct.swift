@@ -171,7 +171,7 @@ extension ConvolutionProduct {
     let geometry = extents.geometry
     let sets = extents.sets.product
     let shape = extents.shape(of: result)
-    return .make(shape, T.self) { target in
+    return make(shape, T.self) { target in
       inputs[0].withEntries(T.self) { a in
         inputs[1].withEntries(T.self) { b in
           if result == .weights, geometry.images == 1, sets > 1 {
@@ -229,7 +229,7 @@ public func convolution(
       got: "\(x.shape) and \(w.shape)", hint: x.rank == 2 ? "Add an axis of channels with expanded(at: -1)." : nil)
   }
   let (inputs, image) = (x.shape[x.rank - 1], RowsAndColumns(x.shape[x.rank - 3], x.shape[x.rank - 2]))
-  guard groups > 0, w.shape[2] * groups == inputs else {
+  guard groups > 0, saturatingProduct(w.shape[2], groups) == inputs else {
     stop(
       "convolution", "weights must have inputs / groups channels",
       got: "\(inputs) inputs, \(groups) groups and weights \(w.shape)")

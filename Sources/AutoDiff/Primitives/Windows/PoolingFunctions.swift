@@ -96,11 +96,9 @@ struct PooledPlaces: Hashable, Sendable {
   }
 
   /// Calls `body` with positions as whole numbers. Stops at one that is no position in an image.
-  func withIndices<T: LoopScalar>(
-    _ operation: String, _ positions: Tensor, _: T.Type, _ body: (UnsafePointer<Int32>) -> Void
-  ) {
+  func withIndices(_ operation: String, _ positions: Tensor, _ body: (UnsafePointer<Int32>) -> Void) {
     let count = positions.count
-    positions.withEntries(T.self) { positions in
+    positions.withIndices(operation) { positions in
       if let bad = Indexing.firstInvalidIndex(positions, count: count, extent: image.rows * image.columns) {
         stop(operation, "positions must lie in an image of \(image.rows * image.columns)", got: "\(positions[bad])")
       }

@@ -1,5 +1,7 @@
 /// Where the largest entry under each window lies: `row * columns + column` in its image, [..., h, w, channels] →
 /// [..., h', w', channels]. The first of equal entries counts. Constant almost everywhere, so its derivative is 0.
+///
+/// Positions are `.float64` whatever the type of the images, because `Float` rounds them from 2²⁴ on.
 struct MaximumPositions: Primitive {
   let places: PooledPlaces
   var name: String { "maxPool" }
@@ -10,13 +12,13 @@ struct MaximumPositions: Primitive {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { positions in
+      make(shape, Double.self) { positions in
         let count = shape.product
         x.withEntries(T.self) { x in
           withPooledScratch(Int32.self, count) { indices in
-            // The values are written where the positions go; they are read again by index.
-            Pooling.maximum(geometry, x, into: positions, index: indices)
-            for k in 0..<count { positions[k] = T(indices[k]) }
+            // The values are read again by index.
+            withPooledScratch(T.self, count) { Pooling.maximum(geometry, x, into: $0, index: indices) }
+            for k in 0..<count { positions[k] = Double(indices[k]) }
           }
         }
       }
@@ -36,6 +38,7 @@ struct MaximumPositions: Primitive {
 struct GatherPooled: Primitive {
   let places: PooledPlaces
   var name: String { "maxPoolGather" }
+  var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
     let shape = places.outputShape(name, inputs[0].shape)
@@ -47,9 +50,9 @@ struct GatherPooled: Primitive {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         x.withEntries(T.self) { x in
-          places.withIndices(name, inputs[1], T.self) { Pooling.gather(geometry, x, index: $0, into: y) }
+          places.withIndices(name, inputs[1]) { Pooling.gather(geometry, x, index: $0, into: y) }
         }
       }
     }
@@ -72,6 +75,7 @@ struct GatherPooled: Primitive {
 struct ScatterPooled: Primitive {
   let places: PooledPlaces
   var name: String { "maxPoolScatter" }
+  var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
     guard inputs[1].shape == inputs[0].shape else {
@@ -84,9 +88,9 @@ struct ScatterPooled: Primitive {
     let (y, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { x in
+      make(shape, T.self) { x in
         y.withEntries(T.self) { y in
-          places.withIndices(name, inputs[1], T.self) { Pooling.maximumGradient(geometry, y, index: $0, into: x) }
+          places.withIndices(name, inputs[1]) { Pooling.maximumGradient(geometry, y, index: $0, into: x) }
         }
       }
     }
@@ -117,7 +121,7 @@ struct AveragePool: LinearPrimitive {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         x.withEntries(T.self) { Pooling.average(geometry, dividedBy: divisor.loopDivisor, $0, into: y) }
       }
     }
@@ -143,7 +147,7 @@ struct SpreadAverages: LinearPrimitive {
     let (y, shape) = (inputs[0], shape(of: inputs))
     let geometry = places.geometry(name, shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { x in
+      make(shape, T.self) { x in
         y.withEntries(T.self) { Pooling.averageGradient(geometry, dividedBy: divisor.loopDivisor, $0, into: x) }
       }
     }

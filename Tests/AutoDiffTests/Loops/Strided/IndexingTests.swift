@@ -16,12 +16,12 @@ import Testing
         #expect(Indexing.firstInvalidIndex(indices, count: 40, extent: 5) == place, "\(bad) at \(place)")
       }
     }
-    var many = [Float](repeating: 4, count: 100_000)
+    var many = [Double](repeating: 4, count: 100_000)
     for place in [99_999, 70_000, 3] {
       many[place] = 5
       #expect(Indexing.firstInvalidIndex(many, count: many.count, extent: 5) == place)
     }
-    let largest = Float(1 << 24)
+    let largest = Double(1 << 24)
     #expect(Indexing.firstInvalidIndex([largest], count: 1, extent: 1 << 24) == 0)
     #expect(Indexing.firstInvalidIndex([largest], count: 1, extent: 1 << 24 + 1) == nil)
   }
@@ -37,7 +37,7 @@ import Testing
 
   private func check<T: LoopScalar>(_: T.Type, _ outer: Int, _ extent: Int, _ inner: Int, _ count: Int) {
     var generator = StridedNoise(5)
-    let indices = (0..<count).map { _ in T(Int.random(in: 0..<extent, using: &generator)) }
+    let indices = (0..<count).map { _ in Double(Int.random(in: 0..<extent, using: &generator)) }
     #expect(Indexing.firstInvalidIndex(indices, count: count, extent: extent) == nil)
     let table = (0..<outer * extent * inner).map { _ in T(Float.random(in: -1...1, using: &generator)) }
     // Sums of these are exact, in whatever order.
