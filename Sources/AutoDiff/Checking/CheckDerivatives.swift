@@ -30,21 +30,23 @@
 ///   - seed: of the directions.
 ///   - tolerance: the relative difference that is allowed, entry by entry: from central differences, by default 10⁻⁶; and
 ///     of a `.float32` derivative from that in double precision, by default 2·10⁻⁴. Twice as much for every further order.
-///     Identities that hold but for rounding are held to 10⁻⁹, four times as much for every further order.
+///     Identities that hold but for rounding are held to 10⁻⁹, four times as much for every further order. Since rules of
+///     float32 functions may bring along constants of that type, both are 2·10⁻⁵ and 10⁻⁵ for them.
+///   - batching: whether f, its forward derivative and its pullback are also compared with themselves under `vmap`.
 /// - Returns: the report. Nothing is thrown but what `f` throws at x; elsewhere a throw is the end of the domain.
 /// - Complexity: for order 1 and n entries of which all are looked at, about 45 + 6n evaluations of f and n forward
 ///   derivatives, and a pullback for every output entry; as much of the gradient for order 2, and so on. Where something
 ///   is in doubt, 45 evaluations for every entry concerned.
 public func checkDerivatives<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T, orders: ClosedRange<Int> = 1...2, directions: Int = 2, seed: UInt64 = 0,
-  tolerance: Double? = nil
+  tolerance: Double? = nil, batching: DerivativeReport.Batching = .unchecked
 ) rethrows -> DerivativeReport {
   if orders.lowerBound < 1 { stop("checkDerivatives", "orders start at 1", got: "\(orders)") }
   if directions < 1 { stop("checkDerivatives", "at least one direction is needed", got: "\(directions)") }
   let leaves = x.leaves
   let isSingle = (leaves + (try f(x).leaves)).contains { $0.scalarType == .float32 }
   var check = DerivativeCheck(
-    x: leaves, isSingle: isSingle, directionCount: directions, tolerance: tolerance,
+    x: leaves, isSingle: isSingle, directionCount: directions, batching: batching, tolerance: tolerance,
     report: DerivativeReport(orders: orders, seed: seed, tolerance: tolerance ?? (isSingle ? 2e-4 : 1e-6)))
   withoutActuallyEscaping(f) { f in check.run { try f(x.replacingLeaves(with: $0)).leaves } }
   return check.report

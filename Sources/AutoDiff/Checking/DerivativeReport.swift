@@ -18,6 +18,8 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
     case adjoint = "Pullback against forward derivative"
     /// The derivative of a `.float32` function = the same rules in double precision, but for rounding.
     case precision = "Derivative in float32 against the same in float64"
+    /// `vmap` of f, of its forward derivative and of its pullback = a loop over examples.
+    case batching = "vmap against a loop"
     /// Reverse over reverse = forward over reverse.
     case symmetry = "Symmetry of the Hessian"
   }
@@ -117,6 +119,15 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
         return text + ": f throws or is not finite at all points nearby; try a point farther inside its domain"
       }
     }
+  }
+
+  /// Whether rules of batching are checked with the derivatives.
+  public enum Batching: Sendable {
+    /// f is not run under `vmap`.
+    case unchecked
+    /// f, its forward derivative and its pullback are also run under `vmap`, at x and two points near it. Functions whose
+    /// control flow reads numbers stop there.
+    case checked
   }
 
   /// What a check says of the derivatives.

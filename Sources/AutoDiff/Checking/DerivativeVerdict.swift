@@ -8,7 +8,9 @@ extension DerivativeCheck {
     case undecided(DerivativeReport.Unresolved)
   }
 
-  private enum EntryJudgement { case right, suspect(LineSamples.Estimate), undecided(DerivativeReport.Unresolved.Reason) }
+  private enum EntryJudgement {
+    case right, suspect(LineSamples.Estimate), undecided(DerivativeReport.Unresolved.Reason)
+  }
 
   /// The relative error of a derivative that must be visible: 0.1 %, which is far more than what passes.
   private var visible: Double { max(1e-3, tolerance) }
@@ -73,7 +75,8 @@ extension DerivativeCheck {
       let peak = largest([a[entry], b[entry], c[entry], d[entry], center])
       let rounding = 64 * Double.ulpOfOne * peak
       // Not-a-number is in doubt too.
-      return !((value - direction.tangent[entry]).magnitude <= tolerance * size + rounding
+      return
+        !((value - direction.tangent[entry]).magnitude <= tolerance * size + rounding
         && kink <= 10 * tolerance * size + rounding / fine)
     }
   }
@@ -95,13 +98,15 @@ extension DerivativeCheck {
     guard let estimate = samples.derivative(entry) else { return .undecided(.outsideDomain) }
     let computed = direction.tangent[entry] * factor
     let magnitude = subject.magnitude(entry, peak: samples.peaks[entry])
-    let rounding = 64 * Double.ulpOfOne * magnitude
+    let reference = factor * reference(direction, subject, output: entry)
+    // In float32 the constants of rules are rounded, and may cancel.
+    let rounding =
+      64 * Double.ulpOfOne * magnitude + (isSingle ? 16 * ScalarType.float32.epsilon * reference : 0)
     let size = max(computed.magnitude, estimate.value.magnitude)
     let gap = (computed - estimate.value).magnitude
     let tolerance = tolerance(subject.order)
     if gap > tolerance * size + 4 * estimate.error + rounding { return .suspect(estimate) }
     // The largest derivative of the same leaves is what errors are measured by.
-    let reference = factor * reference(direction, subject, output: entry)
     if 4 * estimate.error <= visible * max(size, reference) || estimate.error <= rounding { return .right }
     // A derivative that vanishes has no relative error; then it should vanish beside the value.
     if size <= 8 * estimate.error, estimate.error <= tolerance * magnitude { return .right }
@@ -142,11 +147,32 @@ extension DerivativeCheck {
     return gap <= 4 * estimate.error + 16 * factor * spread[entry]
   }
 
-  /// Whether differences at other points say the same.
+  /// Whether differences at other points of the line say the same, and at points near x, where rounding and kinks have
+  /// other effects but a wrong rule has the same.
   private func isConfirmed(
     _ entry: Int, _ first: LineSamples.Estimate, _ direction: Direction, _ subject: Subject, _ factor: Double
   ) -> Bool {
-    [0.77, 1.31].allSatisfy { offset in
+    let factor0 = factor
+    func isWrongBeside(_ motion: Double, _ random: inout RandomGenerator) -> Bool {
+      let point = inputs.tensors(Self.moved(entries(of: x), by: motion, &random))
+      guard let value = subject.exact.value(at: point),
+        let tangent = subject.exact.tangent(at: point, along: inputs.tensors(direction.entries))?.tangent,
+        let estimate = LineSamples(
+          center: entries(of: value), line(subject.exact, direction.entries, factor: factor0, from: point)
+        ).derivative(entry)
+      else { return false }
+      let computed = entries(of: tangent)[entry] * factor0
+      let (old, new) = (direction.tangent[entry] * factor0 - first.value, computed - estimate.value)
+      let sizes = (
+        max(direction.tangent[entry].magnitude * factor0, first.value.magnitude),
+        max(computed.magnitude, estimate.value.magnitude)
+      )
+      return new.magnitude > tolerance(subject.order) * sizes.1 + 4 * estimate.error && (old < 0) == (new < 0)
+        && 3 * new.magnitude / sizes.1 > old.magnitude / sizes.0
+    }
+    var random = RandomGenerator(seed: report.seed &+ 2)
+    for _ in 0..<2 where !isWrongBeside(0x1p-8, &random) { return false }
+    return [0.77, 1.31].allSatisfy { offset in
       let samples = LineSamples(
         center: subject.center, offset: offset, line(subject.exact, direction.entries, factor: factor))
       guard let second = samples.derivative(entry) else { return false }

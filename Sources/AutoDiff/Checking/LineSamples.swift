@@ -45,7 +45,16 @@ struct LineSamples {
       // of that size, too seldom for the differences to see.
       let floor = Double.ulpOfOne / 2 * peaks[entry]
       let points = row.compactMap { $0?[entry] }.filter(\.isFinite)
-      return points.count == row.count ? max(floor, Self.noise(points)) : 8 * floor
+      if points.count != row.count { return 8 * floor }
+      if points.contains(where: { $0 != center[entry] }) { return max(floor, Self.noise(points)) }
+      // Constant near by, but not on either side farther out: a staircase, whose steps are its rounding errors.
+      func firstStep(_ values: [[Double]?]) -> Double? {
+        values.reversed().lazy.compactMap { $0.map { ($0[entry] - center[entry]).magnitude } }.first {
+          $0 > 0 && $0.isFinite
+        }
+      }
+      guard let right = firstStep(forward), let left = firstStep(backward) else { return floor }
+      return max(floor, right, left)
     }
     (self.steps, self.center, self.forward, self.backward, self.peaks) = (steps, center, forward, backward, peaks)
   }
@@ -97,9 +106,10 @@ struct LineSamples {
     var candidates: [Estimate] = []
     var previous: [Double] = []
     var previousBend: Double?
+    var previousChange: Double?
     for (k, h) in steps.enumerated() {
       guard let (plus, minus, width) = sample(k, entry, side) else {
-        (previous, previousBend) = ([], nil)
+        (previous, previousBend, previousChange) = ([], nil, nil)
         continue
       }
       var row = [(plus - minus) / width]
@@ -112,13 +122,20 @@ struct LineSamples {
         if let previousBend { kink = ((Self.ratio * bend - previousBend) / (Self.ratio - 1)).magnitude / 2 }
         previousBend = bend
       }
+      // Where the differences do not draw together, as where a slope has no limit, their distance bounds nothing.
+      var isSettling = false
+      if let coarser = previous.first {
+        let change = (row[0] - coarser).magnitude
+        isSettling = previousChange.map { change <= 0.5 * $0 + rounding } ?? false
+        previousChange = change
+      }
       for column in 0..<min(previous.count, 4) {
         let (fine, coarse) = (row[column], previous[column])
         let power = side == .both ? 2 * column + 2 : column + 1
         let value = fine + (fine - coarse) / (pow(Self.ratio, Double(power)) - 1)
         row.append(value)
         let truncation = max((value - fine).magnitude, (value - coarse).magnitude)
-        candidates.append(Estimate(value: value, error: truncation + rounding + kink))
+        if isSettling { candidates.append(Estimate(value: value, error: truncation + rounding + kink)) }
       }
       previous = row
     }

@@ -21,6 +21,9 @@ struct PrecisionView {
   /// f(x).
   func value(at x: [Tensor]) -> [Tensor]? { run([x]) { try f($0[0]) } }
 
+  /// f(x) in the types and the precision of the function itself.
+  func shown(at x: [Tensor]) -> [Tensor]? { try? f(dress(x, types, nil)) }
+
   /// J d, after f(x).
   func tangent(at x: [Tensor], along d: [Tensor]) -> (value: [Tensor], tangent: [Tensor])? {
     let both = run([x, d]) {

@@ -41,10 +41,11 @@ import Testing
   @Test(arguments: ScalarType.allCases) func nearKinks(_ type: ScalarType) {
     var random = RandomGenerator(seed: 1)
     let kinks: [(String, (Tensor) -> Tensor)] = [
-      ("relu", relu), ("abs", abs), ("clamp", { clamp($0, min: 0, max: 0.3) }), ("square of relu", { square(relu($0)) }),
+      ("relu", relu), ("abs", abs), ("clamp", { clamp($0, min: 0, max: 0.3) }),
+      ("square of relu", { square(relu($0)) }),
       ("maximum", { maximum($0 * 2, $0 * $0) }), ("sum", { relu($0).sum() }),
     ]
-    for trial in 0..<40 {
+    for trial in 0..<20 {
       for (name, f) in kinks {
         let distance = Self.magnitude(-12...0, &random) * (random.uniform() < 0.5 ? -1 : 1)
         // Once the kink lies at 0, where the argument is as exact as can be, and once at 0.5.
@@ -71,7 +72,7 @@ import Testing
       ("softmax", { softmax($0) }), ("arctan", arctan), ("sum", { tanh($0).sum() }),
     ]
     for (name, f) in functions {
-      for x in [5.0, 8, 12, 15, 18, 19.5, 25, 37, 50, 80, 300] {
+      for x in [5.0, 12, 15, 18, 19.5, 37, 300] {
         for sign in [1.0, -1.0] {
           expectNotWrong(checkDerivatives(of: f, at: Tensor([sign * x], as: type)), "\(name) at \(sign * x)")
           expectNotWrong(
@@ -90,9 +91,10 @@ import Testing
       ("sum of squares", false, { ($0 * $0).sum() }), ("1 + x", false, { 1 + $0 }), ("sin", false, sin),
       ("product", false, { $0 * $0.sum() }), ("tanh", false, tanh), ("logsumexp", false, { logSoftmax($0) }),
     ]
-    for trial in 0..<12 {
+    for trial in 0..<5 {
       let x = Tensor(
-        [1e-8, 1e8] + (0..<3).map { _ in Self.magnitude(-8...8, &random) * (random.uniform() < 0.5 ? -1 : 1) }, as: type)
+        [1e-8, 1e8] + (0..<3).map { _ in Self.magnitude(-8...8, &random) * (random.uniform() < 0.5 ? -1 : 1) }, as: type
+      )
       for (name, isRight, f) in functions {
         expectNotWrong(
           checkDerivatives(of: f, at: x, seed: UInt64(trial)), "\(name) at \(x)",
@@ -109,7 +111,7 @@ import Testing
         return f(x - 0.5)
       }
     }
-    for _ in 0..<30 {
+    for _ in 0..<12 {
       let distance = Self.magnitude(-12...0, &random)
       for (name, f) in [("sqrt", sqrt), ("log", log), ("x√x", { $0 * sqrt($0) })] as [(String, (Tensor) -> Tensor)] {
         expectNotWrong(checkDerivatives(of: f, at: Tensor([distance, 2], as: type)), "\(name) at \(distance)")
@@ -141,13 +143,13 @@ import Testing
     #expect(report.unresolved.first?.reason == .outsideDomain)
   }
 
-  @Test(arguments: ScalarType.allCases, 0..<25) func ofRectifierNetworks(_ type: ScalarType, seed: Int) {
+  @Test(arguments: ScalarType.allCases, 0..<8) func ofRectifierNetworks(_ type: ScalarType, seed: Int) {
     var random = RandomGenerator(seed: UInt64(seed))
-    let x = Tensor.normal([7, 5], using: &random).as(type)
-    let targets = Tensor.normal([7, 2], using: &random).as(type)
+    let x = Tensor.normal([5, 3], using: &random).as(type)
+    let targets = Tensor.normal([5, 2], using: &random).as(type)
     let p = [
-      Tensor.normal([5, 12], using: &random).as(type), Tensor.normal([12], using: &random).as(type),
-      Tensor.normal([12, 2], using: &random).as(type),
+      Tensor.normal([3, 6], using: &random).as(type), Tensor.normal([6], using: &random).as(type),
+      Tensor.normal([6, 2], using: &random).as(type),
     ]
     // The constants of the closure are of the type that is checked; they do not keep it from double precision.
     let report = checkDerivatives(
@@ -157,7 +159,7 @@ import Testing
 
   @Test func whereMuchCancels() {
     var random = RandomGenerator(seed: 4)
-    for trial in 0..<20 {
+    for trial in 0..<6 {
       let x = Tensor.normal([4], using: &random)
       let functions: [(Tensor) -> Tensor] = [
         { square(sin($0)) + square(cos($0)) - 1 }, { ($0 * 1e9 + 1) - $0 * 1e9 }, { softmax($0).sum() },
@@ -215,13 +217,12 @@ private struct FaultyMap: Primitive {
 
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let a = weights(times: fault == .batch ? 1.001 : 1, as: inputs[0].scalarType)
-    // The value is right in other entries, so that the wrong one has to be found.
-    return matmul(fault == .batch ? sin(inputs[0]) + stopGradient(inputs[0]) * 0 : sin(inputs[0]), a.transposed)
+    return matmul(sin(inputs[0]), a.transposed)
   }
 }
 
 @Suite struct WrongDerivativeTests {
-  private static let sizes = [1, 2, 3, 7, 20, 41, 64, 100]
+  private static let sizes = [1, 2, 5, 20, 41, 100]
 
   private func map(_ fault: FaultyMap.Fault, _ size: Int, _ seed: UInt64) -> (FaultyMap, Tensor) {
     var random = RandomGenerator(seed: seed)
@@ -234,14 +235,15 @@ private struct FaultyMap: Primitive {
   }
 
   @Test(arguments: sizes, ScalarType.allCases) func inOneEntryIsCaught(_ size: Int, _ type: ScalarType) throws {
-    let seeds = size > 20 ? 0..<UInt64(1) : 0..<4
+    let seeds = size > 10 ? 0..<UInt64(1) : 0..<4
     for seed in seeds {
       for fault in FaultyMap.Fault.allCases where fault != .batch {
         if fault == .transposed, size == 1 { continue }
         let (map, x) = map(fault, size, seed)
         let report = checkDerivatives(of: { bind(map, $0) }, at: x.as(type), seed: seed)
         #expect(
-          report.verdict == (fault == .none ? .right : .wrong), "\(fault), size \(size), \(type), seed \(seed): \(report)")
+          report.verdict == (fault == .none ? .right : .wrong),
+          "\(fault), size \(size), \(type), seed \(seed): \(report)")
         guard fault != .none, let failure = report.failures.first else { continue }
         #expect(failure.order == (fault == .second ? 2 : 1))
         let place = DerivativeReport.Place(leaf: 0, index: [map.column])
@@ -250,14 +252,13 @@ private struct FaultyMap: Primitive {
     }
   }
 
-  /// A batch rule shows in the derivatives of what is computed with it: here the rule for values is wrong, the rule for
-  /// derivatives, made of other primitives, is not.
-  @Test(arguments: [1, 7, 41], ScalarType.allCases) func inABatchRuleIsCaught(_ size: Int, _ type: ScalarType) {
+  @Test(arguments: [1, 7, 41], ScalarType.allCases) func inABatchRuleIsCaught(_ size: Int, _ type: ScalarType) throws {
     let (map, x) = map(.batch, size, 5)
-    let rows = stack([x, x * 0.5]).as(type)
-    let report = checkDerivatives(
-      of: { (x: Tensor) in vmap { (row: Tensor) in bind(map, row) }(x) }, at: rows, orders: 1...1)
-    #expect(report.verdict == .wrong, "\(report)")
+    let report = checkDerivatives(of: { bind(map, $0) }, at: x.as(type), orders: 1...1, batching: .checked)
+    #expect(report.failures.map(\.law) == [.batching], "\(report)")
+    var right = map
+    right.fault = .none
+    try checkDerivatives(of: { bind(right, $0) }, at: x.as(type), orders: 1...1, batching: .checked).requirePassed()
   }
 
   /// A rule that is wrong in float32 only agrees with the differences of nothing, and must be seen all the same.
