@@ -1,27 +1,42 @@
 import Foundation
 
 /// The work of ``checkDerivatives(of:at:orders:directions:seed:tolerance:)``, on lists of leaves.
+///
+/// Everything is compared entry by entry, in double precision even for `.float32` functions, and wrong is called only
+/// what neither the error of the differences nor the rounding of the derivative itself explains. Both are measured, the
+/// latter only where something looks wrong.
 struct DerivativeCheck {
+  /// The point in double precision, and the types that its leaves have.
   let x: [Tensor]
-  let epsilon: Double
-  /// The magnitude of every leaf of x; 1 for zeros.
+  let types: [ScalarType]
+  let inputs: EntryLayout
+  /// What every entry of x is measured by: its magnitude, where it is zero that of its leaf, or 1.
   let scales: [Double]
+  /// Whether some input or output is `.float32`.
+  let isSingle: Bool
   let directionCount: Int
+  let batching: DerivativeReport.Batching
+  /// The relative difference allowed between derivatives and differences, both in double precision.
+  let tolerance: Double
   var report: DerivativeReport
-  private var random: RandomGenerator
+  var random: RandomGenerator
 
-  /// The relative difference allowed where only rounding makes one.
-  private func exactness(_ order: Int) -> Double { (epsilon < 1e-10 ? 1e-9 : 1e-4) * pow(4, Double(order - 1)) }
-
-  /// The relative difference from central differences allowed; every order loses digits.
-  private func tolerance(_ order: Int) -> Double { report.tolerance * pow(2, Double(order - 1)) }
-
-  init(x: [Tensor], epsilon: Double, directionCount: Int, report: DerivativeReport) {
-    (self.x, self.epsilon, self.directionCount, self.report) = (x, epsilon, directionCount, report)
-    scales = x.map { leaf in
-      let scale = largest(leaf.scalars)
-      return scale > 0 && scale.isFinite ? scale : 1
+  init(
+    x leaves: [Tensor], isSingle: Bool, directionCount: Int, batching: DerivativeReport.Batching, tolerance: Double?,
+    report: DerivativeReport
+  ) {
+    x = leaves.map { $0.as(.float64) }
+    types = leaves.map(\.scalarType)
+    inputs = EntryLayout(of: x)
+    scales = leaves.flatMap { leaf in
+      let entries = leaf.scalars
+      let whole = largest(entries)
+      let usable = 1e-150...1e150
+      return entries.map { usable.contains($0.magnitude) ? $0.magnitude : usable.contains(whole) ? whole : 1 }
     }
+    (self.isSingle, self.directionCount, self.batching, self.report) = (isSingle, directionCount, batching, report)
+    // Rules may bring along constants that are rounded to float32, also where the rest is computed in double precision.
+    self.tolerance = tolerance ?? (isSingle ? 2e-5 : 1e-6)
     random = RandomGenerator(seed: report.seed)
   }
 
@@ -29,315 +44,227 @@ struct DerivativeCheck {
   struct Subject {
     let order: Int
     let name: String
-    let isGradient: Bool
-    /// What an entry of every output leaf, or of a term that cancels in it, is measured by.
-    var magnitudes: [Double]
+    /// In double precision, and as it is.
+    let exact: PrecisionView
+    let own: PrecisionView
+    let outputs: EntryLayout
+    /// The types that its leaves show.
+    let outputTypes: [ScalarType]
+    /// The entries of its value.
+    let center: [Double]
+    /// For every output leaf, the magnitude of terms that may cancel in its entries.
+    let inherited: [Double]
+    /// For every input leaf, the largest derivative of every output leaf along it.
+    var references: [[Double]]
 
-    /// Rounding errors that derivatives along a direction of the magnitude of x may have, whatever their size.
-    func rounding(_ leaf: Int, _ epsilon: Double) -> Double { 64 * epsilon * magnitudes[leaf] }
+    /// How large a value, or a term that cancels in it, an entry has to do with. Where it vanishes, nothing is known of
+    /// what cancels, and 1 has to do.
+    func magnitude(_ entry: Int, peak: Double) -> Double {
+      let leaf = outputs.leaf(of: entry)
+      let size = max(peak, center[entry].magnitude)
+      let whole = size > 0 ? size : largest(center[outputs.ranges[leaf]])
+      return max(whole > 0 ? whole : 1, inherited[leaf])
+    }
   }
+
+  /// A line through x, with the derivative along it.
+  struct Direction {
+    /// One for every entry of x.
+    let entries: [Double]
+    /// The input entry, if there is only one.
+    let input: Int?
+    /// The derivative along it, in double precision.
+    let tangent: [Double]
+  }
+
+  // MARK: Orders
 
   /// Checks the first derivative of a function, then that of its derivatives, up to the highest order.
-  mutating func run(
-    _ f: TensorsFunction, order: Int, name: String, isGradient: Bool, magnitudes: [Double]
-  ) rethrows {
-    var subject = Subject(order: order, name: name, isGradient: isGradient, magnitudes: magnitudes)
+  mutating func run(_ f: @escaping TensorsFunction, order: Int = 1, name: String = "f", inherited: [Double]? = nil) {
+    let isGradient = order > 1 && name.hasPrefix("∇")
+    let own = PrecisionView(f: f, types: types, precision: .own)
+    let exact = isSingle ? PrecisionView(f: f, types: types, precision: .double) : own
+    guard let output = exact.value(at: x) else { return failBecauseOfError("the value", order, name) }
+    let outputs = EntryLayout(of: output)
+    let single = own.shown(at: x)
+    let subject = Subject(
+      order: order, name: name, exact: exact, own: own, outputs: outputs,
+      outputTypes: single?.map(\.scalarType) ?? output.map(\.scalarType), center: entries(of: output),
+      inherited: inherited ?? outputs.shapes.map { _ in 0 },
+      references: inputs.shapes.map { _ in outputs.shapes.map { _ in 0 } })
+    guard isFinite(output, "the value", subject) else { return }
+    if isSingle, let single, !isFinite(single, "the value", subject) { return }
+    let cotangent = randomLike(outputs, output)
     let directions = makeDirections()
-    let output = try f(x)
-    if !isFinite(output, "the value", subject, .finite) { return }
-    let cotangent = output.map { randomLike($0, scale: 1) }
+    var remainder: DerivativeReport.Failure?
     if order >= report.orders.lowerBound {
-      let (value, pullback) = try vjp(of: f, at: x)
-      compare(value, output, "the value under vjp", subject, .value)
-      for direction in directions {
-        try examine(f, output, pullback, along: direction, &subject)
-        if !report.passed { return }
-      }
+      remainder = examine(subject, directions, isGradient: isGradient)
     }
     guard report.passed, order < report.orders.upperBound else { return }
-    let largestMagnitude = subject.magnitudes.max() ?? 0
-    try run(
-      { try gradient(of: { product(cotangent, try f($0)) }, at: $0) }, order: order + 1, name: "∇⟨ȳ, \(name)⟩",
-      isGradient: true, magnitudes: scales.map { largestMagnitude / $0 })
-    guard report.passed, let direction = directions.first else { return }
-    try run(
-      { try jvp(of: f, at: $0, along: direction).tangent }, order: order + 1, name: "D[\(name)]·d",
-      isGradient: false, magnitudes: subject.magnitudes)
+    let magnitudes = outputs.shapes.indices.map { leaf in
+      outputs.ranges[leaf].reduce(subject.inherited[leaf]) { max($0, subject.magnitude($1, peak: 0)) }
+    }
+    let largestMagnitude = magnitudes.max() ?? 0
+    let leafScales = inputs.ranges.map { largest(scales[$0]) }
+    run(
+      { x in try gradient(of: { product(cotangent, try f($0)) }, at: x) }, order: order + 1,
+      name: "∇⟨ȳ, \(name)⟩", inherited: leafScales.map { largestMagnitude / max($0, .leastNormalMagnitude) })
+    if report.passed, let direction = directions.first {
+      let tangents = zip(inputs.tensors(direction), types).map { $0.as($1) }
+      run(
+        { x in try jvp(of: f, at: x, along: tangents).tangent }, order: order + 1, name: "D[\(name)]·d",
+        inherited: magnitudes)
+    }
+    // One power less than expected means that the second derivative is wrong, or a kink in the first one. It counts
+    // where the check of the next order has found it wrong.
+    if let remainder, report.verdict == .wrong { report.failures.insert(remainder, at: 1) }
   }
 
-  /// All laws along one direction.
+  /// All laws for one function.
+  ///
+  /// - Returns: what the Taylor remainder says against the second derivative, if anything.
   private mutating func examine(
-    _ f: TensorsFunction, _ output: [Tensor], _ pullback: Pullback<[Tensor], [Tensor]>, along direction: [Tensor],
-    _ subject: inout Subject
-  ) rethrows {
-    let (value, tangent) = try jvp(of: f, at: x, along: direction)
-    compare(value, output, "the value under jvp", subject, .value)
-    guard haveShapes(tangent, of: output, "the tangent", subject),
-      isFinite(tangent, "the forward derivative", subject, .finite)
-    else { return }
-    let samples = try LineSamples(of: f, at: x, along: direction, epsilon: epsilon)
-    for leaf in subject.magnitudes.indices {
-      if samples.isErratic(leaf, magnitude: subject.magnitudes[leaf]) {
-        fail(
-          .difference, subject, output: .init(leaf: leaf), computed: largest(tangent[leaf].scalars), expected: .nan,
-          "\(subject.name) jumps or is too noisy at x to have a derivative; its largest entry along the direction")
-        return
-      }
-      // What the value shows of terms that cancel in it, in units of its precision, counts like the value. Where it
-      // vanishes altogether, nothing is known of what cancels, and 1 has to do.
-      let peak = samples.peaks[leaf] > 0 ? samples.peaks[leaf] : 1
-      subject.magnitudes[leaf] = max(subject.magnitudes[leaf], peak, samples.noise[leaf] / epsilon)
+    _ start: Subject, _ directions: [[Double]], isGradient: Bool
+  ) -> DerivativeReport.Failure? {
+    var subject = start
+    guard let (value, pullback) = subject.exact.pullback(at: x) else {
+      failBecauseOfError("the pullback", subject.order, subject.name)
+      return nil
     }
-    try compareWithDifferences(f, samples, tangent, direction, subject)
-    try compareRemainders(f, samples, tangent, direction, subject)
-    try compareAdjoints(f, pullback, tangent, direction, subject)
-    if subject.isGradient {
-      let transposed = pullback(direction)
-      compare(tangent, transposed, "forward over reverse, against reverse over reverse,", subject, .symmetry)
+    compare(value, subject, "the value under vjp")
+    if batching == .checked, subject.order == 1 { compareBatches(subject) }
+    let coordinates = chooseCoordinates(order: subject.order)
+    let isComplete = coordinates.count == inputs.count
+    var suspect: DerivativeReport.Failure?
+    var remainders: (first: DerivativeReport.Failure?, second: DerivativeReport.Failure?) = (nil, nil)
+    var doubts: [DerivativeReport.Unresolved] = []
+    for (number, entries) in directions.enumerated() {
+      guard report.failures.isEmpty, let direction = differentiate(subject, entries, input: nil) else { return nil }
+      remember(direction, &subject)
+      let samples =
+        number == 0 ? LineSamples(center: subject.center, line(subject.exact, entries)) : nil
+      if let samples { noteResolution(samples, direction, subject) }
+      switch judge(direction, subject, samples) {
+      case .right: break
+      case .undecided(let doubt): doubts.append(doubt)
+      case .wrong(let failure): suspect = suspect ?? failure
+      }
+      if let samples { remainders = compareRemainders(samples, direction, subject) }
+      if suspect != nil { break }
+      compareAdjoints(pullback, direction, subject)
+      if isSingle { comparePrecisions(direction, subject) }
+      if isGradient { compareSymmetry(pullback, direction, subject) }
+      guard report.failures.isEmpty else { return nil }
+    }
+    // What a random direction could not resolve, its coordinates may.
+    if isComplete { doubts = [] }
+    var columns: [[Double]] = []
+    for input in coordinates where report.failures.isEmpty && (suspect == nil || isComplete) {
+      var unit = [Double](repeating: 0, count: inputs.count)
+      unit[input] = scales[input]
+      guard let direction = differentiate(subject, unit, input: input) else { return nil }
+      columns.append(direction.tangent)
+      switch judge(direction, subject, nil) {
+      case .right: break
+      case .undecided(let doubt): doubts.append(doubt)
+      case .wrong(let failure): report.failures.append(failure)
+      }
+      if isSingle, report.failures.isEmpty { comparePrecisions(direction, subject) }
+    }
+    if let suspect, report.failures.isEmpty { report.failures.append(suspect) }
+    guard report.failures.isEmpty else {
+      if let first = remainders.first { report.failures.append(first) }
+      return nil
+    }
+    compareRows(pullback, coordinates, columns, subject)
+    report.unresolved += doubts
+    return remainders.second
+  }
+
+  /// The derivative along a direction; nil after a failure.
+  private mutating func differentiate(_ subject: Subject, _ entries: [Double], input: Int?) -> Direction? {
+    guard let (value, tangent) = subject.exact.tangent(at: x, along: inputs.tensors(entries)) else {
+      failBecauseOfError("the forward derivative", subject.order, subject.name)
+      return nil
+    }
+    guard haveShapes(tangent, subject.outputs, "the tangent", subject),
+      isFinite(tangent, "the forward derivative", subject)
+    else { return nil }
+    if input == nil { compare(value, subject, "the value under jvp") }
+    return Direction(entries: entries, input: input, tangent: AutoDiff.entries(of: tangent))
+  }
+
+  /// Keeps the size of the derivative along all leaves, or along one of them.
+  private func remember(_ direction: Direction, _ subject: inout Subject) {
+    let sizes = subject.outputs.ranges.map { largest(direction.tangent[$0]) }
+    let used = inputs.ranges.map { range in range.contains { direction.entries[$0] != 0 } }
+    let isOfAll = used.count { $0 } > 1 || inputs.ranges.count == 1
+    for leaf in inputs.ranges.indices where used[leaf] {
+      // Along one leaf it is more telling than along all of them, which comes first.
+      subject.references[leaf] =
+        isOfAll ? zip(subject.references[leaf], sizes).map { max($0, $1) } : sizes
     }
   }
 
-  // MARK: Laws
+  /// The values of a function along a line.
+  func line(
+    _ view: PrecisionView, _ direction: [Double], factor: Double = 1, from point: [Tensor]? = nil
+  ) -> LineSamples.Line {
+    let start = entries(of: point ?? x)
+    return { step in
+      view.value(at: inputs.tensors(zip(start, direction).map { $0 + step * factor * $1 })).map { entries(of: $0) }
+    }
+  }
 
-  private mutating func compareWithDifferences(
-    _ f: TensorsFunction, _ samples: LineSamples, _ tangent: [Tensor], _ direction: [Tensor], _ subject: Subject
-  ) rethrows {
-    var worst: (excess: Double, place: DerivativeReport.Place, computed: Double, expected: Double)?
-    let tolerance = tolerance(subject.order)
-    for (leaf, tensor) in tangent.enumerated() where tensor.count > 0 {
-      let computed = tensor.scalars
-      report.comparisons += 1
-      guard let estimate = samples.derivative(leaf) else {
-        fail(
-          .finite, subject, output: .init(leaf: leaf, index: index(of: 0, in: tensor.shape)), computed: .nan,
-          expected: computed[0], "f is not finite at any two neighboring steps; the central difference")
-        return
-      }
-      let scale = max(largest(computed), largest(estimate.values))
-      let allowance = tolerance * scale + 4 * estimate.error + subject.rounding(leaf, epsilon)
-      if scale > estimate.rounding { report.resolution = max(report.resolution, estimate.error / scale) }
-      let isUnsettled =
-        estimate.truncation > max(10 * tolerance * scale, 8 * estimate.rounding, subject.rounding(leaf, epsilon))
-      for (place, (a, b)) in zip(computed, estimate.values).enumerated() {
-        let excess = (a - b).magnitude / allowance
-        // Differences that do not settle down prove nothing, and must not pass.
-        if excess > 1 || isUnsettled, excess >= worst?.excess ?? 0 {
-          worst = (excess, .init(leaf: leaf, index: index(of: place, in: tensor.shape)), a, b)
+  private mutating func noteResolution(_ samples: LineSamples, _ direction: Direction, _ subject: Subject) {
+    for range in subject.outputs.ranges {
+      let size = largest(direction.tangent[range])
+      for entry in range {
+        guard let error = samples.derivative(entry)?.error else { continue }
+        if size > 64 * Double.ulpOfOne * subject.magnitude(entry, peak: samples.peaks[entry]) {
+          report.resolution = max(report.resolution, error / size)
         }
       }
     }
-    guard let worst else { return }
-    let quantity = "the derivative along the direction"
-    guard worst.excess > 1 else {
-      fail(
-        .difference, subject, output: worst.place, computed: worst.computed, expected: worst.expected,
-        "central differences do not settle, so that \(subject.name) may not be smooth at x; \(quantity)")
-      return
-    }
-    let output = worst.place
-    let (epsilon, x) = (epsilon, x)
-    let culprit = try culprit(in: direction, significant: tolerance / 2) { part in
-      let computed = try jvp(of: f, at: x, along: part).tangent[output.leaf]
-      let samples = try LineSamples(of: f, at: x, along: part, epsilon: epsilon)
-      let place = zip(computed.shape.rowMajorStrides, output.index ?? []).reduce(0) { $0 + $1.0 * $1.1 }
-      return (computed.scalars[place], samples.derivative(output.leaf)?.values[place] ?? .nan)
-    }
-    fail(
-      .difference, subject, output: output, input: culprit?.place, computed: culprit?.computed ?? worst.computed,
-      expected: culprit?.expected ?? worst.expected, culprit == nil ? quantity : "the partial derivative")
-  }
-
-  private mutating func compareRemainders(
-    _ f: TensorsFunction, _ samples: LineSamples, _ tangent: [Tensor], _ direction: [Tensor], _ subject: Subject
-  ) rethrows {
-    var second: [Tensor]?
-    if subject.order < report.orders.upperBound {
-      second = try jvp(of: { try jvp(of: f, at: $0, along: direction).tangent }, at: x, along: direction).tangent
-    }
-    for (leaf, tensor) in tangent.enumerated() where tensor.count > 0 {
-      let first = tensor.scalars
-      let quadratic = second?[leaf].scalars
-      for (order, term) in [(2, nil), (3, quadratic)] where order == 2 || term != nil {
-        report.comparisons += 1
-        guard
-          case .shrinking(let slope, let isSteady, let coefficient) = samples.remainder(
-            leaf, first: first, second: term)
-        else {
-          continue
-        }
-        if subject.name == "f" {
-          if order == 2 { report.firstRemainderOrder = min(report.firstRemainderOrder ?? slope, slope) }
-          if order == 3 { report.secondRemainderOrder = min(report.secondRemainderOrder ?? slope, slope) }
-        }
-        // One power less means that the last term is wrong. Anything else is a sign change of the remainder, or noise.
-        let floor = report.tolerance * largest(term ?? first) + subject.rounding(leaf, epsilon)
-        if isSteady, (slope - Double(order - 1)).magnitude < 0.3, coefficient > floor {
-          fail(
-            .remainder, subject, order: subject.order + order - 2, output: .init(leaf: leaf), computed: slope,
-            expected: Double(order), "the observed order after the \(order == 2 ? "first" : "second") derivative")
-          // With a wrong first derivative the second says nothing.
-          break
-        }
-      }
-    }
-  }
-
-  private mutating func compareAdjoints(
-    _ f: TensorsFunction, _ pullback: Pullback<[Tensor], [Tensor]>, _ tangent: [Tensor], _ direction: [Tensor],
-    _ subject: Subject
-  ) rethrows {
-    // With signs chosen so that nothing cancels in ⟨ȳ, Jẋ⟩, a relative error of J shows as large as it is.
-    let cotangent = tangent.map { leaf in
-      let entries = leaf.scalars.map { $0 < 0 ? -0.5 - random.uniform() : 0.5 + random.uniform() }
-      return Tensor(entries, shape: leaf.shape, as: leaf.scalarType)
-    }
-    let pulled = pullback(cotangent)
-    guard haveShapes(pulled, of: x, "the cotangent", subject), isFinite(pulled, "the pullback", subject, .finite) else {
-      return
-    }
-    report.comparisons += 1
-    let (computed, left) = sum(pulled, direction)
-    let (expected, right) = sum(cotangent, tangent)
-    let floor = cotangent.indices.map { leaf in
-      largest(cotangent[leaf].scalars) * subject.rounding(leaf, epsilon) * Double(cotangent[leaf].count).squareRoot()
-    }
-    let allowance =
-      exactness(subject.order) * max(computed.magnitude, expected.magnitude)
-      + 64 * epsilon * (left + right) + floor.reduce(0, +)
-    if (computed - expected).magnitude <= allowance { return }
-    let x = x
-    let culprit = try culprit(in: direction, significant: exactness(subject.order)) { part in
-      (sum(pulled, part).value, sum(cotangent, try jvp(of: f, at: x, along: part).tangent).value)
-    }
-    fail(
-      .adjoint, subject, input: culprit?.place, computed: culprit?.computed ?? computed,
-      expected: culprit?.expected ?? expected, culprit == nil ? "⟨Jᵀȳ, ẋ⟩" : "this entry of Jᵀȳ")
-  }
-
-  /// Compares two lists that should agree but for rounding.
-  private mutating func compare(
-    _ a: [Tensor], _ b: [Tensor], _ quantity: String, _ subject: Subject, _ law: DerivativeReport.Law
-  ) {
-    guard report.passed, haveShapes(a, of: b, quantity, subject) else { return }
-    for leaf in a.indices where a[leaf].count > 0 {
-      report.comparisons += 1
-      let (p, q) = (a[leaf].scalars, b[leaf].scalars)
-      let allowance = exactness(subject.order) * max(largest(p), largest(q)) + subject.rounding(leaf, epsilon)
-      let worst = p.indices.max { (p[$0] - q[$0]).magnitude < (p[$1] - q[$1]).magnitude }!
-      if !((p[worst] - q[worst]).magnitude <= allowance) {
-        fail(
-          law, subject, output: .init(leaf: leaf, index: index(of: worst, in: a[leaf].shape)), computed: p[worst],
-          expected: q[worst], quantity)
-        return
-      }
-    }
-  }
-
-  private mutating func isFinite(
-    _ leaves: [Tensor], _ quantity: String, _ subject: Subject, _ law: DerivativeReport.Law
-  ) -> Bool {
-    for (leaf, tensor) in leaves.enumerated() {
-      guard let place = tensor.scalars.firstIndex(where: { !$0.isFinite }) else { continue }
-      let number = tensor.scalars[place]
-      fail(
-        law, subject, output: .init(leaf: leaf, index: index(of: place, in: tensor.shape)),
-        computed: number.isNaN ? .nan : number, expected: 0, quantity)
-      return false
-    }
-    return true
-  }
-
-  private mutating func haveShapes(_ a: [Tensor], of b: [Tensor], _ quantity: String, _ subject: Subject) -> Bool {
-    for (leaf, (tensor, model)) in zip(a, b).enumerated() where tensor.shape != model.shape {
-      fail(
-        .shape, subject, output: .init(leaf: leaf), computed: Double(tensor.rank), expected: Double(model.rank),
-        "\(quantity) has shape \(tensor.shape) instead of \(model.shape); its rank")
-      return false
-    }
-    return true
-  }
-
-  private mutating func fail(
-    _ law: DerivativeReport.Law, _ subject: Subject, order: Int? = nil, output: DerivativeReport.Place? = nil,
-    input: DerivativeReport.Place? = nil, computed: Double, expected: Double, _ quantity: String
-  ) {
-    report.failures.append(
-      .init(
-        law: law, order: order ?? subject.order, function: subject.name, output: output, input: input,
-        computed: computed, expected: expected, quantity: quantity))
   }
 
   // MARK: Directions
 
-  /// Random directions through all leaves; if there are several leaves, one along each of the first eight as well, so
+  /// Random directions through all entries; if there are several leaves, one along each of the first eight as well, so
   /// that a small leaf is not drowned by a large one.
-  private mutating func makeDirections() -> [[Tensor]] {
-    var directions = (0..<directionCount).map { _ in zip(x, scales).map { randomLike($0, scale: $1) } }
+  private mutating func makeDirections() -> [[Double]] {
+    var directions = (0..<directionCount).map { _ in scales.map { $0 * randomSign() } }
     if x.count > 1 {
-      for leaf in x.indices.prefix(8) where x[leaf].count > 0 {
-        directions.append(x.indices.map { $0 == leaf ? randomLike(x[$0], scale: scales[$0]) : .zeros(like: x[$0]) })
+      for range in inputs.ranges.prefix(8) where !range.isEmpty {
+        directions.append(scales.indices.map { range.contains($0) ? scales[$0] * randomSign() : 0 })
       }
     }
     return directions
   }
 
-  /// Random signs times numbers between 1/2 and 1: every entry takes part.
-  private mutating func randomLike(_ tensor: Tensor, scale: Double) -> Tensor {
-    let entries = (0..<tensor.count).map { _ -> Double in
-      let size = scale * (0.5 + 0.5 * random.uniform())
-      return random.next() & 1 == 0 ? size : -size
-    }
-    return Tensor(entries, shape: tensor.shape, as: tensor.scalarType)
+  /// The entries of x along which the derivative is looked at by itself: all if there are not too many, else a few.
+  private mutating func chooseCoordinates(order: Int) -> [Int] {
+    let limit = order == 1 ? 256 : order == 2 ? 64 : 16
+    if inputs.count <= limit { return Array(0..<inputs.count) }
+    return Array((0..<inputs.count).shuffled(using: &random).prefix(8))
   }
 
-  /// Finds the input entry that is to blame, given two linear functions of a direction that should agree: of two halves
-  /// of the entries, the one with the larger disagreement is halved again.
-  ///
-  /// - Returns: the entry and both derivatives with respect to it; nil if they agree there, so that no entry stands out.
-  private func culprit(
-    in direction: [Tensor], significant: Double, _ values: ([Tensor]) throws -> (computed: Double, expected: Double)
-  ) rethrows -> (place: DerivativeReport.Place, computed: Double, expected: Double)? {
-    let entries = direction.map(\.scalars)
-    let places = entries.indices.flatMap { leaf in entries[leaf].indices.map { (leaf, $0) } }
-    func part(_ range: Range<Int>) -> [Tensor] {
-      var kept = entries.map { [Double](repeating: 0, count: $0.count) }
-      for (leaf, place) in places[range] { kept[leaf][place] = entries[leaf][place] }
-      return zip(kept, direction).map { Tensor($0, shape: $1.shape, as: $1.scalarType) }
-    }
-    var range = 0..<places.count
-    while range.count > 1 {
-      let middle = range.lowerBound + range.count / 2
-      let halves = [range.lowerBound..<middle, middle..<range.upperBound]
-      let gaps = try halves.map { half -> Double in
-        let (computed, expected) = try values(part(half))
-        let gap = (computed - expected).magnitude
-        return gap.isNaN ? .infinity : gap
-      }
-      range = gaps[0] >= gaps[1] ? halves[0] : halves[1]
-    }
-    guard let (leaf, place) = range.first.map({ places[$0] }), entries[leaf][place] != 0 else { return nil }
-    let (computed, expected) = try values(part(range))
-    let gap = (computed - expected).magnitude
-    guard gap > significant * max(computed.magnitude, expected.magnitude) else { return nil }
-    let step = entries[leaf][place]
-    return (.init(leaf: leaf, index: index(of: place, in: x[leaf].shape)), computed / step, expected / step)
+  /// A random sign times a number between 1/2 and 1.
+  mutating func randomSign() -> Double {
+    let size = 0.5 + 0.5 * random.uniform()
+    return random.next() & 1 == 0 ? size : -size
+  }
+
+  private mutating func randomLike(_ layout: EntryLayout, _ leaves: [Tensor]) -> [Tensor] {
+    layout.tensors((0..<layout.count).map { _ in randomSign() })
   }
 }
 
 /// ⟨a, b⟩ over all leaves as a tensor, which can be differentiated.
 private func product(_ a: [Tensor], _ b: [Tensor]) -> Tensor {
   let type: ScalarType = b.allSatisfy { $0.scalarType == .float32 } ? .float32 : .float64
-  return zip(a, b).map { dot($0, $1).as(type) }.reduce(nil) { sum, part in sum.map { $0 + part } ?? part } ?? Tensor(0)
-}
-
-/// ⟨a, b⟩ over all leaves as a number, and the sum of the magnitudes of its terms.
-private func sum(_ a: [Tensor], _ b: [Tensor]) -> (value: Double, magnitude: Double) {
-  var result = (value: 0.0, magnitude: 0.0)
-  for (p, q) in zip(a, b) {
-    for (s, t) in zip(p.scalars, q.scalars) {
-      result.value += s * t
-      result.magnitude += (s * t).magnitude
-    }
+  return zip(a, b).map { dot($0.as($1.scalarType), $1).as(type) }.reduce(nil) { sum, part in
+    sum.map { $0 + part } ?? part
   }
-  return result
+    ?? Tensor(0)
 }

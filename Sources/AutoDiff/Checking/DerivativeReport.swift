@@ -14,8 +14,12 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
     case difference = "Forward derivative against central differences"
     /// The Taylor remainder is of second order, with the second derivative of third order.
     case remainder = "Order of the Taylor remainder"
-    /// ⟨ȳ, Jẋ⟩ = ⟨Jᵀȳ, ẋ⟩.
+    /// ⟨ȳ, Jẋ⟩ = ⟨Jᵀȳ, ẋ⟩, and entry by entry where J is small.
     case adjoint = "Pullback against forward derivative"
+    /// The derivative of a `.float32` function = the same rules in double precision, but for rounding.
+    case precision = "Derivative in float32 against the same in float64"
+    /// `vmap` of f, of its forward derivative and of its pullback = a loop over examples.
+    case batching = "vmap against a loop"
     /// Reverse over reverse = forward over reverse.
     case symmetry = "Symmetry of the Hessian"
   }
@@ -69,8 +73,77 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
     }
   }
 
+  /// A derivative of which the differences cannot tell whether it is right.
+  public struct Unresolved: Sendable, CustomStringConvertible {
+    /// Why they cannot.
+    public enum Reason: Sendable, Equatable {
+      /// The slopes on both sides of x differ: a kink lies at x, or nearer than `distance`, in units of the entry or,
+      /// along a random direction, of x.
+      case kink(left: Double, right: Double, distance: Double)
+      /// The function jumps, or is too noisy to have a derivative.
+      case jump
+      /// The function, or its derivative, loses so many digits that the difference shows only this share of it.
+      case rounding(share: Double)
+      /// f throws, or is not finite, at all points near x along the direction.
+      case outsideDomain
+    }
+
+    /// The order of the derivative.
+    public let order: Int
+    /// The function whose first derivative it is: `f`, or one made from derivatives of f.
+    public let function: String
+    /// The input entry; nil for a random direction through all of them.
+    public let input: Place?
+    /// The output entry.
+    public let output: Place?
+    /// Why nothing can be said.
+    public let reason: Reason
+
+    /// One sentence with a remedy.
+    public var description: String {
+      var text = "\(function)"
+      if order > 1 { text += " (order \(order))" }
+      text += input.map { ", input \($0)" } ?? ", along a random direction"
+      if let output { text += ", output \(output)" }
+      switch reason {
+      case .kink(let left, let right, let distance):
+        let slopes = String(format: "%.6g from the left and %.6g from the right", left, right)
+        let place = String(format: "%.2g", distance)
+        return text + ": a kink within \(place) of x, with slopes \(slopes); try a point farther from it"
+      case .jump: return text + ": the function jumps at x, or is too noisy to have a derivative; try another point"
+      case .rounding(let share):
+        let seen = String(format: "%.1g", share)
+        return text + ": rounding hides errors up to \(seen) of the derivative; scale f or x so that f loses fewer "
+          + "digits, or allow a larger tolerance"
+      case .outsideDomain:
+        return text + ": f throws or is not finite at all points nearby; try a point farther inside its domain"
+      }
+    }
+  }
+
+  /// Whether rules of batching are checked with the derivatives.
+  public enum Batching: Sendable {
+    /// f is not run under `vmap`.
+    case unchecked
+    /// f, its forward derivative and its pullback are also run under `vmap`, at x and two points near it. Functions whose
+    /// control flow reads numbers stop there.
+    case checked
+  }
+
+  /// What a check says of the derivatives.
+  public enum Verdict: String, Sendable {
+    /// All laws hold, and the differences are sharp enough to tell.
+    case right
+    /// Some law does not hold.
+    case wrong
+    /// No law is seen to fail, but for some derivative nothing can be said.
+    case undecided
+  }
+
   /// The laws that do not hold at the first function and direction where any does not; empty if all hold everywhere.
   public internal(set) var failures: [Failure] = []
+  /// The derivatives of which nothing can be said, and why. Orders above the first such are not looked at.
+  public internal(set) var unresolved: [Unresolved] = []
   /// Which orders were checked.
   public let orders: ClosedRange<Int>
   /// The seed that gives the same directions again.
@@ -87,10 +160,13 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
   /// The same after the second derivative: 3 if right.
   public internal(set) var secondRemainderOrder: Double?
 
-  /// Whether every law holds.
-  public var passed: Bool { failures.isEmpty }
+  /// Right, wrong, or undecided.
+  public var verdict: Verdict { !failures.isEmpty ? .wrong : unresolved.isEmpty ? .right : .undecided }
 
-  /// Throws this report unless every law holds.
+  /// Whether every law holds, and the differences could tell.
+  public var passed: Bool { verdict == .right }
+
+  /// Throws this report unless the verdict is ``Verdict/right``.
   public func requirePassed() throws(DerivativeReport) { if !passed { throw self } }
 
   /// One paragraph.
@@ -101,7 +177,14 @@ public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
     let observed =
       String(format: "differences resolve %.1g relative, allowed are %.1g", resolution, tolerance)
       + "; remainder orders \(order(firstRemainderOrder)) and \(order(secondRemainderOrder)); seed \(seed)"
-    if passed { return "Derivatives of \(name) are right in \(comparisons) comparisons (\(observed))." }
+    switch verdict {
+    case .right: return "Derivatives of \(name) are right in \(comparisons) comparisons (\(observed))."
+    case .undecided:
+      let rest = unresolved.count > 3 ? ". And \(unresolved.count - 3) more" : ""
+      return "Derivatives of \(name) are undecided. " + unresolved.prefix(3).map { "\($0)" }.joined(separator: ". ")
+        + "\(rest). (\(observed).)"
+    case .wrong: break
+    }
     return "Derivatives are wrong. " + failures.map { "\($0)" }.joined(separator: ". ") + ". (\(observed).)"
   }
 }

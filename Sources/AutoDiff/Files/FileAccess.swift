@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Whole files in and out.
 package enum FileAccess {
@@ -65,8 +66,14 @@ package enum FileAccess {
     let url = URL(fileURLWithPath: target)
     let mark = String(UInt64.random(in: .min ... .max), radix: 36)
     let temporary = url.deletingLastPathComponent().path + "/.\(url.lastPathComponent.prefix(100)).\(mark).partial"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let file = partialFiles.withLock { partial in
+      let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if file >= 0 { partial.insert(temporary) }
+      return file
+    }
     guard file >= 0 else { throw refuse("cannot be created: \(systemMessage()).") }
+    // After it has its final name, or is gone.
+    defer { partialFiles.withLock { _ = $0.remove(temporary) } }
     var isComplete = true
     if isReplacing { isComplete = fchmod(file, status.st_mode & 0o777) == 0 }
     for piece in pieces where isComplete { isComplete = write(piece, to: file) }
@@ -82,6 +89,20 @@ package enum FileAccess {
     }
     unlink(temporary)
     throw refuse("cannot be written: \(problem).")
+  }
+
+  /// The hidden files that exist at present.
+  private static let partialFiles = Mutex<Set<String>>([])
+
+  /// Removes all files that are being written, makes no new ones, and ends the program: for its handlers of signals.
+  ///
+  /// - Parameter end: ends the process at once.
+  package static func removePartialFiles(andThen end: () -> Never) -> Never {
+    // The lock is never given back, so that no file is made between its removal and the end.
+    partialFiles.withLock { partial -> Never in
+      for path in partial { unlink(path) }
+      end()
+    }
   }
 
   /// Writes one array of bytes as ``write(_:to:)-([UnsafeRawBufferPointer],_)`` does.

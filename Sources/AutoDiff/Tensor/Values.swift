@@ -13,7 +13,8 @@ extension Tensor {
   /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside ``vmap(_:)``.
   public var scalars: [Double] {
     let x = concrete("scalars")
-    if scalarType == .float64 {
+    // Its own type, not the shown one: a check may compute in a higher precision than it shows.
+    if x.scalarType == .float64 {
       return x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
     }
     return x.withEntries(Float.self) { UnsafeBufferPointer(start: $0, count: count).map(Double.init) }
@@ -22,7 +23,9 @@ extension Tensor {
   /// The entries in row-major order of a `.float32` tensor.
   public var floats: [Float] {
     guard scalarType == .float32 else { stop("floats", "the scalar type must be float32", got: scalarType.rawValue) }
-    return concrete("floats").withEntries(Float.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
+    let x = concrete("floats")
+    if x.scalarType == .float64 { return x.scalars.map(Float.init) }
+    return x.withEntries(Float.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
   }
 
   /// Whether every entry satisfies a condition.
@@ -36,7 +39,7 @@ extension Tensor {
 
   /// The row-major bytes of the entries, and the way back.
   package var rowMajorBytes: [UInt8] {
-    let x = concrete("bytes")
+    let x = concrete("bytes").as(scalarType)
     func bytes<T: LoopScalar>(_: T.Type) -> [UInt8] {
       x.withEntries(T.self) { Array(UnsafeRawBufferPointer(start: $0, count: count * MemoryLayout<T>.stride)) }
     }

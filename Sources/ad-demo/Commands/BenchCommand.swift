@@ -34,7 +34,6 @@ enum Bench: Command {
         let measurement = try Measurement(of: workload, as: type, budget: arguments[budget])
         if arguments[json] {
           print(json(measurement, limits, threads: threads))
-          fflush(nil)
         } else {
           table.append(row(measurement, limits))
         }

@@ -56,6 +56,9 @@ enum KernelCommand: Command {
   ]
 
   static func run(_ arguments: Arguments) throws {
+    if arguments.contains(labelColumn), arguments[data] == nil {
+      throw UsageError("--label-column means a column of the file that --data names, but there is no --data.")
+    }
     var table =
       try arguments[data].map { try ExampleTable(contentsOf: $0, labelColumn: arguments[labelColumn]) }
       ?? ExampleTable(Digits.bundled())

@@ -60,23 +60,31 @@ struct ExampleTable {
     switch preparation {
     case .raw: break
     case .standardized:
-      let centred = inputs - inputs.mean(axes: [0], keepingAxes: true)
+      // Within [−1, 1] no sum overflows, and no square vanishes beside the others.
+      let unit = Self.shrunk(inputs, axis: 0)
+      let centred = unit - unit.mean(axes: [0], keepingAxes: true)
       let deviation = sqrt(square(centred).mean(axes: [0], keepingAxes: true))
       // Rounding leaves a little of a column that is constant.
-      let rounding = abs(inputs).max(axes: [0], keepingAxes: true) * (Double.ulpOfOne * Double(count))
-      let isConstant = deviation .<= rounding
+      let isConstant = deviation .<= Double.ulpOfOne * Double(count)
       inputs = select(
         isConstant, .zeros(like: centred), centred / select(isConstant, .ones(like: deviation), deviation))
       let constants = Int(isConstant.sum().scalar)
       description += ", each column shifted and scaled to mean 0 and variance 1"
       if constants > 0 { description += " (\(constants) constant columns to 0)" }
     case .normalized:
-      let lengths = inputs.norm(axes: [1], keepingAxes: true)
+      let unit = Self.shrunk(inputs, axis: 1)
+      let lengths = unit.norm(axes: [1], keepingAxes: true)
       if let row = lengths.scalars.firstIndex(of: 0) {
         throw FileError(.unsupported, file: file, "example \(row + 1) is zero, so it cannot be scaled to length 1.")
       }
-      inputs = inputs / lengths
+      inputs = unit / lengths
       description += ", each example scaled to length 1"
     }
+  }
+
+  /// The numbers over the largest magnitude along an axis; zeros stay what they are.
+  private static func shrunk(_ inputs: Tensor, axis: Int) -> Tensor {
+    let largest = abs(inputs).max(axes: [axis], keepingAxes: true)
+    return inputs / select(largest .== 0, .ones(like: largest), largest)
   }
 }

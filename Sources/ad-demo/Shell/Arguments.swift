@@ -29,6 +29,9 @@ struct Arguments {
     for option in options { _ = try option.value(of: words[option.name] ?? []) }
   }
 
+  /// Whether an option stands in the call.
+  func contains<Value>(_ option: Option<Value>) -> Bool { words[option.name] != nil }
+
   /// The value of an option.
   subscript<Value>(option: Option<Value>) -> Value {
     do {

@@ -5,7 +5,17 @@ struct Program {
   /// The first one is what runs when no command is named.
   let commands: [any Command.Type]
   var output: (String) -> Void = { print($0, terminator: "") }
-  var complain: (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+  var complain: (String) -> Void = { StandardStream.error.write($0) }
+
+  /// Runs the command, and looks whether all that was printed has arrived.
+  ///
+  /// - Returns: The exit status, as ``run(_:)``; 1 where output was lost.
+  func runToTheEnd(_ line: [String], output stream: StandardStream = .output) -> Int32 {
+    let status = run(line)
+    guard let problem = stream.problem else { return status }
+    complain("ad-demo: the standard output is not complete: \(problem).\n")
+    return max(status, 1)
+  }
 
   /// - Returns: The exit status: 0 for success, 1 for a run that failed, 2 for a call that makes no sense.
   func run(_ line: [String]) -> Int32 {

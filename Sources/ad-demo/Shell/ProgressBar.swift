@@ -29,7 +29,7 @@ final class ProgressBar: Sendable {
   ///   - show: Where the text goes.
   init(
     _ title: String, total: Int, unit: String, terminalWidth: Int? = ProgressBar.widthOfTerminal(),
-    show: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+    show: @escaping @Sendable (String) -> Void = { StandardStream.error.write($0) }
   ) {
     self.title = title
     self.total = max(total, 0)
@@ -122,9 +122,14 @@ final class ProgressBar: Sendable {
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
 
-  /// The width of the terminal that the standard error goes to; nil if it goes elsewhere.
-  static func widthOfTerminal() -> Int? {
-    guard isatty(STDERR_FILENO) == 1 else { return nil }
+  /// The width of the terminal that the standard error goes to; nil if it goes elsewhere, or if the terminal, or the one
+  /// who sits before it, wants plain text.
+  static func widthOfTerminal(
+    isTerminal: Bool = isatty(STDERR_FILENO) == 1,
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> Int? {
+    let kind = environment["TERM"] ?? ""
+    guard isTerminal, !kind.isEmpty, kind != "dumb", (environment["NO_COLOR"] ?? "").isEmpty else { return nil }
     var size = winsize()
     guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
     return Int(size.ws_col)

@@ -112,13 +112,11 @@ enum BufferPool {
 
   /// The most bytes that are kept.
   static let capacity: Int = {
-    guard let text = ProcessInfo.processInfo.environment["AUTODIFF_POOL_BYTES"], !text.isEmpty else {
-      return MachineMemory.byteCount / 4
+    do throws(EnvironmentVariables.Problem) {
+      return try EnvironmentVariables.poolBytes() ?? MachineMemory.byteCount / 4
+    } catch {
+      error.stop()
     }
-    guard let count = Int(text), count >= 0 else {
-      stop("AUTODIFF_POOL_BYTES", "the capacity of the pool must be a number of bytes", got: "\"\(text)\"")
-    }
-    return count
   }()
 
   /// The bytes that are kept at present.

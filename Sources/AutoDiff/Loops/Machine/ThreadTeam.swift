@@ -50,13 +50,12 @@ public func withThreadLimit<R>(_ limit: Int, _ body: () throws -> R) rethrows ->
 private final class Team: Sendable {
   /// The number of threads including the caller: the cores this process may use, or `AUTODIFF_THREADS`.
   static let size: Int = {
-    guard let text = ProcessInfo.processInfo.environment["AUTODIFF_THREADS"], !text.isEmpty else {
-      return max(1, min(ProcessInfo.processInfo.activeProcessorCount, quota ?? .max))
+    do throws(EnvironmentVariables.Problem) {
+      return try EnvironmentVariables.threadCount()
+        ?? max(1, min(ProcessInfo.processInfo.activeProcessorCount, quota ?? .max))
+    } catch {
+      error.stop()
     }
-    guard let count = Int(text), (1...1024).contains(count) else {
-      stop("AUTODIFF_THREADS", "the number of threads must be from 1 to 1024", got: "\"\(text)\"")
-    }
-    return count
   }()
 
   /// The processor time that a container is granted, in cores, rounded up; more threads would only be throttled.

@@ -58,8 +58,10 @@ extension MatrixFactorization {
   /// The factors of every matrix. Throws the reason why the first bad one has none.
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
     let result = bind(self, .one(a))
-    try a.scalarType == .float64
-      ? check(result.beneathTraces(), of: a.beneathTraces(), Double.self) : check(result.beneathTraces(), of: a.beneathTraces(), Float.self)
+    // The numbers' own type: a check may compute in a higher precision than it shows.
+    let (factors, matrix) = (result.beneathTraces(), a.beneathTraces())
+    try matrix.scalarType == .float64
+      ? check(factors, of: matrix, Double.self) : check(factors, of: matrix, Float.self)
     return result
   }
 
