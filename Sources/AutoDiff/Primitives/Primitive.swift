@@ -11,7 +11,7 @@ public typealias Tangents = ShortList<Tensor?>
 /// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
 /// ``bind(_:_:)-(Primitive,Inputs)``.
 ///
-/// (``residuals`` has one, which is always right.)
+/// (``residuals`` and ``accumulateVJP(_:output:cotangent:argument:into:)`` have one, which is always right.)
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -34,6 +34,13 @@ public protocol Primitive: Sendable {
   /// The gradient of ⟨cotangent, output⟩ with respect to one input, of that input's shape, or nil where it is zero.
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor?
 
+  /// Adds the gradient that ``vjp(_:output:cotangent:argument:)`` gives to a sum; nil stands for zero.
+  ///
+  /// A primitive that touches only a part of an input, or gives most of its cotangent on as it is, states this to change
+  /// that part in place. For the last of the inputs that are followed, the cotangent is given up to it.
+  func accumulateVJP(
+    _ inputs: Inputs, output: Tensor, cotangent: consuming Tensor, argument: Int, into sum: inout Tensor?)
+
   /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
   /// others are shared by all examples. The output carries the example axis in front.
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor
@@ -53,6 +60,13 @@ public struct Residuals: OptionSet, Sendable {
 }
 
 extension Primitive {
+  /// The gradient, added.
+  public func accumulateVJP(
+    _ inputs: Inputs, output: Tensor, cotangent: consuming Tensor, argument: Int, into sum: inout Tensor?
+  ) {
+    if let part = vjp(inputs, output: output, cotangent: cotangent, argument: argument) { accumulate(&sum, part) }
+  }
+
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
 

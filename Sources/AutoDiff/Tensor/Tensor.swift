@@ -75,6 +75,11 @@ final class ArrayNode: Node, @unchecked Sendable {
     super.init(shape: shape, scalarType: scalarType, level: 0)
   }
 
+  deinit {
+    // Without this, a tensor of which a part was once looked at could never again be changed in place.
+    if let storage, storage.isShared { storage.removeNode() }
+  }
+
   /// Calls `body` with the address of the entry at index 0.
   @inline(__always)
   func withAddress<T: LoopScalar, R>(_ type: T.Type, _ body: (UnsafePointer<T>) throws -> R) rethrows -> R {
@@ -126,7 +131,7 @@ final class ArrayNode: Node, @unchecked Sendable {
         : Double(storage.base.assumingMemoryBound(to: Float.self)[offset])
       return ArrayNode(shape: shape, scalarType: scalarType, single: value)
     }
-    storage.markShared()
+    storage.addNode()
     return ArrayNode(
       shape: shape, scalarType: scalarType, storage: storage, offset: offset,
       strides: strides.describesRowMajorOrder(of: shape) ? nil : strides)

@@ -79,6 +79,21 @@ package final class Tape: Trace, @unchecked Sendable {
     return Tensor(node: TapeNode(self, output, index))
   }
 
+  package override func replaceSlice(
+    _ primitive: ReplaceSlice, with piece: Tensor, in base: consuming Tensor
+  ) -> Tensor {
+    if !isOpen { stopAtClosedTape(primitive.name) }
+    let parents = ShortList.two(
+      node(piece, TapeNode.self)?.index ?? -1, node(base, TapeNode.self)?.index ?? -1)
+    let (piece, whole) = (primal(of: piece), primal(of: base))
+    // What is recorded must not refer to the memory that is written to, nor must the node that is given up.
+    let kept = Inputs.two(piece.shapeOnly, whole.shapeOnly)
+    _ = consume base
+    let output = AutoDiff.replaceSlice(primitive, with: piece, in: consume whole)
+    entries.append(Entry(operation: primitive, inputs: kept, parents: parents, output: output.shapeOnly))
+    return Tensor(node: TapeNode(self, output, Int32(truncatingIfNeeded: entries.count - 1)))
+  }
+
   @inline(never)
   private func stopAtClosedTape(_ name: String) -> Never {
     stop(
@@ -134,19 +149,20 @@ package final class Tape: Trace, @unchecked Sendable {
         continue
       }
       guard let operation = entry.operation, let cotangent = cotangents[place].take() else { continue }
-      func contribute(_ argument: Int, _ parent: Int32) {
+      func contribute(_ argument: Int, _ parent: Int32, _ cotangent: consuming Tensor) {
         if parent < 0 { return }
-        if let deferral, deferral(Contribution(entry: entry, argument: argument, cotangent: cotangent)) { return }
-        if let part = operation.vjp(entry.inputs, output: entry.output, cotangent: cotangent, argument: argument) {
-          accumulate(&cotangents[Int(parent)], part)
-        }
+        if let deferral, deferral(Contribution(entry: entry, argument: argument, cotangent: copy cotangent)) { return }
+        operation.accumulateVJP(
+          entry.inputs, output: entry.output, cotangent: cotangent, argument: argument,
+          into: &cotangents[Int(parent)])
       }
       switch entry.parents {
-      case .one(let parent): contribute(0, parent)
+      case .one(let parent): contribute(0, parent, consume cotangent)
       case .two(let left, let right):
-        contribute(0, left)
-        contribute(1, right)
-      case .many(let parents): for (argument, parent) in parents.enumerated() { contribute(argument, parent) }
+        contribute(0, left, cotangent)
+        contribute(1, right, consume cotangent)
+      case .many(let parents):
+        for (argument, parent) in parents.enumerated() { contribute(argument, parent, cotangent) }
       }
     }
   }

@@ -73,6 +73,11 @@ extension PrimitiveCatalogue {
       Place(target: target, starts: starts, steps: steps), note: "at \(starts) by \(steps) of \(target)",
       [Argument(source, anything)], oracle: Oracles.place(target, starts, steps))
   }
+  private static func replaceSlice(_ piece: [Int], _ whole: [Int], _ starts: [Int], _ steps: [Int]) -> Variant {
+    Variant(
+      ReplaceSlice(starts: starts, steps: steps), note: "at \(starts) by \(steps)",
+      [Argument(piece, anything), Argument(whole, anything)], oracle: Oracles.replaceSlice(starts, steps))
+  }
   private static func concatenate(_ shapes: [[Int]], _ axis: Int) -> Variant {
     Variant(
       Concatenate(axis: axis), note: "along \(axis)", shapes.map { Argument($0, anything) },
@@ -110,6 +115,22 @@ extension PrimitiveCatalogue {
           bind(Place(target: [4, 4], starts: [0, 0], steps: [1, 1]), [.ones([3])])
         },
         IllShapedCall("padded: needs a pair of widths ≥ 0 for every axis") { Tensor.ones([2, 2]).padded([(1, 1)]) },
+      ]),
+    PrimitiveRow(
+      ReplaceSlice.self,
+      [
+        replaceSlice([2, 3], [4, 5], [1, 2], [1, 1]), replaceSlice([3], [7], [1], [2]), replaceSlice([4], [7], [6], [-2]),
+        replaceSlice([2, 2], [3, 4], [2, 3], [-2, -3]), replaceSlice([0], [3], [0], [1]), replaceSlice([], [], [], []),
+        replaceSlice([2, 0], [3, 0], [1, 0], [1, 1]), replaceSlice([1], [4], [2], [1]),
+        replaceSlice([3], [3], [0], [1]), replaceSlice([1, 1], [1, 1], [0, 0], [1, 1]),
+      ],
+      illShaped: [
+        IllShapedCall("replaceSlice: the part must lie within the whole, but got [3] and [4].") {
+          bind(ReplaceSlice(starts: [2], steps: [1]), [.ones([3]), .ones([4])])
+        },
+        IllShapedCall("replaceSlice: ranks must agree, but got [3] and [4, 4].") {
+          bind(ReplaceSlice(starts: [0, 0], steps: [1, 1]), [.ones([3]), .ones([4, 4])])
+        },
       ]),
     PrimitiveRow(
       Concatenate.self,

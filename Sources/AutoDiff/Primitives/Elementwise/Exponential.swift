@@ -86,3 +86,6 @@ public func pow(_ x: Tensor, _ exponent: Double) -> Tensor {
 ///
 /// The derivatives are b aᵇ⁻¹ (0 for b = 0) and aᵇ log a (0 at a = 0); for negative a the latter is not a number.
 public func pow(_ a: Tensor, _ b: Tensor) -> Tensor { bindBroadcast(PowerOfTensors(), a, b) }
+
+/// A number to the power of every entry; the number takes the tensor's scalar type. The derivative is cˣ log c.
+public func pow(_ c: Double, _ x: Tensor) -> Tensor { pow(Tensor(c, as: x.scalarType), x) }
