@@ -70,7 +70,7 @@ public func layerwiseTangentKernels<P: TensorTree>(
 
 /// The empirical tangent kernel of a layer; see ``tangentKernel(of:at:on:and:outputs:)``.
 public func tangentKernel(
-  of model: some Layer, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
+  of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
   outputs: KernelOutputs = .full
 ) -> Tensor {
   tangentKernel(of: { model($0, $1) }, at: p, on: examples, and: others, outputs: outputs)
@@ -78,7 +78,7 @@ public func tangentKernel(
 
 /// The tangent kernel's share of every parameter of a layer; see ``layerwiseTangentKernels(of:at:on:and:outputs:)``.
 public func layerwiseTangentKernels(
-  of model: some Layer, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
+  of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
   outputs: KernelOutputs = .full
 ) -> [Tensor] {
   layerwiseTangentKernels(of: { model($0, $1) }, at: p, on: examples, and: others, outputs: outputs)

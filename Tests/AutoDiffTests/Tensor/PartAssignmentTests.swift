@@ -67,7 +67,7 @@ import Testing
     #expect(tangent == jvp(of: { Self.stacked(from: $0) }, at: Self.x, along: v).tangent)
     let xs = stack([Self.x, v, -v])
     moves = Moves()
-    let batched = withoutActuallyEscaping({ (x: Tensor) in Self.filled(from: x, &moves) }) { vmap($0)(xs) }
+    let batched = vmap { (x: Tensor) in Self.filled(from: x, &moves) }(xs)
     #expect(moves.count == 1)
     #expect(batched == vmap { Self.stacked(from: $0) }(xs))
   }

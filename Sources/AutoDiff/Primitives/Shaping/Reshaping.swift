@@ -1,7 +1,7 @@
 /// The same entries in row-major order under another shape.
 struct Reshape: LinearPrimitive {
   let target: [Int]
-  var name: String { "reshape" }
+  var name: String { "reshaped" }
 
   func shape(of inputs: Inputs) -> [Int] {
     guard inputs[0].count == target.product else {
@@ -25,7 +25,7 @@ struct Reshape: LinearPrimitive {
 /// Reorders the axes: axis k of the output is axis `axes[k]` of the input. A view, nothing is copied.
 struct Permute: LinearPrimitive {
   let axes: [Int]
-  var name: String { "permute" }
+  var name: String { "permuted" }
 
   func shape(of inputs: Inputs) -> [Int] {
     guard axes.sorted() == Array(0..<inputs[0].rank) else {
@@ -104,12 +104,12 @@ extension Tensor {
     if let unknown = shape.firstIndex(of: -1) {
       let known = shape.enumerated().filter { $0.offset != unknown }.map(\.element).product
       guard known > 0, count % known == 0, !shape.dropping([unknown]).contains(where: { $0 < 0 }) else {
-        stop("reshape", "the extent -1 must be inferable", got: "\(self.shape) and \(shape)")
+        stop("reshaped", "the extent -1 must be inferable", got: "\(self.shape) and \(shape)")
       }
       target[unknown] = count / known
     }
     if let negative = target.first(where: { $0 < 0 }) {
-      stop("reshape", "extents must not be negative", got: "\(negative)")
+      stop("reshaped", "extents must not be negative", got: "\(negative)")
     }
     return target == self.shape ? self : bind(Reshape(target: target), .one(self))
   }
@@ -119,7 +119,7 @@ extension Tensor {
 
   /// Reorders the axes: axis k of the result is axis `axes[k]` of this tensor.
   public func permuted(_ axes: [Int]) -> Tensor {
-    let normalized = axes.map { normalizedAxis($0, rank: rank, "permute") }
+    let normalized = axes.map { normalizedAxis($0, rank: rank, "permuted") }
     return normalized == Array(0..<rank) ? self : bind(Permute(axes: normalized), .one(self))
   }
 
