@@ -49,7 +49,7 @@ public struct Convolution2D: Layer {
   public func callAsFunction(_ x: Tensor, _ p: Parameters) -> Tensor {
     guard x.rank >= 3, let inputs = x.shape.last, inputs > 0, inputs % groups == 0 else {
       stop(
-        "Convolution2D", "needs images [..., h, w, inputs] with a positive multiple of \(groups) inputs",
+        p.place(of: "Convolution2D"), "needs images [..., h, w, inputs] with a positive multiple of \(groups) inputs",
         got: "\(x.shape)")
     }
     let shape = [window.rows, window.columns, inputs / groups, channels]

@@ -32,7 +32,9 @@ public struct Dense: Layer {
   /// The image of a vector (or of the rows of `x`).
   public func callAsFunction(_ x: Tensor, _ p: Parameters) -> Tensor {
     guard let inputs = x.shape.last else {
-      stop("Dense", "the input needs at least one axis", got: "[]")
+      stop(
+        p.place(of: "Dense"), "the input needs at least one axis", got: "[]",
+        hint: "Was one example given where examples along a first axis are expected?")
     }
     switch parameterization {
     case .leCun:

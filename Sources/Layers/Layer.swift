@@ -10,23 +10,32 @@ import AutoDiff
 ///     }
 ///
 /// It is written for one example; ``AutoDiff/vmap(_:axis:outputAxis:)`` makes it a function of many.
-public protocol Layer: Sendable {
+///
+/// An example and an output may be any tree: tokens with their mask, a graph, a point and a time. They follow from the
+/// types of `callAsFunction`; `Layer<Tensor, Tensor>` is what a ``Sequential`` joins.
+public protocol Layer<Input, Output>: Sendable {
+  /// One example: a tensor, or any tree.
+  associatedtype Input: TensorTree = Tensor
+  /// What the model makes of it: a tensor, or any tree.
+  associatedtype Output: TensorTree = Tensor
+
   /// The output for one example.
-  func callAsFunction(_ x: Tensor, _ p: Parameters) -> Tensor
+  func callAsFunction(_ x: Input, _ p: Parameters) -> Output
 }
 
 extension Layer {
   /// Parameters for this model, created by running it once.
   ///
   /// - Parameters:
-  ///   - example: one example; its shape and scalar type count, its numbers do not.
+  ///   - example: one example, not several; its shapes count, its numbers do not. The parameters have the scalar type of
+  ///     its first leaf.
   ///   - seed: determines all values. A parameter's value depends on the seed and its own path only.
-  public func initialized(like example: Tensor, seed: UInt64) -> Parameters {
-    let initialization = Initialization(seed: seed, scalarType: example.scalarType)
+  public func initialized(like example: Input, seed: UInt64) -> Parameters {
+    let initialization = Initialization(seed: seed, scalarType: example.leaves.first?.scalarType ?? .float64)
     _ = self(example, Parameters(initialization: initialization))
     return initialization.created
   }
 
-  /// The outputs for many examples, which lie along the first axis of `x`.
-  public func batched(_ x: Tensor, _ p: Parameters) -> Tensor { vmap { (x: Tensor) in self(x, p) }(x) }
+  /// The outputs for many examples, which lie along the first axis of every leaf of `x`.
+  public func batched(_ x: Input, _ p: Parameters) -> Output { vmap { (x: Input) in self(x, p) }(x) }
 }

@@ -7,6 +7,7 @@ public func squaredLoss(_ predictions: Tensor, _ targets: Tensor) -> Tensor {
   guard predictions.shape == targets.shape, let n = predictions.shape.first, n > 0 else {
     stop("squaredLoss", "shapes must agree and hold an example", got: "\(predictions.shape) and \(targets.shape)")
   }
+  requireOneScalarType("squaredLoss", predictions, targets)
   let residual = predictions - targets
   return dot(residual, residual) / Double(2 * n)
 }
@@ -18,7 +19,8 @@ public func crossEntropy(_ logits: Tensor, _ labels: Tensor) -> Tensor {
   guard logits.rank == 2, labels.shape == [logits.shape[0]], logits.shape[0] > 0 else {
     stop("crossEntropy", "needs logits [n, classes] and labels [n]", got: "\(logits.shape) and \(labels.shape)")
   }
-  return -vmap { (row: Tensor, label: Tensor) in logSoftmax(row).gathered(at: label) }(logits, labels).mean()
+  requireOneScalarType("crossEntropy", logits, labels)
+  return -vmap { (row: Tensor, label: Tensor) in logSoftmax(row).gathered(at: label, for: "crossEntropy") }(logits, labels).mean()
 }
 
 /// The share of examples whose largest logit is that of their label.

@@ -14,8 +14,10 @@ public struct Parameters: TensorTree, Sendable {
 
   private var names: [String] = []
   private var entries: [Entry] = []
-  /// Where this tree hangs in the whole.
-  private var path: String
+  /// Where this tree hangs in the whole, such as `"1.inner"`; empty for the whole.
+  public private(set) var path: String
+  /// For a part that does not exist: the tree (one) in which it was looked for.
+  private var origin: [Parameters] = []
   /// Set while a model is run to create its parameters.
   private var initialization: Initialization?
 
@@ -39,10 +41,12 @@ public struct Parameters: TensorTree, Sendable {
       }
       var empty = Parameters()
       empty.path = join(path, part)
+      empty.origin = origin.isEmpty ? [self] : origin
       return empty
     }
     set {
       var tree = newValue
+      tree.origin = []
       tree.rename(to: join(path, part))
       set(part, .tree(tree))
     }
@@ -65,15 +69,36 @@ public struct Parameters: TensorTree, Sendable {
   public func tensor(_ name: String, _ shape: [Int], _ initializer: Initializer) -> Tensor {
     if let initialization { return initialization.tensor(join(path, name), shape, initializer) }
     guard let index = names.firstIndex(of: name), case .tensor(let tensor) = entries[index] else {
-      stop(
-        "Parameters", "\(join(path, name)) must exist", got: "only \(names)",
-        hint: "Create the parameters with initialized(like:seed:) of the same model.")
+      stopAtMissing(name)
     }
     guard tensor.shape == shape else {
-      stop("Parameters", "\(join(path, name)) must have shape \(shape)", got: "\(tensor.shape)")
+      stop(
+        "Parameters", "\(join(path, name)) must have shape \(shape)", got: "\(tensor.shape)",
+        hint: "The shape follows from the input. A model takes one example; for several use vmap or batched.")
     }
     return tensor
   }
+
+  private func stopAtMissing(_ name: String) -> Never {
+    let tree = origin.first ?? self
+    let wanted = join(path, name)
+    let candidates = tree.named.map(\.path)
+    let near = candidates.filter { $0.differsByWords(from: wanted) }.map { ($0, wanted.editDistance(to: $0)) }
+      .min { $0.1 < $1.1 }
+    let hint =
+      if let near, near.1 <= max(2, wanted.count / 3) {
+        "Did you mean \(near.0)?"
+      } else if let other = candidates.first(where: { $0.hasSuffix("." + wanted) || wanted.hasSuffix("." + $0) }) {
+        "There is \(other)."
+      } else {
+        "Create the parameters with initialized(like:seed:) of the same model."
+      }
+    let place = tree.path.isEmpty ? "" : " under \(tree.path)"
+    stop("Parameters", "\(wanted) must exist", got: "only \(tree.names)\(place)", hint: hint)
+  }
+
+  /// What a message calls a layer with these parameters: `Dense at "2"`.
+  func place(of layer: String) -> String { path.isEmpty ? layer : "\(layer) at \"\(path)\"" }
 
   /// All parameters with their paths, such as `"1.inner.weight"`, in order.
   public var named: [(path: String, tensor: Tensor)] {
@@ -172,5 +197,28 @@ final class Initialization: @unchecked Sendable {
     let tensor = initializer.make(shape, scalarType, &generator)
     created.set(path, to: tensor)
     return tensor
+  }
+}
+
+extension String {
+  /// Whether two paths have as many parts and the same numbers: the tenth layer is no misspelling of the ninth.
+  fileprivate func differsByWords(from other: String) -> Bool {
+    let (mine, theirs) = (split(separator: "."), other.split(separator: "."))
+    return mine.count == theirs.count && zip(mine, theirs).allSatisfy { $0 == $1 || Int($0) == nil && Int($1) == nil }
+  }
+
+  /// How many letters must be inserted, left out or replaced to come to another string (Levenshtein's distance).
+  func editDistance(to other: String) -> Int {
+    var distances = Array(0...other.count)
+    for (row, letter) in enumerated() {
+      var diagonal = row
+      distances[0] = row + 1
+      for (column, otherLetter) in other.enumerated() {
+        let replaced = diagonal + (letter == otherLetter ? 0 : 1)
+        diagonal = distances[column + 1]
+        distances[column + 1] = Swift.min(replaced, diagonal + 1, distances[column] + 1)
+      }
+    }
+    return distances[other.count]
   }
 }

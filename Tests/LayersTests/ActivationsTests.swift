@@ -4,7 +4,7 @@ import Testing
 @testable import Layers
 
 @Suite struct ActivationsTests {
-  private static let functions: [(name: String, layer: any Layer, function: @Sendable (Tensor) -> Tensor)] = [
+  private static let functions: [(name: String, layer: any Layer<Tensor, Tensor>, function: @Sendable (Tensor) -> Tensor)] = [
     ("Tanh", Tanh(), { tanh($0) }), ("Relu", Relu(), { relu($0) }), ("Sigmoid", Sigmoid(), { sigmoid($0) }),
     ("Erf", Erf(), { erf($0) }), ("Gelu", Gelu(), { gelu($0) }), ("Silu", Silu(), { silu($0) }),
     ("Softplus", Softplus(), { softplus($0) }),

@@ -19,6 +19,21 @@ import Testing
     #expect(try symmetricEigenvalues(kernel)[0].scalar > 0)
   }
 
+  /// What the README writes between backquotes.
+  @Test func theExpressionsCompile() {
+    struct Residual: Layer {
+      let width: Int
+      func callAsFunction(_ x: Tensor, _ p: Parameters) -> Tensor {
+        x + Dense(width)(tanh(Dense(width)(x, p.inner)), p.outer)
+      }
+    }
+    #expect(Residual(width: 3).initialized(like: Tensor([1, 2, 3]), seed: 0).named.count == 4)
+    var t = Tensor.range(to: 48).reshaped(to: [2, 6, 4])
+    #expect(t[0, 1..<5, ...].shape == [4, 4])
+    t[.all, -1] = Tensor(0)
+    #expect(select(t .> 0, t, -.infinity)[1, 5, 0].scalar == -.infinity && maximum(0, t) == t)
+  }
+
   @Test func theProgramStandsInTheReadme() throws {
     let here = URL(filePath: #filePath)
     let source = try String(contentsOf: here, encoding: .utf8)

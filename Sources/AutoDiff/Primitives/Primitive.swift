@@ -13,7 +13,7 @@ public typealias Tangents = ShortList<Tensor?>
 ///
 /// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
 /// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
-/// ``takesMixedTypes`` has one as well, the strict one.
+/// ``takesMixedTypes`` has the strict one, and ``accumulateVJP(_:output:cotangent:argument:into:)`` one that always works.
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -65,6 +65,13 @@ public protocol Primitive: Sendable {
   /// it does not keep them.
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts?
 
+  /// Adds the gradient that ``vjp(_:output:cotangent:argument:)`` gives to a sum; nil stands for zero.
+  ///
+  /// A primitive that touches only a part of an input, or gives most of its cotangent on as it is, states this to change
+  /// that part in place. For the last of the inputs that are followed, the cotangent is given up to it.
+  func accumulateVJP(
+    _ inputs: Inputs, output: Tensor, cotangent: consuming Tensor, argument: Int, into sum: inout Tensor?)
+
   /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
   /// others are shared by all examples. The output carries the example axis in front.
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor
@@ -99,6 +106,14 @@ extension Primitive {
 
   /// Nil: no structure survives.
   public func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? { nil }
+
+  /// The gradient, added.
+  public func accumulateVJP(
+    _ inputs: Inputs, output: Tensor, cotangent: consuming Tensor, argument: Int, into sum: inout Tensor?
+  ) {
+    if let part = vjp(inputs, output: output, cotangent: cotangent, argument: argument) { accumulate(&sum, part) }
+  }
+
 
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }

@@ -5,13 +5,18 @@ import Synchronization
 final class Storage: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
-  /// Whether several nodes have ever seen this memory. (A flag, because a node's reference can be asked whether it is the
-  /// only one only where it is a variable, and a class with variable references is slower to free.)
-  private let shared = Atomic(false)
+  /// How many nodes see this memory. (A number of its own, because a node's reference can be asked whether it is the only
+  /// one only where it is a variable, and a class with variable references is slower to free.)
+  private let nodes = Atomic(1)
 
-  var isShared: Bool { shared.load(ordering: .relaxed) }
+  /// Whether several nodes see this memory. What the others read of it, they have read before this is false.
+  var isShared: Bool { nodes.load(ordering: .acquiring) > 1 }
 
-  func markShared() { shared.store(true, ordering: .relaxed) }
+  /// Notes that one more node sees this memory.
+  func addNode() { nodes.add(1, ordering: .relaxed) }
+
+  /// Notes that a node no longer sees this memory.
+  func removeNode() { nodes.subtract(1, ordering: .releasing) }
 
   private init(base: UnsafeMutableRawPointer, byteCount: Int) {
     self.base = base

@@ -7,14 +7,11 @@ public enum TensorIndex: Sendable, ExpressibleByIntegerLiteral {
   case range(Int?, Int?, step: Int)
   /// As many whole axes as are left over; at most once.
   case ellipsis
-  /// A new axis of extent 1.
-  case newAxis
+  /// A new axis of extent 1; written `.newAxis`.
+  case insertedAxis
 
   /// One entry.
   public init(integerLiteral value: Int) { self = .at(value) }
-
-  /// The whole axis.
-  public static let all = TensorIndex.range(nil, nil, step: 1)
 }
 
 /// What can stand in a tensor's subscript: `t[0, 1..<5, ...]`.
@@ -75,26 +72,95 @@ private func strideIndex(_ places: some Sequence<Int>, isThrough: Bool) -> Tenso
     ? .range(first, saturatingSum(last, 1), step: step) : .range(last, saturatingSum(first, 1), step: step)
 }
 
+extension TensorIndexConvertible where Self == TensorIndex {
+  /// The whole axis: `t[.all, 1]`.
+  public static var all: TensorIndex { .range(nil, nil, step: 1) }
+  /// A new axis of extent 1: `t[.newAxis, 0]`.
+  public static var newAxis: TensorIndex { .insertedAxis }
+}
+
 extension Tensor {
-  /// A part of the tensor: indices drop their axis, ranges and strides keep it, `...` stands for whole axes, and axes
-  /// that are not named at the end are kept whole. Assigning replaces that part by a tensor that broadcasts to it.
-  public subscript(positions: any TensorIndexConvertible...) -> Tensor {
-    get { part(positions.map(\.tensorIndex)) }
-    set { replacePart(positions.map(\.tensorIndex), with: newValue) }
+  /// A part of the tensor: indices drop their axis, ranges and strides keep it, `.all` stands for a whole axis, `...` for
+  /// as many whole axes as are left over, and axes that are not named at the end are kept whole.
+  ///
+  ///     t[0, 1..<5, ...]
+  ///     t[.all, -1]
+  ///     t[i, .newAxis, stride(from: 0, to: n, by: 2)]
+  ///
+  /// Assigning replaces that part by a tensor that broadcasts to it, in place where no other tensor shares the memory: it
+  /// costs as much as the part, also under derivatives and inside ``vmap(_:axis:outputAxis:)``.
+  public subscript<each Position: TensorIndexConvertible>(positions: repeat each Position) -> Tensor {
+    get { part(list(repeat each positions)) }
+    set { replacePart(list(repeat each positions), with: newValue) }
+    // Written out in all these subscripts, because the compiler (6.3) fails to make it up for packs.
+    _modify {
+      let positions = list(repeat each positions)
+      var piece = part(positions)
+      defer { replacePart(positions, with: piece) }
+      yield &piece
+    }
   }
 
-  /// A part of the tensor, with the ellipsis: `t[..., 0]`.
-  public subscript(_: UnboundedRange, positions: any TensorIndexConvertible...) -> Tensor {
-    get { part([.ellipsis] + positions.map(\.tensorIndex)) }
-    set { replacePart([.ellipsis] + positions.map(\.tensorIndex), with: newValue) }
+  /// A part of the tensor, with the ellipsis first: `t[..., 0]`.
+  public subscript<each Position: TensorIndexConvertible>(
+    _: UnboundedRange, positions: repeat each Position
+  ) -> Tensor {
+    get { part([.ellipsis] + list(repeat each positions)) }
+    set { replacePart([.ellipsis] + list(repeat each positions), with: newValue) }
+    _modify {
+      let positions: [TensorIndex] = [.ellipsis] + list(repeat each positions)
+      var piece = part(positions)
+      defer { replacePart(positions, with: piece) }
+      yield &piece
+    }
   }
 
-  /// A part of the tensor, with the ellipsis: `t[0, ...]`.
-  public subscript(first: any TensorIndexConvertible, _: UnboundedRange, positions: any TensorIndexConvertible...)
-    -> Tensor
-  {
-    get { part([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex)) }
-    set { replacePart([first.tensorIndex, .ellipsis] + positions.map(\.tensorIndex), with: newValue) }
+  /// A part of the tensor, with the ellipsis after one position: `t[0, ...]`.
+  public subscript<A: TensorIndexConvertible, each Position: TensorIndexConvertible>(
+    first: A, _: UnboundedRange, positions: repeat each Position
+  ) -> Tensor {
+    get { part([first.tensorIndex, .ellipsis] + list(repeat each positions)) }
+    set { replacePart([first.tensorIndex, .ellipsis] + list(repeat each positions), with: newValue) }
+    _modify {
+      let positions: [TensorIndex] = [first.tensorIndex, .ellipsis] + list(repeat each positions)
+      var piece = part(positions)
+      defer { replacePart(positions, with: piece) }
+      yield &piece
+    }
+  }
+
+  /// A part of the tensor, with the ellipsis after two positions: `t[0, 1..<5, ...]`.
+  public subscript<A: TensorIndexConvertible, B: TensorIndexConvertible, each Position: TensorIndexConvertible>(
+    first: A, second: B, _: UnboundedRange, positions: repeat each Position
+  ) -> Tensor {
+    get { part([first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions)) }
+    set { replacePart([first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions), with: newValue) }
+    _modify {
+      let positions: [TensorIndex] = [first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions)
+      var piece = part(positions)
+      defer { replacePart(positions, with: piece) }
+      yield &piece
+    }
+  }
+
+  /// A part of the tensor, with the ellipsis after three positions: `t[0, .all, 1, ..., 0]`.
+  public subscript<A: TensorIndexConvertible, B: TensorIndexConvertible, C: TensorIndexConvertible, each Position: TensorIndexConvertible>(
+    first: A, second: B, third: C, _: UnboundedRange, positions: repeat each Position
+  ) -> Tensor {
+    get { part([first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions)) }
+    set { replacePart([first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions), with: newValue) }
+    _modify {
+      let positions: [TensorIndex] = [first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions)
+      var piece = part(positions)
+      defer { replacePart(positions, with: piece) }
+      yield &piece
+    }
+  }
+
+  private func list<each Position: TensorIndexConvertible>(_ positions: repeat each Position) -> [TensorIndex] {
+    var list: [TensorIndex] = []
+    for position in repeat each positions { list.append(position.tensorIndex) }
+    return list
   }
 
   package func part(_ positions: [TensorIndex]) -> Tensor {
@@ -106,10 +172,15 @@ extension Tensor {
 
   private mutating func replacePart(_ positions: [TensorIndex], with value: Tensor) {
     let plan = SubscriptPlan(positions, shape)
+    guard broadcastShape(value.shape, plan.result, "subscript") == plan.result else {
+      stop(
+        "subscript", "what is assigned must broadcast to the part", got: "\(value.shape) for a part of \(plan.result)")
+    }
     let piece = value.as(scalarType).broadcast(to: plan.result).reshaped(to: plan.counts)
-    let place = Place(target: shape, starts: plan.starts, steps: plan.steps)
-    let mask = bind(place, .one(Tensor.ones(plan.counts, as: scalarType)))
-    self = select(mask, bind(place, .one(piece)), self)
+    let whole = self
+    // Given up, so that the memory has no other reference while it is written to.
+    self = .zero
+    self = replaceSlice(ReplaceSlice(starts: plan.starts, steps: plan.steps), with: piece, in: consume whole)
   }
 }
 
@@ -124,7 +195,7 @@ private struct SubscriptPlan {
     for position in positions {
       switch position {
       case .ellipsis: ellipses += 1
-      case .newAxis: break
+      case .insertedAxis: break
       default: named += 1
       }
     }
@@ -144,7 +215,7 @@ private struct SubscriptPlan {
     for position in positions {
       switch position {
       case .ellipsis: keepWhole(shape.count - named)
-      case .newAxis: result.append(1)
+      case .insertedAxis: result.append(1)
       case .at(let index):
         let extent = shape[axis]
         let place = index < 0 ? index + extent : index

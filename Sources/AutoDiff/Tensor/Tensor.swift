@@ -82,6 +82,11 @@ final class ArrayNode: Node, @unchecked Sendable {
     stop("Tensor", "a tensor without memory must have one entry", got: "shape \(shape)")
   }
 
+  deinit {
+    // Without this, a tensor of which a part was once looked at could never again be changed in place.
+    if let storage, storage.isShared { storage.removeNode() }
+  }
+
   /// Calls `body` with the address of the entry at index 0.
   @inline(__always)
   func withAddress<T: LoopScalar, R>(_ type: T.Type, _ body: (UnsafePointer<T>) throws -> R) rethrows -> R {
@@ -138,7 +143,7 @@ final class ArrayNode: Node, @unchecked Sendable {
       return ArrayNode(shape: shape, scalarType: scalarType, single: value)
     }
     let storage = storage ?? storageOfSingle()
-    storage.markShared()
+    storage.addNode()
     return ArrayNode(
       shape: shape, scalarType: scalarType, storage: storage, offset: offset,
       strides: strides.describesRowMajorOrder(of: shape) ? nil : strides)

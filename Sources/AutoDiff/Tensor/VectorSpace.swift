@@ -5,8 +5,14 @@ extension TensorTree {
 
   /// Combines this tree with another one, leaf by leaf. Stops if the structures differ.
   public func zipTensors(_ other: Self, _ combine: (Tensor, Tensor) -> Tensor) -> Self {
+    zipTensors(other, "zipTensors", ofOneType: false, combine)
+  }
+
+  /// - Parameter operation: what the user called, for messages.
+  private func zipTensors(_ other: Self, _ operation: String, ofOneType: Bool = true, _ combine: (Tensor, Tensor) -> Tensor) -> Self {
     let others = other.leaves
-    checkSameStructure(as: others, "zipTensors")
+    checkSameStructure(as: others, operation)
+    if ofOneType { for (mine, theirs) in zip(leaves, others) { requireOneScalarType(operation, mine, theirs) } }
     var next = -1
     return mapTensors {
       next += 1
@@ -15,26 +21,29 @@ extension TensorTree {
   }
 
   /// The sum.
-  public func adding(_ other: Self) -> Self { zipTensors(other) { $0 + $1 } }
+  public func adding(_ other: Self) -> Self { zipTensors(other, "adding") { $0 + $1 } }
 
   /// self + factor · other.
   public func adding(_ other: Self, scaledBy factor: Double) -> Self {
-    zipTensors(other) { bind(AddScaled(factor: factor), .two($0, $1)) }
+    zipTensors(other, "adding") { bind(AddScaled(factor: factor), .two($0, $1)) }
   }
 
   /// The difference.
-  public func subtracting(_ other: Self) -> Self { zipTensors(other) { $0 - $1 } }
+  public func subtracting(_ other: Self) -> Self { zipTensors(other, "subtracting") { $0 - $1 } }
 
   /// The tree times a number.
   public func scaled(by factor: Double) -> Self { mapTensors { $0 * factor } }
 
   /// (1 − t) · self + t · other: the line from this tree (t = 0) to another (t = 1).
-  public func interpolated(to other: Self, at t: Double) -> Self { zipTensors(other) { $0 * (1 - t) + $1 * t } }
+  public func interpolated(to other: Self, at t: Double) -> Self {
+    zipTensors(other, "interpolated") { $0 * (1 - t) + $1 * t }
+  }
 
   /// The inner product over all leaves.
   public func innerProduct(_ other: Self) -> Tensor {
     let others = other.leaves
     checkSameStructure(as: others, "innerProduct")
+    for (mine, theirs) in zip(leaves, others) { requireOneScalarType("innerProduct", mine, theirs) }
     return zip(leaves, others).map { dot($0, $1) }.reduce(nil) { sum, part in sum.map { $0 + part } ?? part } ?? .zero
   }
 

@@ -28,6 +28,14 @@ package final class Batch: Trace, @unchecked Sendable {
     let isBatched = inputs.map { $0.node.level == level }
     return hide(primitive.batch(values, isBatched: isBatched, size: size))
   }
+
+  package override func replaceSlice(
+    _ primitive: ReplaceSlice, with piece: Tensor, in base: consuming Tensor
+  ) -> Tensor {
+    let (piece, whole) = (reveal(piece), reveal(base))
+    _ = consume base
+    return hide(AutoDiff.replaceSlice(primitive.batched, with: piece, in: consume whole))
+  }
 }
 
 /// A value of ``Batch``.

@@ -64,6 +64,12 @@ extension Inputs {
   }
 }
 
+/// Stops, naming what the user called, unless two tensors have one scalar type. For functions that apply primitives of other
+/// names.
+package func requireOneScalarType(_ operation: String, _ a: Tensor, _ b: Tensor) {
+  if a.node.scalarType != b.node.scalarType { stopAtMixedTypes(operation, .two(a, b)) }
+}
+
 @inline(never)
 private func stopAtMixedTypes(_ name: String, _ inputs: Inputs) -> Never {
   stop(

@@ -31,6 +31,16 @@ final class Forward: Trace, @unchecked Sendable {
     let output = dispatch(primitive, primals)
     return dual(output, tangent: primitive.jvp(primals, tangents, output: output))
   }
+
+  /// Value and tangent at once: a deferred value would keep the memory that is to be written to.
+  override func replaceSlice(_ primitive: ReplaceSlice, with piece: Tensor, in base: consuming Tensor) -> Tensor {
+    let (oldValue, oldTangent) = (primal(of: base), tangent(of: base) ?? .zeros(base.shape, as: base.scalarType))
+    _ = consume base
+    let tangent = AutoDiff.replaceSlice(
+      primitive, with: tangent(of: piece) ?? .zeros(piece.shape, as: piece.scalarType), in: consume oldTangent)
+    return dual(
+      AutoDiff.replaceSlice(primitive, with: primal(of: piece), in: consume oldValue), tangent: tangent)
+  }
 }
 
 /// A value of ``Forward``.

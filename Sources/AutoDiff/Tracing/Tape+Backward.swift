@@ -84,6 +84,109 @@ private struct Cotangents: BackwardPass {
 
   mutating func visit(_ entry: Tape.Entry, at index: Int) {
     guard let operation = entry.operation, let cotangent = values[index].take() else { return }
+    /// The cotangent is given up to the last input that is followed, which may then change it in place.
+    func hand(_ cotangent: consuming Tensor, to argument: Int, _ parent: Int32) {
+      operation.accumulateVJP(
+        entry.inputs, output: entry.output, cotangent: cotangent, argument: argument, into: &values[Int(parent)])
+    }
+    switch entry.parents {
+    case .one(let parent): hand(consume cotangent, to: 0, parent)
+    case .two(let left, let right) where left < 0: hand(consume cotangent, to: 1, right)
+    case .two(let left, let right) where right < 0: hand(consume cotangent, to: 0, left)
+    default:
+      if let parts = operation.cotangents(
+        entry.inputs, output: entry.output, cotangent: cotangent, wanted: entry.parents.map { $0 >= 0 })
+      {
+        for (parent, part) in zip(entry.parents, parts) where parent >= 0 {
+          if let part { accumulate(&values[Int(parent)], part) }
+        }
+        return
+      }
+      if case .two(let left, let right) = entry.parents {
+        hand(cotangent, to: 0, left)
+        hand(consume cotangent, to: 1, right)
+      } else {
+        for (argument, parent) in entry.parents.enumerated() where parent >= 0 { hand(cotangent, to: argument, parent) }
+      }
+    }
+  }
+
+  mutating func move(from source: Int, to target: Int)
+
+  /// Makes room for at least so many entries.
+  mutating func grow(to count: Int)
+}
+
+extension Tape {
+  /// The last entry of a backward pass that starts at the given ones.
+  package func lastEntry(behind indices: some Sequence<Int>) -> Int {
+    var last = indices.max() ?? -1
+    // A segment stands behind its outputs, which are leaves: where the result is one of them, the walk starts there.
+    while last >= 0, last + 1 < entries.count, entries[last].segment == nil, entries[last + 1].operation == nil {
+      last += 1
+    }
+    return last
+  }
+
+  /// Visits the recorded operations backward.
+  ///
+  /// - Parameter consuming: frees every entry before it is visited; otherwise the tape can be run again.
+  package func runBackward(
+    _ pass: inout some BackwardPass, from last: Int, to first: Int, consuming: Bool
+  ) {
+    close()
+    if consuming { entries.removeSubrange(max(last + 1, first)...) }
+    var index = last
+    while index >= first {
+      // Taken off the end of a tape that is used up, so that nothing is copied and memory is freed at once.
+      let entry = consuming ? entries.removeLast() : entries[index]
+      if let segment = entry.segment {
+        runAgain(segment, backward: &pass)
+      } else if entry.operation != nil {
+        pass.visit(entry, at: index)
+      }
+      index -= 1
+    }
+  }
+
+  private func runAgain(_ segment: Segment, backward pass: inout some BackwardPass) {
+    guard segment.outputs.contains(where: { pass.hasArrived(at: $0) }) else { return }
+    let (start, outputs) = recordAgain(segment)
+    let end = entries.count
+    pass.grow(to: end)
+    for (output, copy) in zip(segment.outputs, outputs) { pass.move(from: output, to: copy) }
+    runBackward(&pass, from: end - 1, to: start, consuming: true)
+    forget(from: start)
+  }
+
+  /// Runs the `vjp` rules backward.
+  ///
+  /// - Parameters:
+  ///   - seeds: the cotangents to start from, by entry.
+  ///   - leaves: how many leading entries keep their cotangents.
+  ///   - consuming: frees every entry when it has been used; otherwise the tape can be run again.
+  /// - Returns: the cotangents of the leaves; nil where the result does not depend on one.
+  func runBackward(
+    _ seeds: [(index: Int, cotangent: Tensor)], leaves: Int, consuming: Bool
+  ) -> [Tensor?] {
+    let last = lastEntry(behind: seeds.lazy.map(\.index))
+    var pass = Cotangents(count: max(last + 1, leaves))
+    for seed in seeds { accumulate(&pass.values[seed.index], seed.cotangent) }
+    runBackward(&pass, from: last, to: leaves, consuming: consuming)
+    return Array(pass.values.prefix(leaves))
+  }
+}
+
+/// The cotangents of entries: the pass of every gradient.
+private struct Cotangents: BackwardPass {
+  var values: ContiguousArray<Tensor?>
+
+  init(count: Int) { values = .init(repeating: nil, count: count) }
+
+  func hasArrived(at index: Int) -> Bool { values[index] != nil }
+
+  mutating func visit(_ entry: Tape.Entry, at index: Int) {
+    guard let operation = entry.operation, let cotangent = values[index].take() else { return }
     func part(_ argument: Int) -> Tensor? {
       operation.vjp(entry.inputs, output: entry.output, cotangent: cotangent, argument: argument)
     }

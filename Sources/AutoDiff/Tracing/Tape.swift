@@ -76,6 +76,20 @@ package final class Tape: Trace, @unchecked Sendable {
     return Tensor(node: TapeNode(self, output, index))
   }
 
+  package override func replaceSlice(
+    _ primitive: ReplaceSlice, with piece: Tensor, in base: consuming Tensor
+  ) -> Tensor {
+    let parents = ShortList.two(
+      node(piece, TapeNode.self)?.index ?? -1, node(base, TapeNode.self)?.index ?? -1)
+    let (piece, whole) = (primal(of: piece), primal(of: base))
+    // What is recorded must not refer to the memory that is written to, nor must the node that is given up.
+    let kept = Inputs.two(piece.shapeOnly, whole.shapeOnly)
+    _ = consume base
+    let output = AutoDiff.replaceSlice(primitive, with: piece, in: consume whole)
+    entries.append(Entry(operation: primitive, inputs: kept, parents: parents, output: output.shapeOnly))
+    return Tensor(node: TapeNode(self, output, Int32(truncatingIfNeeded: entries.count - 1)))
+  }
+
   /// Forgets the recording.
   package func clear() {
     close()

@@ -23,6 +23,11 @@ package class Trace: @unchecked Sendable {
     fatalError("Trace.process is abstract.")
   }
 
+  /// Interprets the replacement of a part of a tensor that the caller gives up, so that its memory may be written to.
+  package func replaceSlice(_ primitive: ReplaceSlice, with piece: Tensor, in base: consuming Tensor) -> Tensor {
+    process(primitive, .two(piece, base))
+  }
+
   /// The value of this trace behind a tensor, or nil if the tensor is a constant to it.
   @inline(__always)
   final func node<N: TracedNode>(_ tensor: Tensor, _ type: N.Type) -> N? {

@@ -9,7 +9,7 @@
 public func jvp<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T, along direction: T
 ) rethrows -> (value: Out, tangent: Out) {
-  let (trace, output) = try forward(direction, through: f, at: x)
+  let (trace, output) = try forward(direction, through: f, at: x, "jvp")
   defer { trace.close() }
   return (output.mapTensors { trace.primal(of: $0) }, output.mapTensors { trace.tangentOrZero(of: $0) })
 }
@@ -27,17 +27,25 @@ public func jvp<T: TensorTree, Out: TensorTree>(
 public func directionalDerivative<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T, along direction: T
 ) rethrows -> Out {
-  let (trace, output) = try forward(direction, through: f, at: x)
+  try directionalDerivative(of: f, at: x, along: direction, "directionalDerivative")
+}
+
+/// - Parameter operation: what the user called, for messages.
+private func directionalDerivative<T: TensorTree, Out: TensorTree>(
+  of f: (T) throws -> Out, at x: T, along direction: T, _ operation: String
+) rethrows -> Out {
+  let (trace, output) = try forward(direction, through: f, at: x, operation)
   defer { trace.close() }
   return output.mapTensors { trace.tangentOrZero(of: $0) }
 }
 
 private func forward<T: TensorTree, Out: TensorTree>(
-  _ direction: T, through f: (T) throws -> Out, at x: T
+  _ direction: T, through f: (T) throws -> Out, at x: T, _ operation: String
 ) rethrows -> (trace: Forward, output: Out) {
+  x.checkAllTensorsAreListed()
   let trace = Forward()
   let directions = direction.leaves
-  x.checkSameStructure(as: directions, "jvp")
+  x.checkSameStructure(as: directions, operation)
   let duals = zip(x.leaves, directions).map { trace.dual($0, tangent: $1) }
   do {
     return (trace, try f(x.replacingLeaves(with: duals)))
@@ -63,7 +71,8 @@ extension Forward {
 /// - Complexity: for a deep dense network 2.4 times the multiplications of the gradient, which itself is left out.
 /// - Source: Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994).
 public func hvp<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, along direction: T) rethrows -> T {
-  try directionalDerivative(of: { try gradient(of: f, at: $0) }, at: x, along: direction)
+  try directionalDerivative(
+    of: { try valueWithGradient(of: f, at: $0, "hvp").gradient }, at: x, along: direction, "hvp")
 }
 
 /// The linear part of a function at a point, which can be applied to many directions without running the function again.
@@ -74,6 +83,7 @@ public func hvp<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, along direct
 public func linearize<T: TensorTree, Out: TensorTree>(
   _ f: (T) throws -> Out, at x: T
 ) rethrows -> (value: Out, derivative: LinearMap<T, Out>) {
+  x.checkAllTensorsAreListed()
   let recording = try Recording(of: f, at: x)
   return (recording.value, LinearMap(recording: recording))
 }

@@ -15,7 +15,14 @@ public func gradient<T: TensorTree>(of f: (T) throws -> Tensor, at x: T) rethrow
 public func valueWithGradient<T: TensorTree>(
   of f: (T) throws -> Tensor, at x: T
 ) rethrows -> (value: Tensor, gradient: T) {
-  let result = try valueWithGradient(of: { (try f($0), [Tensor]()) }, at: x)
+  try valueWithGradient(of: f, at: x, "gradient")
+}
+
+/// - Parameter operation: what the user called, for messages.
+func valueWithGradient<T: TensorTree>(
+  of f: (T) throws -> Tensor, at x: T, _ operation: String
+) rethrows -> (value: Tensor, gradient: T) {
+  let result = try valueWithGradient(of: { (try f($0), [Tensor]()) }, at: x, operation)
   return (result.value, result.gradient)
 }
 
@@ -26,13 +33,20 @@ public func valueWithGradient<T: TensorTree>(
 public func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
   of f: (T) throws -> (Tensor, Auxiliary), at x: T
 ) rethrows -> (value: Tensor, gradient: T, auxiliary: Auxiliary) {
+  try valueWithGradient(of: f, at: x, "gradient")
+}
+
+private func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
+  of f: (T) throws -> (Tensor, Auxiliary), at x: T, _ operation: String
+) rethrows -> (value: Tensor, gradient: T, auxiliary: Auxiliary) {
+  x.checkAllTensorsAreListed()
   let tape = Tape()
   let watched = x.mapTensors { tape.watch($0) }
   defer { tape.clear() }
   let (value, auxiliary) = try f(watched)
   guard value.count == 1 else {
     stop(
-      "gradient", "the function's value must be a single number", got: "shape \(value.shape)",
+      operation, "the function's value must be a single number", got: "shape \(value.shape)",
       hint: "Sum or average it, or use jacobian.")
   }
   let plain = tape.primal(of: value)
@@ -54,6 +68,7 @@ public func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
 public func vjp<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T
 ) rethrows -> (value: Out, pullback: Pullback<T, Out>) {
+  x.checkAllTensorsAreListed()
   let recording = try Recording(of: f, at: x)
   return (recording.value, Pullback(recording: recording))
 }

@@ -17,7 +17,15 @@ public enum DifferentiationMode: Sendable {
 public func jacobian<T: TensorTree>(
   of f: (T) throws -> Tensor, at x: T, mode: DifferentiationMode? = nil, chunk: Int? = nil
 ) rethrows -> T {
-  if let chunk, chunk < 1 { stop("jacobian", "the chunk must be positive", got: "\(chunk)") }
+  try jacobian(of: f, at: x, mode: mode, chunk: chunk, "jacobian")
+}
+
+/// - Parameter operation: what the user called, for messages.
+private func jacobian<T: TensorTree>(
+  of f: (T) throws -> Tensor, at x: T, mode: DifferentiationMode?, chunk: Int?, _ operation: String
+) rethrows -> T {
+  if let chunk, chunk < 1 { stop(operation, "the chunk must be positive", got: "\(chunk)") }
+  x.checkAllTensorsAreListed()
   let recording = try Recording(of: f, at: x)
   let output = recording.output
   let outputShape = output.shape
@@ -62,17 +70,18 @@ public func jacobian<T: TensorTree>(
 ///
 /// - Shapes: [x shape..., x shape...].
 public func hessian(of f: (Tensor) throws -> Tensor, at x: Tensor, chunk: Int? = nil) rethrows -> Tensor {
-  try jacobian(of: { try gradient(of: f, at: $0) }, at: x, mode: .forward, chunk: chunk)
+  try jacobian(
+    of: { try valueWithGradient(of: f, at: $0, "hessian").gradient }, at: x, mode: .forward, chunk: chunk, "hessian")
 }
 
 /// The Hessian over all entries of a tree, in the order of ``TensorTree/flattenedEntries``.
 ///
 /// - Shapes: [p, p] with p the number of entries.
 public func hessian<T: TensorTree>(of f: (T) throws -> Tensor, at x: T, chunk: Int? = nil) rethrows -> Tensor {
-  try jacobian(
-    of: { try gradient(of: { try f(x.replacingEntries(with: $0)) }, at: $0) }, at: x.flattenedEntries, mode: .forward,
-    chunk: chunk
-  )
+  x.checkAllTensorsAreListed()
+  return try jacobian(
+    of: { try valueWithGradient(of: { try f(x.replacingEntries(with: $0)) }, at: $0, "hessian").gradient },
+    at: x.flattenedEntries, mode: .forward, chunk: chunk, "hessian")
 }
 
 private func chunks(of count: Int, _ size: Int?) -> [Range<Int>] {

@@ -6,7 +6,8 @@
 ///   - f: a function of one example.
 ///   - axis: the axis of every input leaf along which the examples lie.
 ///   - outputAxis: where the example axis goes in every leaf of the result.
-/// - Returns: the function of all examples. It stops if leaves have different numbers of examples.
+/// - Returns: the function of all examples. It stops if leaves have different numbers of examples. If `f` throws, so does
+///   it.
 public func vmap<A: TensorTree, Out: TensorTree>(
   _ f: @escaping (A) -> Out, axis: Int = 0, outputAxis: Int = 0
 ) -> (A) -> Out {
@@ -44,6 +45,63 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
   }
 }
 
+/// Makes a function of one example, with four inputs or more, a function of many; see ``vmap(_:axis:outputAxis:)``. The
+/// examples lie along the first axis of every input; inputs that all examples share are captured by the closure.
+public func vmap<
+  A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, each More: TensorTree, Out: TensorTree
+>(
+  _ f: @escaping (A, B, C, D, repeat each More) -> Out
+) -> (A, B, C, D, repeat each More) -> Out {
+  { (a: A, b: B, c: C, d: D, more: repeat each More) -> Out in
+    var inputs: [(leaves: [Tensor], axis: Int?)] = [(a.leaves, 0), (b.leaves, 0), (c.leaves, 0), (d.leaves, 0)]
+    for input in repeat each more { inputs.append((input.leaves, 0)) }
+    let hiding = Hiding(inputs)
+    return hiding.reveal(
+      f(hiding.hide(a, 0), hiding.hide(b, 0), hiding.hide(c, 0), hiding.hide(d, 0), repeat hiding.hide(each more, 0)), 0)
+  }
+}
+
+// Functions that throw have overloads of their own. With a typed throw one declaration would do for both, but the compiler
+// (6.3) crashes where such a function is called in generic code.
+
+/// Makes a throwing function of one example a throwing function of many; see ``vmap(_:axis:outputAxis:)``.
+@_disfavoredOverload
+public func vmap<A: TensorTree, Out: TensorTree>(
+  _ f: @escaping (A) throws -> Out, axis: Int = 0, outputAxis: Int = 0
+) -> (A) throws -> Out {
+  { a in
+    let hiding = Hiding([(a.leaves, axis)])
+    return hiding.reveal(try f(hiding.hide(a, axis)), outputAxis)
+  }
+}
+
+/// Makes a throwing function of one example, with two inputs, a throwing function of many.
+///
+/// - Parameter axes: for either input the axis along which the examples lie, or nil if all examples share the input.
+@_disfavoredOverload
+public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
+  _ f: @escaping (A, B) throws -> Out, axes: (Int?, Int?) = (0, 0), outputAxis: Int = 0
+) -> (A, B) throws -> Out {
+  { a, b in
+    let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1)])
+    return hiding.reveal(try f(hiding.hide(a, axes.0), hiding.hide(b, axes.1)), outputAxis)
+  }
+}
+
+/// Makes a throwing function of one example, with three inputs, a throwing function of many.
+///
+/// - Parameter axes: for each input the axis along which the examples lie, or nil if all examples share the input.
+@_disfavoredOverload
+public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
+  _ f: @escaping (A, B, C) throws -> Out, axes: (Int?, Int?, Int?) = (0, 0, 0), outputAxis: Int = 0
+) -> (A, B, C) throws -> Out {
+  { a, b, c in
+    let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1), (c.leaves, axes.2)])
+    return hiding.reveal(
+      try f(hiding.hide(a, axes.0), hiding.hide(b, axes.1), hiding.hide(c, axes.2)), outputAxis)
+  }
+}
+
 /// One call of a batched function: hides the example axis of inputs and shows that of outputs.
 private struct Hiding {
   let trace: Batch
@@ -66,6 +124,7 @@ private struct Hiding {
   }
 
   func hide<T: TensorTree>(_ tree: T, _ axis: Int?) -> T {
+    tree.checkAllTensorsAreListed()
     guard let axis else { return tree }
     return tree.mapTensors { trace.hide($0.movingAxis(axis, to: 0)) }
   }

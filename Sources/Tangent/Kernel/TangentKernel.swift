@@ -69,7 +69,7 @@ private func layerwiseKernels<Example: TensorTree, P: TensorTree, Output: Tensor
 
 /// The empirical tangent kernel of a layer; see ``tangentKernel(of:at:on:and:outputs:)``.
 public func tangentKernel(
-  of model: some Layer, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
+  of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
   outputs: KernelOutputs = .full
 ) -> Tensor {
   tangentKernel(of: { model($0, $1) }, at: p, on: examples, and: others, outputs: outputs)
@@ -77,7 +77,7 @@ public func tangentKernel(
 
 /// The tangent kernel's share of every parameter of a layer; see ``layerwiseTangentKernels(of:at:on:and:outputs:)``.
 public func layerwiseTangentKernels(
-  of model: some Layer, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
+  of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
   outputs: KernelOutputs = .full
 ) -> [Tensor] {
   layerwiseTangentKernels(of: { model($0, $1) }, at: p, on: examples, and: others, outputs: outputs)

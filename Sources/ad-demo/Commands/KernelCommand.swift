@@ -14,7 +14,7 @@ enum KernelCommand: Command {
   enum Activation: String, OptionChoice {
     case tanh, erf, relu, gelu, silu, sigmoid, softplus
 
-    var layer: any Layer {
+    var layer: any Layer<Tensor, Tensor> {
       switch self {
       case .tanh: Tanh()
       case .erf: Erf()

@@ -29,10 +29,10 @@ struct LabelledImages {
   }
 
   /// The mean cross entropy of a model's answers.
-  func loss(of model: some Layer, at p: Parameters) -> Tensor { crossEntropy(model.batched(images, p), labels) }
+  func loss(of model: some Layer<Tensor, Tensor>, at p: Parameters) -> Tensor { crossEntropy(model.batched(images, p), labels) }
 
   /// The share of the images that a model recognizes.
-  func accuracy(of model: some Layer, at p: Parameters) -> Double {
+  func accuracy(of model: some Layer<Tensor, Tensor>, at p: Parameters) -> Double {
     Layers.accuracy(model.batched(images, p), labels)
   }
 }
@@ -43,7 +43,7 @@ extension GradientDescent {
   /// - Parameter progress: Called after every step.
   /// - Returns: The parameters after the last step.
   func train(
-    _ model: some Layer, from p: Parameters, on data: LabelledImages, epochs: Int, batchSize: Int,
+    _ model: some Layer<Tensor, Tensor>, from p: Parameters, on data: LabelledImages, epochs: Int, batchSize: Int,
     using generator: inout RandomGenerator, progress: () -> Void
   ) -> Parameters {
     var state = start(at: p)

@@ -24,13 +24,13 @@ extension PrimitiveCatalogue {
         reshape([0, 2], [4, 0]),
       ],
       illShaped: [
-        IllShapedCall("reshape: the number of entries must stay the same, but got [2, 3] and [4].") {
+        IllShapedCall("reshaped: the number of entries must stay the same, but got [2, 3] and [4].") {
           Tensor.ones([2, 3]).reshaped(to: [4])
         },
-        IllShapedCall("reshape: the extent -1 must be inferable, but got [2, 3] and [-1, 4].") {
+        IllShapedCall("reshaped: the extent -1 must be inferable, but got [2, 3] and [-1, 4].") {
           Tensor.ones([2, 3]).reshaped(to: [-1, 4])
         },
-        IllShapedCall("reshape: extents must not be negative, but got [2, -3].") {
+        IllShapedCall("reshaped: extents must not be negative, but got [2, -3].") {
           Tensor.ones([2, 3]).reshaped(to: [2, -3])
         },
       ]),
@@ -41,10 +41,10 @@ extension PrimitiveCatalogue {
         permute([], []), permute([0, 3], [1, 0]),
       ],
       illShaped: [
-        IllShapedCall("permute: the axes must be a permutation of 0..<2, but got [0].") {
+        IllShapedCall("permuted: the axes must be a permutation of 0..<2, but got [0].") {
           Tensor.ones([2, 3]).permuted([0])
         },
-        IllShapedCall("permute: an axis must lie in -2..<2, but got 2.") { Tensor.ones([2, 3]).permuted([0, 2]) },
+        IllShapedCall("permuted: an axis must lie in -2..<2, but got 2.") { Tensor.ones([2, 3]).permuted([0, 2]) },
         IllShapedCall("transposed: the rank must be at least 2, but got [3].") { Tensor.ones([3]).transposed },
       ]),
     PrimitiveRow(
@@ -72,6 +72,11 @@ extension PrimitiveCatalogue {
     Variant(
       Place(target: target, starts: starts, steps: steps), note: "at \(starts) by \(steps) of \(target)",
       [Argument(source, anything)], oracle: Oracles.place(target, starts, steps))
+  }
+  private static func replaceSlice(_ piece: [Int], _ whole: [Int], _ starts: [Int], _ steps: [Int]) -> Variant {
+    Variant(
+      ReplaceSlice(starts: starts, steps: steps), note: "at \(starts) by \(steps)",
+      [Argument(piece, anything), Argument(whole, anything)], oracle: Oracles.replaceSlice(starts, steps))
   }
   private static func concatenate(_ shapes: [[Int]], _ axis: Int) -> Variant {
     Variant(
@@ -110,6 +115,22 @@ extension PrimitiveCatalogue {
           bind(Place(target: [4, 4], starts: [0, 0], steps: [1, 1]), [.ones([3])])
         },
         IllShapedCall("padded: needs a pair of widths ≥ 0 for every axis") { Tensor.ones([2, 2]).padded([(1, 1)]) },
+      ]),
+    PrimitiveRow(
+      ReplaceSlice.self,
+      [
+        replaceSlice([2, 3], [4, 5], [1, 2], [1, 1]), replaceSlice([3], [7], [1], [2]), replaceSlice([4], [7], [6], [-2]),
+        replaceSlice([2, 2], [3, 4], [2, 3], [-2, -3]), replaceSlice([0], [3], [0], [1]), replaceSlice([], [], [], []),
+        replaceSlice([2, 0], [3, 0], [1, 0], [1, 1]), replaceSlice([1], [4], [2], [1]),
+        replaceSlice([3], [3], [0], [1]), replaceSlice([1, 1], [1, 1], [0, 0], [1, 1]),
+      ],
+      illShaped: [
+        IllShapedCall("replaceSlice: the part must lie within the whole, but got [3] and [4].") {
+          bind(ReplaceSlice(starts: [2], steps: [1]), [.ones([3]), .ones([4])])
+        },
+        IllShapedCall("replaceSlice: ranks must agree, but got [3] and [4, 4].") {
+          bind(ReplaceSlice(starts: [0, 0], steps: [1, 1]), [.ones([3]), .ones([4, 4])])
+        },
       ]),
     PrimitiveRow(
       Concatenate.self,
@@ -151,16 +172,16 @@ extension PrimitiveCatalogue {
         gather([5], [0], axis: 0), gather([4], [3], axis: 0),
       ],
       illShaped: [
-        IllShapedCall("gather: the axis must exist in the table, but got axis 1, table [2], indices [3].") {
+        IllShapedCall("gathered: the axis must exist in the table, but got axis 1, table [2], indices [3].") {
           bind(Gather(axis: 1, batchRank: 0), [.ones([2]), .ones([3])])
         },
-        IllShapedCall("gather: indices must be whole numbers in 0..<2, but got 2.0 at position 1.") {
+        IllShapedCall("gathered: indices must be whole numbers in 0..<2, but got 2.0 at position 1.") {
           Tensor.ones([2, 3]).gathered(at: [1, 2])
         },
-        IllShapedCall("gather: indices must be whole numbers in 0..<2, but got 0.5 at position 0.") {
+        IllShapedCall("gathered: indices must be whole numbers in 0..<2, but got 0.5 at position 0.") {
           Tensor.ones([2, 3]).gathered(at: Tensor([0.5]))
         },
-        IllShapedCall("gather: an axis must lie in -2..<2, but got -3.") {
+        IllShapedCall("gathered: an axis must lie in -2..<2, but got -3.") {
           Tensor.ones([2, 3]).gathered(at: [1], axis: -3)
         },
       ]),
@@ -176,7 +197,7 @@ extension PrimitiveCatalogue {
         IllShapedCall(
           "scatterAdd: values must have the indices' shape at the axis, but got axis 0, values [2, 3], indices [3]."
         ) { Tensor.ones([2, 3]).scatterAdded(at: Tensor([0, 1, 2]), extent: 4) },
-        IllShapedCall("scatterAdd: indices must be whole numbers in 0..<2, but got -1.0 at position 0.") {
+        IllShapedCall("scatterAdded: indices must be whole numbers in 0..<2, but got -1.0 at position 0.") {
           Tensor.ones([1, 3]).scatterAdded(at: Tensor([-1]), extent: 2)
         },
       ]),

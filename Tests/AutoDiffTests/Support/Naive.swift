@@ -124,6 +124,16 @@ enum Oracles {
     }
   }
 
+  static func replaceSlice(_ starts: [Int], _ steps: [Int]) -> Oracle {
+    { inputs in
+      var result = inputs[1]
+      for index in Naive.indices(of: inputs[0].shape) {
+        result[index.indices.map { starts[$0] + index[$0] * steps[$0] }] = inputs[0][index]
+      }
+      return result
+    }
+  }
+
   static func concatenate(_ axis: Int) -> Oracle {
     { inputs in
       var shape = inputs[0].shape

@@ -104,7 +104,7 @@ private struct Line: TensorTree, Equatable {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = [Tensor(1)].adding([Tensor([1.0, 2])])
     }
-    #expect(result.message.contains("zipTensors: both trees must have the same leaves, but got [[]] and [[2]]."))
+    #expect(result.message.contains("adding: both trees must have the same leaves, but got [[]] and [[2]]."))
   }
 
   @Test func replacementsMustBeAsMany() async {

@@ -120,6 +120,18 @@ extension Tensor {
   public static func .== (a: Tensor, b: Double) -> Tensor { a .== Tensor(b, as: a.scalarType) }
   /// 1 where an entry differs from a number, else 0.
   public static func .!= (a: Tensor, b: Double) -> Tensor { a .!= Tensor(b, as: a.scalarType) }
+  /// 1 where a number is less than an entry, else 0.
+  public static func .< (a: Double, b: Tensor) -> Tensor { Tensor(a, as: b.scalarType) .< b }
+  /// 1 where a number is at most an entry, else 0.
+  public static func .<= (a: Double, b: Tensor) -> Tensor { Tensor(a, as: b.scalarType) .<= b }
+  /// 1 where a number is greater than an entry, else 0.
+  public static func .> (a: Double, b: Tensor) -> Tensor { Tensor(a, as: b.scalarType) .> b }
+  /// 1 where a number is at least an entry, else 0.
+  public static func .>= (a: Double, b: Tensor) -> Tensor { Tensor(a, as: b.scalarType) .>= b }
+  /// 1 where a number is equal to an entry, else 0.
+  public static func .== (a: Double, b: Tensor) -> Tensor { Tensor(a, as: b.scalarType) .== b }
+  /// 1 where a number is different from an entry, else 0.
+  public static func .!= (a: Double, b: Tensor) -> Tensor { Tensor(a, as: b.scalarType) .!= b }
 }
 
 /// The larger of a and b, entry by entry, broadcast to a common shape; not-a-number wins. Where they are equal, each has
@@ -127,11 +139,15 @@ extension Tensor {
 public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { bindBroadcast(Maximum(), a, b) }
 /// The larger of an entry and a number; at equality the derivative is 1/2.
 public func maximum(_ a: Tensor, _ b: Double) -> Tensor { maximum(a, Tensor(b, as: a.scalarType)) }
+/// The larger of a number and an entry; at equality the derivative is 1/2.
+public func maximum(_ a: Double, _ b: Tensor) -> Tensor { maximum(b, a) }
 /// The smaller of a and b, entry by entry, broadcast to a common shape; not-a-number wins. Where they are equal, each
 /// has the derivative 1/2.
 public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { bindBroadcast(Minimum(), a, b) }
 /// The smaller of an entry and a number; at equality the derivative is 1/2.
 public func minimum(_ a: Tensor, _ b: Double) -> Tensor { minimum(a, Tensor(b, as: a.scalarType)) }
+/// The smaller of a number and an entry; at equality the derivative is 1/2.
+public func minimum(_ a: Double, _ b: Tensor) -> Tensor { minimum(b, a) }
 /// Every entry limited to [min, max]. The derivative is 1 in the closed interval, 0 outside.
 public func clamp(_ x: Tensor, min: Double, max: Double) -> Tensor {
   guard min <= max else { stop("clamp", "min must not exceed max", got: "\(min) and \(max)") }
@@ -155,4 +171,12 @@ public func sign(_ x: Tensor) -> Tensor { bind(Sign(), .one(x)) }
 public func select(_ mask: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
   let shape = broadcastShape(mask.shape, broadcastShape(a.shape, b.shape, "select"), "select")
   return bind(Select(), .many([mask, a, b].map { $0.broadcast(to: shape) }))
+}
+/// `a` where the mask is not 0, else a number, which takes the scalar type of `a`; see ``select(_:_:_:)``.
+public func select(_ mask: Tensor, _ a: Tensor, _ b: Double) -> Tensor { select(mask, a, Tensor(b, as: a.scalarType)) }
+/// A number where the mask is not 0, else `b`; the number takes the scalar type of `b`. See ``select(_:_:_:)``.
+public func select(_ mask: Tensor, _ a: Double, _ b: Tensor) -> Tensor { select(mask, Tensor(a, as: b.scalarType), b) }
+/// One number where the mask is not 0, else another one; both take the scalar type of the mask. See ``select(_:_:_:)``.
+public func select(_ mask: Tensor, _ a: Double, _ b: Double) -> Tensor {
+  select(mask, Tensor(a, as: mask.scalarType), Tensor(b, as: mask.scalarType))
 }

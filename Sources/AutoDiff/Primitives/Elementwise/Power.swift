@@ -156,3 +156,6 @@ public func pow(_ x: Tensor, _ exponent: Double) -> Tensor {
 /// The derivatives of all orders are the limits for a → 0 where a is 0, but for this: those in b alone are taken to be 0 at
 /// a = b = 0, as they are at a = 0 for all b > 0. For negative a and whole b, those in a alone are numbers.
 public func pow(_ a: Tensor, _ b: Tensor) -> Tensor { bindBroadcast(PowerOfTensors(), a, b) }
+
+/// A number to the power of every entry; the number takes the tensor's scalar type. The derivative is cˣ log c.
+public func pow(_ c: Double, _ x: Tensor) -> Tensor { pow(Tensor(c, as: x.scalarType), x) }

@@ -60,6 +60,7 @@ public func cholesky(_ a: Tensor) throws(LinearAlgebraError) -> Tensor { try Cho
 /// - Throws: `LinearAlgebraError.notPositiveDefinite`, as ``cholesky(_:)``.
 /// - Complexity: n³/3 + 2 n² k flops.
 public func choleskySolve(_ a: Tensor, _ b: Tensor) throws(LinearAlgebraError) -> Tensor {
+  requireOneScalarType("choleskySolve", a, b)
   let system = LinearSystem("choleskySolve", a, b)
   let l = try cholesky(a).broadcast(to: system.matrix.shape)
   let half = bind(TriangularSystem(half: .lower), .two(l, system.columns))
@@ -76,5 +77,8 @@ public func choleskySolve(_ a: Tensor, _ b: Tensor) throws(LinearAlgebraError) -
 /// - Throws: `LinearAlgebraError.notPositiveDefinite`, as ``cholesky(_:)``.
 /// - Complexity: n³/3 flops.
 public func logDeterminant(_ a: Tensor) throws(LinearAlgebraError) -> Tensor {
-  log(try cholesky(a).matrixDiagonal).sum(axes: [-1]) * 2
+  guard a.rank >= 2, a.shape[a.rank - 1] == a.shape[a.rank - 2] else {
+    stop("logDeterminant", "needs a square matrix [n, n] or a stack of them", got: "\(a.shape)")
+  }
+  return log(try cholesky(a).matrixDiagonal).sum(axes: [-1]) * 2
 }

@@ -9,6 +9,7 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
       "matmul", "both factors need at least one axis", got: "\(a.shape) and \(b.shape)",
       hint: "Multiply by a number with *.")
   }
+  requireOneScalarType("matmul", a, b)
   let (inner, outer) = (a.shape[a.rank - 1], b.shape[Swift.max(0, b.rank - 2)])
   guard inner == outer else {
     let hint = b.rank >= 2 && b.shape[b.rank - 1] == inner ? "Transpose the right factor?" : nil
@@ -35,6 +36,7 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
 /// The inner product of two tensors of one shape: the sum of the products of their entries.
 public func dot(_ a: Tensor, _ b: Tensor) -> Tensor {
   guard a.shape == b.shape else { stop("dot", "shapes must agree", got: "\(a.shape) and \(b.shape)") }
+  requireOneScalarType("dot", a, b)
   let axes = Array(0..<a.rank)
   return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: axes, rightSummed: axes), .two(a, b))
 }
@@ -44,6 +46,7 @@ public func dot(_ a: Tensor, _ b: Tensor) -> Tensor {
 /// - Shapes: [a...] and [b...] → [a..., b...].
 /// - Complexity: as many entries as the product of both counts; stops where memory cannot hold them.
 public func outer(_ a: Tensor, _ b: Tensor) -> Tensor {
+  requireOneScalarType("outer", a, b)
   _ = (a.shape + b.shape).entryCount("outer")
   return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: [], rightSummed: []), .two(a, b))
 }
@@ -60,5 +63,6 @@ public func tensordot(_ a: Tensor, _ b: Tensor, axes: (left: [Int], right: [Int]
       "tensordot", "paired axes must have equal extents",
       got: "axes \(axes.left) of \(a.shape) and \(axes.right) of \(b.shape)")
   }
+  requireOneScalarType("tensordot", a, b)
   return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: left, rightSummed: right), .two(a, b))
 }

@@ -5,7 +5,8 @@
 /// ``Tensor/withIndices(_:_:)``. The first `batchRank` axes of both inputs run in parallel.
 struct Gather: Primitive {
   let axis: Int, batchRank: Int
-  var name: String { "gather" }
+  /// What the user called, for messages.
+  var name = "gathered"
   var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
@@ -59,19 +60,19 @@ struct Gather: Primitive {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     let (table, indices) = (inputs[0], inputs[1])
     if batchRank == 0, !isBatched[1] {
-      return dispatch(Gather(axis: axis + 1, batchRank: 0), inputs)
+      return dispatch(Gather(axis: axis + 1, batchRank: 0, name: name), inputs)
     }
     if batchRank == 0, !isBatched[0] {
       return dispatch(self, .two(table, indices)).movingAxis(axis, to: 0)
     }
-    return dispatch(Gather(axis: axis + 1, batchRank: batchRank + 1), inputs.aligned(isBatched, size: size))
+    return dispatch(Gather(axis: axis + 1, batchRank: batchRank + 1, name: name), inputs.aligned(isBatched, size: size))
   }
 }
 
 /// Adds entries into zeros at the places that indices name along an axis: the adjoint of ``Gather`` in its table.
 struct ScatterAdd: Primitive {
   let axis: Int, extent: Int, batchRank: Int
-  var name: String { "scatterAdd" }
+  var name: String { "scatterAdded" }
   var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
@@ -178,7 +179,12 @@ extension Tensor {
   ///     `.float32`, which rounds whole numbers from 2²⁴ on, larger ones stop.
   ///   - axis: the axis along which is looked up.
   public func gathered(at indices: Tensor, axis: Int = 0) -> Tensor {
-    bind(Gather(axis: normalizedAxis(axis, rank: rank, "gather"), batchRank: 0), .two(self, indices))
+    gathered(at: indices, axis: axis, for: "gathered")
+  }
+
+  /// - Parameter operation: what the user called, for messages.
+  package func gathered(at indices: Tensor, axis: Int = 0, for operation: String) -> Tensor {
+    bind(Gather(axis: normalizedAxis(axis, rank: rank, operation), batchRank: 0, name: operation), .two(self, indices))
   }
 
   /// The entries at the given indices of an axis, in that order. (No axis is longer than 2⁵³, up to which `Double` is exact.)
@@ -200,7 +206,7 @@ extension Tensor {
     }
     let rank = rank - indices.rank + 1
     return bind(
-      ScatterAdd(axis: normalizedAxis(axis, rank: rank, "scatterAdd"), extent: extent, batchRank: 0),
+      ScatterAdd(axis: normalizedAxis(axis, rank: rank, "scatterAdded"), extent: extent, batchRank: 0),
       .two(self, indices))
   }
 }

@@ -1,7 +1,7 @@
 /// The same entries in row-major order under another shape.
 struct Reshape: LinearPrimitive {
   let target: [Int]
-  var name: String { "reshape" }
+  var name: String { "reshaped" }
 
   func shape(of inputs: Inputs) -> [Int] {
     guard inputs[0].count == target.entryCount(name) else {
@@ -29,7 +29,7 @@ struct Reshape: LinearPrimitive {
 /// Reorders the axes: axis k of the output is axis `axes[k]` of the input. A view, nothing is copied.
 struct Permute: LinearPrimitive {
   let axes: [Int]
-  var name: String { "permute" }
+  var name: String { "permuted" }
 
   func shape(of inputs: Inputs) -> [Int] {
     guard axes.sorted() == Array(0..<inputs[0].rank) else {
@@ -96,9 +96,9 @@ extension Tensor {
   public func reshaped(to shape: [Int]) -> Tensor {
     var target = shape
     if let unknown = shape.firstIndex(of: -1) {
-      let known = shape.dropping([unknown]).entryCount("reshape")
+      let known = shape.dropping([unknown]).entryCount("reshaped")
       guard known > 0, count % known == 0 else {
-        stop("reshape", "the extent -1 must be inferable", got: "\(self.shape) and \(shape)")
+        stop("reshaped", "the extent -1 must be inferable", got: "\(self.shape) and \(shape)")
       }
       target[unknown] = count / known
     }
@@ -110,7 +110,7 @@ extension Tensor {
 
   /// Reorders the axes: axis k of the result is axis `axes[k]` of this tensor.
   public func permuted(_ axes: [Int]) -> Tensor {
-    let normalized = axes.map { normalizedAxis($0, rank: rank, "permute") }
+    let normalized = axes.map { normalizedAxis($0, rank: rank, "permuted") }
     return normalized == Array(0..<rank) ? self : bind(Permute(axes: normalized), .one(self))
   }
 

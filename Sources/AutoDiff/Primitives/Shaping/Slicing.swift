@@ -1,4 +1,4 @@
-/// Entries `starts[k] + i · steps[k]` for i in 0..<counts[k] along every axis k. A view, nothing is copied.
+/// Entries `starts[k] + i · steps[k]` for i in 0..<counts[k] along every axis k. A large part is a view, a small one a copy.
 struct Slice: LinearPrimitive {
   let starts: [Int], counts: [Int], steps: [Int]
   var name: String { "slice" }
@@ -18,15 +18,42 @@ struct Slice: LinearPrimitive {
     let shape = shape(of: inputs)
     let x = inputs[0].array
     let strides = x.explicitStrides
-    var offset = x.offset
-    if shape.product > 0 { for axis in shape.indices { offset += starts[axis] * strides[axis] } }
-    return Tensor(node: x.view(shape: shape, strides: zip(strides, steps).map(saturatingProduct), offset: offset))
+    let count = shape.product
+    var start = 0
+    if count > 0 { for axis in shape.indices { start += starts[axis] * strides[axis] } }
+    let partStrides = zip(strides, steps).map(saturatingProduct)
+    if count > 1, let storage = x.storage, count * x.scalarType.byteCount <= storage.byteCount / Self.wholePerCopy {
+      func copy<T: LoopScalar>(_: T.Type) -> Tensor {
+        make(shape, T.self) { y in
+          x.withAddress(T.self) {
+            StridedCopy.copy(StridedView(base: $0 + start, shape: shape, strides: partStrides), to: y)
+          }
+        }
+      }
+      return x.scalarType == .float64 ? copy(Double.self) : copy(Float.self)
+    }
+    return Tensor(node: x.view(shape: shape, strides: partStrides, offset: x.offset + start))
   }
+
+  /// How many times smaller than the memory behind it a part must be to be copied. A view keeps all of that memory alive
+  /// and shared, so that the next assignment to another part has to copy the whole: as much as this many parts.
+  static let wholePerCopy = 16
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Place(target: inputShape, starts: starts, steps: steps), .one(cotangent))
   }
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     gradient.undoingSlice(.init(container: inputs[0].shape, starts: starts, counts: counts, steps: steps))
+  }
+  /// Adds to the part alone: the gradients of all rows cost as much as that of the whole.
+  func accumulateVJP(
+    _ inputs: Inputs, output: Tensor, cotangent: consuming Tensor, argument: Int, into sum: inout Tensor?
+  ) {
+    guard let old = sum.take() else {
+      sum = transpose(cotangent, inputShape: inputs[0].shape)
+      return
+    }
+    let part = dispatch(self, .one(old)) + cotangent
+    sum = replaceSlice(ReplaceSlice(starts: starts, steps: steps), with: part, in: consume old)
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Slice(starts: [0] + starts, counts: [size] + counts, steps: [1] + steps), inputs)
