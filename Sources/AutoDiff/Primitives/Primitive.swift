@@ -114,7 +114,6 @@ extension Primitive {
     if let part = vjp(inputs, output: output, cotangent: cotangent, argument: argument) { accumulate(&sum, part) }
   }
 
-
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
 

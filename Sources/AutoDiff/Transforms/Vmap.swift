@@ -57,7 +57,8 @@ public func vmap<
     for input in repeat each more { inputs.append((input.leaves, 0)) }
     let hiding = Hiding(inputs)
     return hiding.reveal(
-      f(hiding.hide(a, 0), hiding.hide(b, 0), hiding.hide(c, 0), hiding.hide(d, 0), repeat hiding.hide(each more, 0)), 0)
+      f(hiding.hide(a, 0), hiding.hide(b, 0), hiding.hide(c, 0), hiding.hide(d, 0), repeat hiding.hide(each more, 0)), 0
+    )
   }
 }
 

@@ -27,7 +27,8 @@ extension PrimitiveCatalogue {
         },
         IllShapedCall("crooked: a cotangent must have the shape of its input, but got [] for number 0 of shape [2].") {
           let crooked = withDerivative(
-            of: { (x: [Tensor]) in x[0].sum() }, name: "crooked", jvp: { $1[0].sum() + $2 }, vjp: { _, _, cotangent in [cotangent] })
+            of: { (x: [Tensor]) in x[0].sum() }, name: "crooked", jvp: { $1[0].sum() + $2 },
+            vjp: { _, _, cotangent in [cotangent] })
           return gradient(of: { crooked([$0]) }, at: .ones([2]))
         },
       ])

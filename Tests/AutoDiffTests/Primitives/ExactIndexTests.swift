@@ -45,7 +45,8 @@ import Testing
     #expect(gradient(of: { function($0).sum() }, at: x) == Tensor([[2, 0, 6], [8, 0, 12]], as: table))
     let forward = jvp(of: function, at: x, along: .ones(like: x))
     #expect(forward.tangent == Tensor([[6, 2], [12, 8]], as: table))
-    let each = vmap { (row: Tensor, place: Tensor) in row.gathered(at: place) }(x, places[..., TensorIndex.newAxis][0..<2])
+    let each = vmap { (row: Tensor, place: Tensor) in row.gathered(at: place) }(
+      x, places[..., TensorIndex.newAxis][0..<2])
     #expect(each == Tensor([[3], [4]], as: table))
     let hessianProduct = hvp(of: { function($0).sum() }, at: x, along: .ones(like: x))
     #expect(hessianProduct == Tensor([[2, 0, 2], [2, 0, 2]], as: table))

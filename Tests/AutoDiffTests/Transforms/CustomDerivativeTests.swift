@@ -30,7 +30,8 @@ import Testing
 
   @Test func rulesAreDifferentiatedInTurn() {
     let cube = withDerivative(
-      of: { (x: [Tensor]) in x[0] * x[0] * x[0] }, name: "cube", jvp: { inputs, tangents, _ in tangents[0] * square(inputs[0]) * 3 },
+      of: { (x: [Tensor]) in x[0] * x[0] * x[0] }, name: "cube",
+      jvp: { inputs, tangents, _ in tangents[0] * square(inputs[0]) * 3 },
       vjp: { inputs, _, cotangent in [cotangent * square(inputs[0]) * 3] })
     var f: (Tensor) -> Tensor = { cube([$0]) }
     for expected in [12.0, 12, 6, 0] {

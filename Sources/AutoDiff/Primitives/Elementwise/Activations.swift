@@ -40,7 +40,7 @@ struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
           node: ArrayNode(
             shape: shape, scalarType: T.scalarType, single: Double(value(lanes(0), lanes(1), lanes(2)).first)))
       }
-      return .make(shape, T.self) { result in
+      return make(shape, T.self) { result in
         inputs[0].withView(T.self) { v in
           inputs[1].withView(T.self) { x in
             inputs[2].withView(T.self) { y in StridedMap.ternary(v, x, y, into: result, self) }

@@ -16,7 +16,7 @@ struct Norm: Primitive {
   }
   private func plainNorm(_ x: Tensor, _ shape: [Int]) -> Tensor {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         x.withView(T.self) { Reduction.sumOfSquares($0, axes: axes, into: y) }
         for k in 0..<shape.product { y[k] = y[k].squareRoot() }
       }

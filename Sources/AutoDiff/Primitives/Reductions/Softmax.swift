@@ -43,7 +43,7 @@ struct SoftmaxDeviation: Primitive {
     let (x, shape) = (inputs[0], shape(of: inputs))
     let columns = shape.last!
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      .make(shape, T.self) { y in
+      make(shape, T.self) { y in
         x.withEntries(T.self) { x in
           inputs[1].withEntries(T.self) { v in
             let rows = shape.dropLast().reduce(1, *)

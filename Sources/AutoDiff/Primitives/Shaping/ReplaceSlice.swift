@@ -57,7 +57,7 @@ package struct ReplaceSlice: Primitive {
       var target = whole
       if !target.isUniquelyReferenced {
         let shape = target.shape
-        target = Tensor.make(shape, T.self) { y in
+        target = make(shape, T.self) { y in
           target.withEntries(T.self) { StridedCopy.copyRun($0, to: y, count: shape.product) }
         }
       }
@@ -84,5 +84,6 @@ func replaceSlice(_ primitive: ReplaceSlice, with piece: Tensor, in whole: consu
   if level <= 0 { return primitive.write(piece, into: consume whole) }
   // Only the trace: another reference to the node would be one to the memory.
   let trace = unsafeDowncast(whole.node.level == level ? whole.node : piece.node, to: TracedNode.self).trace
+  guard trace.acceptsOperations else { trace.stopAtMisplacedOperation(primitive.name) }
   return trace.replaceSlice(primitive, with: piece, in: consume whole)
 }
