@@ -4,6 +4,8 @@
 /// operators broadcast before they bind.
 public protocol ElementwisePrimitive: Primitive {
   /// `v` · ∂output/∂inputs[argument], entry by entry; nil where that is zero everywhere.
+  ///
+  /// Where the derivative may be infinite or not a number, multiply with ``chainProduct(_:_:)``.
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor?
 }
 

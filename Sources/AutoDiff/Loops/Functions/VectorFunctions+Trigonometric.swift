@@ -204,10 +204,14 @@ extension VectorFunctions {
     #endif
   }
 
+  /// Where ``remainder(_:_:)`` is exact enough. It is not for what is infinite or not a number.
+  @inline(__always)
+  static func isReduced<V: LaneVector>(_ x: V) -> V.Mask { V.isLessOrEqual(x.magnitude, largestReduced(V.self)) }
+
   /// y, where arguments that are too large for ``remainder(_:_:)`` are left to the C library, one by one.
   @inline(__always)
   private static func replacingLarge<V: LaneVector>(_ x: V, _ y: V, _ f: (Double) -> Double) -> V {
-    let large = V.isLess(largestReduced(V.self), x.magnitude)
+    let large = !isReduced(x)
     if !large.isAnyTrue { return y }
     var entries = x
     withUnsafeMutableBytes(of: &entries) { replaceEach($0.bindMemory(to: V.Element.self), f) }

@@ -43,6 +43,8 @@ func chainQuotient(_ v: Tensor, _ d: Tensor) -> Tensor {
 extension LaneVector {
   /// A product or quotient that has `v` as a factor: 0 where v is 0, whatever the other factor is.
   @inline(__always) func vanishing(with v: Self) -> Self {
+    // Nearly always there is nothing to do, and finding that out is cheaper than doing it.
+    if !isNaN.isAnyTrue { return self }
     let zero = Self(constant: 0)
     return Self.select(Self.isEqual(v, zero) & isNaN, zero, self)
   }

@@ -11,12 +11,20 @@ struct SinSlope: BinaryElementwise {
   var name: String { "sinSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
-    (v * VectorFunctions.cos(x)).vanishing(with: v)
+    timesBounded(v, VectorFunctions.cos(x), at: x)
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0
       ? bind(SinSlope(), .two(v, inputs[1])) : bind(CosSlope(), .two(bilinearProduct(v, inputs[0]), inputs[1]))
   }
+}
+
+/// v · slope, and 0 where v is 0 and the slope at x = ±∞ is not a number. What is asked of x here, sin and cos have asked
+/// before, so that it costs nothing.
+@inline(__always)
+private func timesBounded<V: LaneVector>(_ v: V, _ slope: V, at x: V) -> V {
+  let product = v * slope
+  return (!VectorFunctions.isReduced(x)).isAnyTrue ? product.vanishing(with: v) : product
 }
 
 /// cos x.
@@ -32,7 +40,7 @@ struct CosSlope: BinaryElementwise {
   var name: String { "cosSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
-    (-(v * VectorFunctions.sin(x))).vanishing(with: v)
+    timesBounded(-v, VectorFunctions.sin(x), at: x)
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0

@@ -51,6 +51,7 @@ struct UnitVector: Primitive {
     return inputs[0].shape
   }
   func evaluate(_ inputs: Inputs) -> Tensor {
+    _ = shape(of: inputs)
     let (x, norm) = (inputs[0], Norm(axes: axes))
     let length = norm.evaluate(inputs)
     if norm.isRegular(length) || x.count == 0 { return x / length.restoring(axes) }
