@@ -69,9 +69,9 @@ import Testing
     ("kernel --label-column last", 2, "there is no --data"), ("kernel --label-column none", 2, "there is no --data"),
     // Files.
     ("kernel --data ''", 2, "--data needs a value"), ("kernel --data missing.csv", 1, "missing.csv: cannot be opened"),
-    ("kernel --data .", 1, "is a folder, but a file is needed"),
-    ("kernel --data /dev/zero", 1, "neither a file nor a pipe"),
-    ("kernel --data /dev/null", 1, "neither a file nor a pipe"), ("tour --data small.csv", 1, "64 pixels"),
+    ("kernel --data .", 1, "the name must end in .npy or .csv"),
+    ("kernel --data /dev/zero", 1, "the name must end in .npy or .csv"),
+    ("tour --data /dev/null", 1, "neither a file nor a pipe"), ("tour --data small.csv", 1, "64 pixels"),
     ("tour --data missing.csv", 1, "cannot be opened"), ("tour --data .", 1, "is a folder"),
     ("kernel --data \"$(printf 'a\\377b.csv')\"", 2, "is not UTF-8 text"),
     ("kernel --output \"$(printf 'a\\377b')\"", 2, "is not UTF-8 text"),

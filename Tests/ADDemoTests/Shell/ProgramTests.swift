@@ -155,7 +155,7 @@ private enum Quiet: Command {
         --data FILE    What to read
         --threads N    Cores
         --pick NAME    Which of them (may be repeated)
-        --color NAME  The color: red, green (default: red)
+        --color NAME   The color: red, green (default: red)
         --loud         Say more, in a text that is so long that it cannot stand on one
                        line of 80
         --help         Print this text
