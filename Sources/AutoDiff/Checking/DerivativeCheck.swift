@@ -52,6 +52,8 @@ struct DerivativeCheck {
     let outputTypes: [ScalarType]
     /// The entries of its value.
     let center: [Double]
+    /// The same as the function itself computes them, where that is in float32.
+    let ownCenter: [Double]
     /// For every output leaf, the magnitude of terms that may cancel in its entries.
     let inherited: [Double]
     /// For every input leaf, the largest derivative of every output leaf along it.
@@ -90,6 +92,7 @@ struct DerivativeCheck {
     let subject = Subject(
       order: order, name: name, exact: exact, own: own, outputs: outputs,
       outputTypes: single?.map(\.scalarType) ?? output.map(\.scalarType), center: entries(of: output),
+      ownCenter: entries(of: single ?? output),
       inherited: inherited ?? outputs.shapes.map { _ in 0 },
       references: inputs.shapes.map { _ in outputs.shapes.map { _ in 0 } })
     guard isFinite(output, "the value", subject) else { return }

@@ -99,9 +99,10 @@ extension DerivativeCheck {
     let computed = direction.tangent[entry] * factor
     let magnitude = subject.magnitude(entry, peak: samples.peaks[entry])
     let reference = factor * reference(direction, subject, output: entry)
+    let column = largest(direction.tangent[subject.outputs.ranges[subject.outputs.leaf(of: entry)]])
     // In float32 the constants of rules are rounded, and may cancel.
     let rounding =
-      64 * Double.ulpOfOne * magnitude + (isSingle ? 16 * ScalarType.float32.epsilon * reference : 0)
+      64 * Double.ulpOfOne * magnitude + (isSingle ? 16 * ScalarType.float32.epsilon * factor * column : 0)
     let size = max(computed.magnitude, estimate.value.magnitude)
     let gap = (computed - estimate.value).magnitude
     let tolerance = tolerance(subject.order)

@@ -23,13 +23,13 @@ enum Tour: Command {
   static let tripleImageCount = 6
 
   static func run(_ arguments: Arguments) throws {
-    let folder = try OutputFolder(arguments[output])
     let digits = try arguments[data].map(Digits.init(contentsOf:)) ?? Digits.bundled()
     guard digits.count >= 20 else {
       throw FileError(
         .unsupported, file: arguments[data] ?? "digits.csv",
         "the tour needs at least 20 images, but got \(digits.count).")
     }
+    let folder = try OutputFolder(arguments[output])
     var generator = RandomGenerator(seed: arguments[seed])
     let scaling = Parameterization.neuralTangent(weightScale: 1.5, biasScale: 0.1)
     let network = Sequential {

@@ -149,16 +149,16 @@ private enum Quiet: Command {
       Does nothing else.
 
       Options:
-        --count N      How many (default: 3)
-        --rate X       How fast (default: 0.5)
-        --seed N       Where chance starts (default: 0)
-        --data FILE    What to read
-        --threads N    Cores
-        --pick NAME    Which of them (may be repeated)
+        --count N     How many (default: 3)
+        --rate X      How fast (default: 0.5)
+        --seed N      Where chance starts (default: 0)
+        --data FILE   What to read
+        --threads N   Cores
+        --pick NAME   Which of them (may be repeated)
         --color NAME  The color: red, green (default: red)
-        --loud         Say more, in a text that is so long that it cannot stand on one
-                       line of 80
-        --help         Print this text
+        --loud        Say more, in a text that is so long that it cannot stand on one
+                      line of 80
+        --help        Print this text
 
       """
     #expect(Self.run(line) == (0, expected, ""))
