@@ -22,12 +22,12 @@ import Testing
   /// A relation with the number on the left is the mirrored one with the number on the right.
   @Test func numbersOnTheLeftOfARelation() {
     for number in [-2, -0.5, 0, 0.25, 1, .infinity, .nan] {
-      #expect(number .< x == x .> number)
-      #expect(number .<= x == x .>= number)
-      #expect(number .> x == x .< number)
-      #expect(number .>= x == x .<= number)
-      #expect(number .== x == x .== number)
-      #expect(number .!= x == x .!= number)
+      #expect((number .< x) == (x .> number))
+      #expect((number .<= x) == (x .>= number))
+      #expect((number .> x) == (x .< number))
+      #expect((number .>= x) == (x .<= number))
+      #expect((number .== x) == (x .== number))
+      #expect((number .!= x) == (x .!= number))
     }
     #expect((0 .< x).scalars == [0, 0, 0, 1, 1])
   }
