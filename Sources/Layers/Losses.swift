@@ -20,7 +20,9 @@ public func crossEntropy(_ logits: Tensor, _ labels: Tensor) -> Tensor {
     stop("crossEntropy", "needs logits [n, classes] and labels [n]", got: "\(logits.shape) and \(labels.shape)")
   }
   requireOneScalarType("crossEntropy", logits, labels)
-  return -vmap { (row: Tensor, label: Tensor) in logSoftmax(row).gathered(at: label, for: "crossEntropy") }(logits, labels).mean()
+  return -vmap { (row: Tensor, label: Tensor) in logSoftmax(row).gathered(at: label, for: "crossEntropy") }(
+    logits, labels
+  ).mean()
 }
 
 /// The share of examples whose largest logit is that of their label.

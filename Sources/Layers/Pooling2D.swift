@@ -65,7 +65,9 @@ public struct GlobalAveragePool: Layer {
 
   /// The means. Stops at an input with fewer than three axes.
   public func callAsFunction(_ x: Tensor, _ p: Parameters) -> Tensor {
-    guard x.rank >= 3 else { stop(p.place(of: "GlobalAveragePool"), "needs images [..., h, w, channels]", got: "\(x.shape)") }
+    guard x.rank >= 3 else {
+      stop(p.place(of: "GlobalAveragePool"), "needs images [..., h, w, channels]", got: "\(x.shape)")
+    }
     return x.mean(axes: [-3, -2])
   }
 }

@@ -31,9 +31,13 @@ public enum SequentialBuilder {
   /// Several layers.
   public static func buildExpression(_ layers: [any Layer<Tensor, Tensor>]) -> [any Layer<Tensor, Tensor>] { layers }
   /// Layers in sequence.
-  public static func buildBlock(_ parts: [any Layer<Tensor, Tensor>]...) -> [any Layer<Tensor, Tensor>] { parts.flatMap { $0 } }
+  public static func buildBlock(_ parts: [any Layer<Tensor, Tensor>]...) -> [any Layer<Tensor, Tensor>] {
+    parts.flatMap { $0 }
+  }
   /// The layers of a loop.
-  public static func buildArray(_ parts: [[any Layer<Tensor, Tensor>]]) -> [any Layer<Tensor, Tensor>] { parts.flatMap { $0 } }
+  public static func buildArray(_ parts: [[any Layer<Tensor, Tensor>]]) -> [any Layer<Tensor, Tensor>] {
+    parts.flatMap { $0 }
+  }
   /// The layers of an `if` without `else`.
   public static func buildOptional(_ part: [any Layer<Tensor, Tensor>]?) -> [any Layer<Tensor, Tensor>] { part ?? [] }
   /// The layers of a branch.

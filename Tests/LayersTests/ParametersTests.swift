@@ -157,27 +157,39 @@ import Testing
     }
     #expect(
       inner.message.contains(
-        "Parameters: block.iner.weight must exist, but got only [\"inner\"] under block. Did you mean block.inner.weight?"))
+        "Parameters: block.iner.weight must exist, but got only [\"inner\"] under block. Did you mean block.inner.weight?"
+      ))
     let whole = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let x = Tensor([1, 2, 3])
       _ = Dense(2)(x, Named().initialized(like: x, seed: 0))
     }
-    #expect(whole.message.contains("Parameters: weight must exist, but got only [\"dense\", \"block\"]. There is dense.weight."))
+    #expect(
+      whole.message.contains(
+        "Parameters: weight must exist, but got only [\"dense\", \"block\"]. There is dense.weight."))
   }
 
   /// Messages name the layer with its place, and remind of `vmap` where several examples came instead of one.
   @Test func layersSayWhereTheyAre() async {
     let dense = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      let p = Sequential { Tanh(); Dense(2) }.initialized(like: Tensor([1, 2, 3]), seed: 0)
-      _ = Sequential { Tanh(); Dense(2) }(Tensor(1), p)
+      let p = Sequential {
+        Tanh(); Dense(2)
+      }.initialized(like: Tensor([1, 2, 3]), seed: 0)
+      _ = Sequential {
+        Tanh(); Dense(2)
+      }(Tensor(1), p)
     }
-    #expect(dense.message.contains("Fatal error: Dense at \"1\": the input needs at least one axis, but got []. Was one"))
+    #expect(
+      dense.message.contains("Fatal error: Dense at \"1\": the input needs at least one axis, but got []. Was one"))
     let image = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      _ = Sequential { Tanh(); Convolution2D(2, window: (2, 2)) }.initialized(like: Tensor([1, 2, 3]), seed: 0)
+      _ = Sequential {
+        Tanh(); Convolution2D(2, window: (2, 2))
+      }.initialized(like: Tensor([1, 2, 3]), seed: 0)
     }
     #expect(image.message.contains("Fatal error: Convolution2D at \"1\": needs images"))
     let batch = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      let net = Sequential { Flatten(); Dense(2) }
+      let net = Sequential {
+        Flatten(); Dense(2)
+      }
       let images = Tensor.ones([5, 2, 3])
       let p = net.initialized(like: images, seed: 0)
       _ = net.batched(images, p)
@@ -192,7 +204,9 @@ import Testing
   }
 
   @Test func editDistances() {
-    for (a, b, distance) in [("", "", 0), ("a", "", 1), ("", "abc", 3), ("dense", "dence", 1), ("kitten", "sitting", 3)] {
+    for (a, b, distance) in [
+      ("", "", 0), ("a", "", 1), ("", "abc", 3), ("dense", "dence", 1), ("kitten", "sitting", 3),
+    ] {
       #expect(a.editDistance(to: b) == distance && b.editDistance(to: a) == distance)
     }
   }

@@ -32,7 +32,8 @@ import Testing
 
   private static let sentences: Sentence = {
     var generator = RandomGenerator(seed: 3)
-    return Sentence(words: .normal([4, 3, 2], using: &generator), mask: Tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 1]]))
+    return Sentence(
+      words: .normal([4, 3, 2], using: &generator), mask: Tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 1]]))
   }()
 
   @Test func parametersOutputsAndBatches() {

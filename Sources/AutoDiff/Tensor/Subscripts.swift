@@ -126,7 +126,9 @@ extension Tensor {
     first: A, second: B, _: UnboundedRange, positions: repeat each Position
   ) -> Tensor {
     get { part([first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions)) }
-    set { replacePart([first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions), with: newValue) }
+    set {
+      replacePart([first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions), with: newValue)
+    }
     _modify {
       let positions: [TensorIndex] = [first.tensorIndex, second.tensorIndex, .ellipsis] + list(repeat each positions)
       var piece = part(positions)
@@ -136,13 +138,21 @@ extension Tensor {
   }
 
   /// A part of the tensor, with the ellipsis after three positions: `t[0, .all, 1, ..., 0]`.
-  public subscript<A: TensorIndexConvertible, B: TensorIndexConvertible, C: TensorIndexConvertible, each Position: TensorIndexConvertible>(
+  public subscript<
+    A: TensorIndexConvertible, B: TensorIndexConvertible, C: TensorIndexConvertible,
+    each Position: TensorIndexConvertible
+  >(
     first: A, second: B, third: C, _: UnboundedRange, positions: repeat each Position
   ) -> Tensor {
     get { part([first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions)) }
-    set { replacePart([first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions), with: newValue) }
+    set {
+      replacePart(
+        [first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions),
+        with: newValue)
+    }
     _modify {
-      let positions: [TensorIndex] = [first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions)
+      let positions: [TensorIndex] =
+        [first.tensorIndex, second.tensorIndex, third.tensorIndex, .ellipsis] + list(repeat each positions)
       var piece = part(positions)
       defer { replacePart(positions, with: piece) }
       yield &piece

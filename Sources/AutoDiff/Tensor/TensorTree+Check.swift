@@ -26,7 +26,8 @@ extension TensorTree {
     for leaf in visited { rest[leaf, default: 0] += 1 }
     for (index, child) in Mirror(reflecting: self).children.enumerated() {
       // A dictionary's children are pairs of key and value.
-      let value = (child.value as? any TensorTree) ?? Mirror(reflecting: child.value).descendant("value") as? any TensorTree
+      let value =
+        (child.value as? any TensorTree) ?? Mirror(reflecting: child.value).descendant("value") as? any TensorTree
       guard let tree = value else { continue }
       let name = child.label.map { "\(path).\($0)" } ?? "\(path)[\(index)]"
       for leaf in tree.leaves {
@@ -34,7 +35,9 @@ extension TensorTree {
         guard let count = rest[leaf], count > 0 else {
           stop(
             name, "forEachTensor of \(Self.self) must visit every tensor that is stored, but does not visit this one",
-            hint: "Call body(&property), or property.forEachTensor(body) for a tree. Keep constants in a type that is not a tree.")
+            hint:
+              "Call body(&property), or property.forEachTensor(body) for a tree. Keep constants in a type that is not a tree."
+          )
         }
         rest[leaf] = count - 1
       }

@@ -9,7 +9,9 @@ extension TensorTree {
   }
 
   /// - Parameter operation: what the user called, for messages.
-  private func zipTensors(_ other: Self, _ operation: String, ofOneType: Bool = true, _ combine: (Tensor, Tensor) -> Tensor) -> Self {
+  private func zipTensors(
+    _ other: Self, _ operation: String, ofOneType: Bool = true, _ combine: (Tensor, Tensor) -> Tensor
+  ) -> Self {
     let others = other.leaves
     checkSameStructure(as: others, operation)
     if ofOneType { for (mine, theirs) in zip(leaves, others) { requireOneScalarType(operation, mine, theirs) } }

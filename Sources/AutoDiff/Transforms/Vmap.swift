@@ -42,22 +42,6 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
   }
 }
 
-/// Makes a function of one example, with four inputs or more, a function of many; see ``vmap(_:axis:outputAxis:)``. The
-/// examples lie along the first axis of every input; inputs that all examples share are captured by the closure.
-public func vmap<
-  A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, each More: TensorTree, Out: TensorTree
->(
-  _ f: @escaping (A, B, C, D, repeat each More) -> Out
-) -> (A, B, C, D, repeat each More) -> Out {
-  { (a: A, b: B, c: C, d: D, more: repeat each More) -> Out in
-    var inputs: [(leaves: [Tensor], axis: Int?)] = [(a.leaves, 0), (b.leaves, 0), (c.leaves, 0), (d.leaves, 0)]
-    for input in repeat each more { inputs.append((input.leaves, 0)) }
-    let hiding = Hiding(inputs)
-    return hiding.reveal(
-      f(hiding.hide(a, 0), hiding.hide(b, 0), hiding.hide(c, 0), hiding.hide(d, 0), repeat hiding.hide(each more, 0)), 0)
-  }
-}
-
 // Functions that throw have overloads of their own. With a typed throw one declaration would do for both, but the compiler
 // (6.3) crashes where such a function is called in generic code.
 

@@ -37,6 +37,8 @@ public func higherKernel<P: TensorTree>(
 }
 
 /// The higher-order tangent kernel of a layer; see ``higherKernel(order:of:at:on:)``.
-public func higherKernel(order r: Int, of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor) -> Tensor {
+public func higherKernel(order r: Int, of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor)
+  -> Tensor
+{
   higherKernel(order: r, of: { model($0, $1) }, at: p, on: examples)
 }

@@ -29,7 +29,9 @@ struct LabelledImages {
   }
 
   /// The mean cross entropy of a model's answers.
-  func loss(of model: some Layer<Tensor, Tensor>, at p: Parameters) -> Tensor { crossEntropy(model.batched(images, p), labels) }
+  func loss(of model: some Layer<Tensor, Tensor>, at p: Parameters) -> Tensor {
+    crossEntropy(model.batched(images, p), labels)
+  }
 
   /// The share of the images that a model recognizes.
   func accuracy(of model: some Layer<Tensor, Tensor>, at p: Parameters) -> Double {

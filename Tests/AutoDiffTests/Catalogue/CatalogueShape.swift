@@ -119,7 +119,8 @@ extension PrimitiveCatalogue {
     PrimitiveRow(
       ReplaceSlice.self,
       [
-        replaceSlice([2, 3], [4, 5], [1, 2], [1, 1]), replaceSlice([3], [7], [1], [2]), replaceSlice([4], [7], [6], [-2]),
+        replaceSlice([2, 3], [4, 5], [1, 2], [1, 1]), replaceSlice([3], [7], [1], [2]),
+        replaceSlice([4], [7], [6], [-2]),
         replaceSlice([2, 2], [3, 4], [2, 3], [-2, -3]), replaceSlice([0], [3], [0], [1]), replaceSlice([], [], [], []),
         replaceSlice([2, 0], [3, 0], [1, 0], [1, 1]), replaceSlice([1], [4], [2], [1]),
         replaceSlice([3], [3], [0], [1]), replaceSlice([1, 1], [1, 1], [0, 0], [1, 1]),

@@ -65,7 +65,5 @@ import Testing
       of: { a, p, c in (a * p.first * p.second).sum() + c["k"]!.sum() }, at: b, Pair(b, b), ["k": b])
     #expect(value.scalar == 0)
     #expect(parts.1.first == square(b) && parts.2["k"] == Tensor([1, 1]))
-    let five = vmap { (a: Tensor, b: Tensor, c: Tensor, d: Tensor, e: Tensor) in a + b * c - d * e }(x, x, x, x, x)
-    #expect(five == x)
   }
 }
