@@ -1,4 +1,7 @@
-/// The gradient of a function of several trees with respect to each of them; see ``gradient(of:at:)``.
+// Written out for two and three arguments: with parameter packs the compiler (6.3) no longer finds the types of a closure's
+// parameters from the arguments, and gives up at formulas of a few terms. For more there are ``Pair``, arrays and structs.
+
+/// The gradient of a function of two trees with respect to each of them; see ``gradient(of:at:)``.
 ///
 ///     let (dw, db) = gradient(of: { w, b in squaredLoss(matmul(x, w) + b, y) }, at: w, b)
 ///
@@ -6,36 +9,33 @@
 ///   - f: the function; its value must be a single number.
 ///   - a: the first tree.
 ///   - b: the second tree.
-///   - more: further trees.
 /// - Returns: one gradient per argument, in the argument's structure.
-public func gradient<A: TensorTree, B: TensorTree, each More: TensorTree>(
-  of f: (A, B, repeat each More) throws -> Tensor, at a: A, _ b: B, _ more: repeat each More
-) rethrows -> (A, B, repeat each More) {
-  try valueWithGradient(of: f, at: a, b, repeat each more).gradient
+public func gradient<A: TensorTree, B: TensorTree>(
+  of f: (A, B) throws -> Tensor, at a: A, _ b: B
+) rethrows -> (A, B) {
+  try valueWithGradient(of: f, at: a, b).gradient
 }
 
-/// The value of a function of several trees and its gradient with respect to each of them; see
-/// ``gradient(of:at:_:_:)``.
-public func valueWithGradient<A: TensorTree, B: TensorTree, each More: TensorTree>(
-  of f: (A, B, repeat each More) throws -> Tensor, at a: A, _ b: B, _ more: repeat each More
-) rethrows -> (value: Tensor, gradient: (A, B, repeat each More)) {
-  a.checkAllTensorsAreListed()
-  b.checkAllTensorsAreListed()
-  var leaves = a.leaves + b.leaves
-  for tree in repeat each more {
-    tree.checkAllTensorsAreListed()
-    leaves += tree.leaves
-  }
-  let (value, gradient) = try valueWithGradient(
-    of: { (leaves: [Tensor]) in
-      var rest = leaves[...]
-      return try f(a.taking(from: &rest), b.taking(from: &rest), repeat (each more).taking(from: &rest))
-    }, at: leaves)
-  var rest = gradient[...]
-  return (value, (a.taking(from: &rest), b.taking(from: &rest), repeat (each more).taking(from: &rest)))
+/// The gradient of a function of three trees with respect to each of them; see ``gradient(of:at:_:)``.
+public func gradient<A: TensorTree, B: TensorTree, C: TensorTree>(
+  of f: (A, B, C) throws -> Tensor, at a: A, _ b: B, _ c: C
+) rethrows -> (A, B, C) {
+  try valueWithGradient(of: f, at: a, b, c).gradient
 }
 
-extension TensorTree {
-  /// This tree with the first of the given leaves, which are taken away.
-  fileprivate func taking(from leaves: inout ArraySlice<Tensor>) -> Self { mapTensors { _ in leaves.removeFirst() } }
+/// The value of a function of two trees and its gradient with respect to each of them; see ``gradient(of:at:_:)``.
+public func valueWithGradient<A: TensorTree, B: TensorTree>(
+  of f: (A, B) throws -> Tensor, at a: A, _ b: B
+) rethrows -> (value: Tensor, gradient: (A, B)) {
+  let result = try valueWithGradient(of: { try f($0.first, $0.second) }, at: Pair(a, b))
+  return (result.value, (result.gradient.first, result.gradient.second))
+}
+
+/// The value of a function of three trees and its gradient with respect to each of them; see ``gradient(of:at:_:)``.
+public func valueWithGradient<A: TensorTree, B: TensorTree, C: TensorTree>(
+  of f: (A, B, C) throws -> Tensor, at a: A, _ b: B, _ c: C
+) rethrows -> (value: Tensor, gradient: (A, B, C)) {
+  let result = try valueWithGradient(
+    of: { try f($0.first.first, $0.first.second, $0.second) }, at: Pair(Pair(a, b), c))
+  return (result.value, (result.gradient.first.first, result.gradient.first.second, result.gradient.second))
 }

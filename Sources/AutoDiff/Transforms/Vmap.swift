@@ -45,23 +45,6 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
   }
 }
 
-/// Makes a function of one example, with four inputs or more, a function of many; see ``vmap(_:axis:outputAxis:)``. The
-/// examples lie along the first axis of every input; inputs that all examples share are captured by the closure.
-public func vmap<
-  A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, each More: TensorTree, Out: TensorTree
->(
-  _ f: @escaping (A, B, C, D, repeat each More) -> Out
-) -> (A, B, C, D, repeat each More) -> Out {
-  { (a: A, b: B, c: C, d: D, more: repeat each More) -> Out in
-    var inputs: [(leaves: [Tensor], axis: Int?)] = [(a.leaves, 0), (b.leaves, 0), (c.leaves, 0), (d.leaves, 0)]
-    for input in repeat each more { inputs.append((input.leaves, 0)) }
-    let hiding = Hiding(inputs)
-    return hiding.reveal(
-      f(hiding.hide(a, 0), hiding.hide(b, 0), hiding.hide(c, 0), hiding.hide(d, 0), repeat hiding.hide(each more, 0)), 0
-    )
-  }
-}
-
 // Functions that throw have overloads of their own. With a typed throw one declaration would do for both, but the compiler
 // (6.3) crashes where such a function is called in generic code.
 
@@ -72,6 +55,7 @@ public func vmap<A: TensorTree, Out: TensorTree>(
 ) -> (A) throws -> Out {
   { a in
     let hiding = Hiding([(a.leaves, axis)])
+    defer { hiding.trace.close() }
     return hiding.reveal(try f(hiding.hide(a, axis)), outputAxis)
   }
 }
@@ -85,6 +69,7 @@ public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
 ) -> (A, B) throws -> Out {
   { a, b in
     let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1)])
+    defer { hiding.trace.close() }
     return hiding.reveal(try f(hiding.hide(a, axes.0), hiding.hide(b, axes.1)), outputAxis)
   }
 }
@@ -98,6 +83,7 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
 ) -> (A, B, C) throws -> Out {
   { a, b, c in
     let hiding = Hiding([(a.leaves, axes.0), (b.leaves, axes.1), (c.leaves, axes.2)])
+    defer { hiding.trace.close() }
     return hiding.reveal(
       try f(hiding.hide(a, axes.0), hiding.hide(b, axes.1), hiding.hide(c, axes.2)), outputAxis)
   }

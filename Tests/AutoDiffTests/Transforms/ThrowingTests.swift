@@ -62,11 +62,8 @@ import Testing
     let expected = gradient(of: { square(matmul(x, $0[0]) + $0[1]).sum() }, at: [w, b])
     #expect([dw, db] == expected)
     let (value, parts) = valueWithGradient(
-      of: { a, p, c, d in (a * p.first * p.second).sum() + c["k"]!.sum() + d[0].sum() * 2 }, at: b, Pair(b, b),
-      ["k": b], [b])
+      of: { a, p, c in (a * p.first * p.second).sum() + c["k"]!.sum() }, at: b, Pair(b, b), ["k": b])
     #expect(value.scalar == 0)
-    #expect(parts.1.first == square(b) && parts.2["k"] == Tensor([1, 1]) && parts.3 == [Tensor([2, 2])])
-    let five = vmap { a, b, c, d, e in a + b * c - d * e }(x, x, x, x, x)
-    #expect(five == x)
+    #expect(parts.1.first == square(b) && parts.2["k"] == Tensor([1, 1]))
   }
 }
