@@ -13,10 +13,9 @@ extension Tensor {
   /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside ``vmap(_:)``.
   public var scalars: [Double] {
     let x = concrete("scalars")
-    if scalarType == .float64 {
-      return x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
-    }
-    return x.withEntries(Float.self) { UnsafeBufferPointer(start: $0, count: count).map(Double.init) }
+    return perType(
+      scalarType, double: x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) },
+      float: x.withEntries(Float.self) { UnsafeBufferPointer(start: $0, count: count).map(Double.init) })
   }
 
   /// The entries in row-major order of a `.float32` tensor.
@@ -40,7 +39,7 @@ extension Tensor {
     func bytes<T: LoopScalar>(_: T.Type) -> [UInt8] {
       x.withEntries(T.self) { Array(UnsafeRawBufferPointer(start: $0, count: count * MemoryLayout<T>.stride)) }
     }
-    return scalarType == .float64 ? bytes(Double.self) : bytes(Float.self)
+    return perType(scalarType, double: bytes(Double.self), float: bytes(Float.self))
   }
 
   package init(rowMajorBytes bytes: some Collection<UInt8>, shape: [Int], as scalarType: ScalarType) {
@@ -52,7 +51,7 @@ extension Tensor {
         UnsafeMutableRawBufferPointer(start: y, count: bytes.count).copyBytes(from: bytes)
       }
     }
-    self = scalarType == .float64 ? make(Double.self) : make(Float.self)
+    self = perType(scalarType, double: make(Double.self), float: make(Float.self))
   }
 }
 

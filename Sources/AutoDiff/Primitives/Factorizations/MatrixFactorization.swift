@@ -25,7 +25,7 @@ extension MatrixFactorization {
   }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
-    inputs[0].scalarType == .float64 ? evaluate(inputs[0], Double.self) : evaluate(inputs[0], Float.self)
+    perType(inputs[0].scalarType, double: evaluate(inputs[0], Double.self), float: evaluate(inputs[0], Float.self))
   }
 
   private func evaluate<T: LoopScalar>(_ a: Tensor, _: T.Type) -> Tensor {
@@ -58,8 +58,11 @@ extension MatrixFactorization {
   /// The factors of every matrix. Throws the reason why the first bad one has none.
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
     let result = bind(self, .one(a))
-    try a.scalarType == .float64
-      ? check(result.untraced, of: a.untraced, Double.self) : check(result.untraced, of: a.untraced, Float.self)
+    // Not `perType`, which would forget the type of the error.
+    switch a.scalarType {
+    case .float64: try check(result.untraced, of: a.untraced, Double.self)
+    case .float32: try check(result.untraced, of: a.untraced, Float.self)
+    }
     return result
   }
 
@@ -117,7 +120,7 @@ public enum Triangle: Hashable, Sendable {
         }
       }
     }
-    return scalarType == .float64 ? make(Double.self) : make(Float.self)
+    return perType(scalarType, double: make(Double.self), float: make(Float.self))
   }
 }
 

@@ -11,7 +11,7 @@ struct Sum: LinearPrimitive {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       make(shape, T.self) { y in x.withView(T.self) { Reduction.sum($0, axes: axes, into: y) } }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     cotangent.restoring(axes).broadcast(to: inputShape)
@@ -41,7 +41,7 @@ struct Extremum: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
   /// 1 / (number of ties) at the extremal entries, 0 elsewhere.
   private func weights(_ x: Tensor, _ y: Tensor) -> Tensor {
@@ -75,9 +75,9 @@ struct Norm: Primitive {
         for k in 0..<shape.product { y[k] = y[k].squareRoot() }
       }
     }
-    let plain = x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    let plain = perType(x.scalarType, double: run(Double.self), float: run(Float.self))
     // Squares leave the range of the type long before the entries do.
-    let (tiny, huge) = x.scalarType == .float64 ? (1e-140, 1e150) : (1e-17, 1e18)
+    let (tiny, huge) = perType(x.scalarType, double: (1e-140, 1e150), float: (1e-17, 1e18))
     if plain.allSatisfy({ $0 > tiny && $0 < huge }) || x.count == 0 { return plain }
     let largest = abs(x).max(axes: axes, keepingAxes: true)
     let scale = select((largest .== 0) + (largest .== .infinity), Tensor.ones(like: largest), largest)

@@ -74,10 +74,10 @@ extension Primitive {
     _ float: (UnsafePointer<Float>, Int, Int, UnsafeMutablePointer<Float>) -> Void
   ) -> Tensor {
     let (rows, columns) = (Array(x.shape.dropLast()).product, x.shape.last!)
-    if x.scalarType == .float64 {
-      return make(shape, Double.self) { y in x.withEntries(Double.self) { double($0, rows, columns, y) } }
-    }
-    return make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } }
+    return perType(
+      x.scalarType,
+      double: make(shape, Double.self) { y in x.withEntries(Double.self) { double($0, rows, columns, y) } },
+      float: make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } })
   }
 }
 

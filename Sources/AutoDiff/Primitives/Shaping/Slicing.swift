@@ -61,7 +61,7 @@ struct Place: LinearPrimitive {
         }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Slice(starts: starts, counts: inputShape, steps: steps), .one(cotangent))
@@ -104,7 +104,7 @@ struct Concatenate: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     dispatch(self, ShortList(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))
