@@ -8,7 +8,7 @@ extension Tensor: CustomStringConvertible {
       prefix += node is BatchNode ? "batched " : "traced "
       tensor = node.primal
     }
-    let suffix = tensor.scalarType == .float32 ? " float32" : ""
+    let suffix = perType(tensor.scalarType, double: "", float: " float32")
     if tensor.count == 0 { return "\(prefix)[] shape \(tensor.shape)\(suffix)" }
     if tensor.rank == 0 { return prefix + Self.text(tensor.scalars[0], tensor.scalarType) + suffix }
     let values = tensor.scalars
