@@ -110,7 +110,7 @@ final class NumberCheck: Trace, @unchecked Sendable {
     func search<T: LoopScalar>(_: T.Type) -> Int? {
       tensor.withEntries(T.self) { entries in (0..<tensor.count).first { rejected.contains(entries[$0]) } }
     }
-    return tensor.scalarType == .float64 ? search(Double.self) : search(Float.self)
+    return perType(tensor.scalarType, double: search(Double.self), float: search(Float.self))
   }
 }
 

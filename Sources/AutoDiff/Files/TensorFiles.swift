@@ -20,9 +20,9 @@ extension Tensor {
 
   init(_ file: NumpyFile) {
     self =
-      file.scalarType == .float64
-      ? .make(file.shape, Double.self, for: "Tensor") { file.copyValues(to: $0) }
-      : .make(file.shape, Float.self, for: "Tensor") { file.copyValues(to: $0) }
+      perType(
+        file.scalarType, double: .make(file.shape, Double.self, for: "Tensor") { file.copyValues(to: $0) },
+        float: .make(file.shape, Float.self, for: "Tensor") { file.copyValues(to: $0) })
   }
 
   /// Writes the tensor to a `.npy` file, or a vector or matrix to a `.csv` file; the end of the name tells which.
@@ -44,10 +44,9 @@ extension Tensor {
         throw FileError(.unsupported, file: path, "a .csv file holds rows of numbers, not shape \(shape); use .npy.")
       }
       let columnCount = shape.last ?? 1
-      let bytes =
-        scalarType == .float64
-        ? scalars.withUnsafeBufferPointer { CSVFile.encode($0, columnCount: columnCount) }
-        : floats.withUnsafeBufferPointer { CSVFile.encode($0, columnCount: columnCount) }
+      let bytes = perType(
+        scalarType, double: scalars.withUnsafeBufferPointer { CSVFile.encode($0, columnCount: columnCount) },
+        float: floats.withUnsafeBufferPointer { CSVFile.encode($0, columnCount: columnCount) })
       try FileAccess.write(bytes, to: path)
     }
   }

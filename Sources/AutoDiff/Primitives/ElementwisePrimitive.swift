@@ -80,12 +80,12 @@ extension UnaryElementwise {
     guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
     let node = x.array
     if node.storage == nil {
-      let single =
-        node.scalarType == .float64
-        ? VectorMap.value(node.single, self) : Double(VectorMap.value(Float(node.single), self))
+      let single = perType(
+        node.scalarType, double: VectorMap.value(node.single, self),
+        float: Double(VectorMap.value(Float(node.single), self)))
       return Tensor(node: ArrayNode(shape: node.shape, scalarType: node.scalarType, single: single))
     }
-    return node.scalarType == .float64 ? evaluate(node, Double.self) : evaluate(node, Float.self)
+    return perType(node.scalarType, double: evaluate(node, Double.self), float: evaluate(node, Float.self))
   }
 
   private func evaluate<T: LoopScalar>(_ x: ArrayNode, _: T.Type) -> Tensor {
@@ -105,13 +105,12 @@ extension BinaryElementwise {
     let shape = shape(of: inputs)
     let (x, y) = (a.array, b.array)
     if x.storage == nil, y.storage == nil {
-      let single =
-        x.scalarType == .float64
-        ? VectorMap.value(x.single, y.single, self)
-        : Double(VectorMap.value(Float(x.single), Float(y.single), self))
+      let single = perType(
+        x.scalarType, double: VectorMap.value(x.single, y.single, self),
+        float: Double(VectorMap.value(Float(x.single), Float(y.single), self)))
       return Tensor(node: ArrayNode(shape: shape, scalarType: x.scalarType, single: single))
     }
-    return x.scalarType == .float64 ? evaluate(shape, x, y, Double.self) : evaluate(shape, x, y, Float.self)
+    return perType(x.scalarType, double: evaluate(shape, x, y, Double.self), float: evaluate(shape, x, y, Float.self))
   }
 
   private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> Tensor {

@@ -58,9 +58,9 @@ extension Tensor {
     _ shape: [Int], as scalarType: ScalarType = .float64, using generator: inout RandomGenerator
   ) -> Tensor {
     let count = shape.entryCount("normal")
-    return scalarType == .float64
-      ? .make(shape, Double.self, for: "normal") { generator.fillNormal($0, count: count) }
-      : .make(shape, Float.self, for: "normal") { generator.fillNormal($0, count: count) }
+    return perType(
+      scalarType, double: make(shape, Double.self, for: "normal") { generator.fillNormal($0, count: count) },
+      float: make(shape, Float.self, for: "normal") { generator.fillNormal($0, count: count) })
   }
 
   /// Independent numbers, uniform in a range (its upper bound excluded but for rounding).
@@ -97,8 +97,8 @@ extension Tensor {
       var all = UnsafeMutableBufferPointer(start: entries, count: count)
       all.shuffle(using: &generator)
     }
-    return scalarType == .float64
-      ? .make([count], Double.self, for: "permutation") { fill($0) }
-      : .make([count], Float.self, for: "permutation") { fill($0) }
+    return perType(
+      scalarType, double: make([count], Double.self, for: "permutation") { fill($0) },
+      float: make([count], Float.self, for: "permutation") { fill($0) })
   }
 }

@@ -2,7 +2,7 @@ extension Tensor {
   /// A single number.
   public init(_ value: Double, as scalarType: ScalarType = .float64) {
     node = ArrayNode(
-      shape: [], scalarType: scalarType, single: scalarType == .float64 ? value : Double(Float(value)))
+      shape: [], scalarType: scalarType, single: perType(scalarType, double: value, float: Double(Float(value))))
   }
 
   /// The entries in row-major order under a shape; by default a vector.
@@ -12,9 +12,10 @@ extension Tensor {
     let shape = shape ?? [entries.count]
     Self.check(shape, entries.count)
     self =
-      scalarType == .float64
-      ? .make(shape, Double.self, for: "Tensor") { for k in entries.indices { $0[k] = entries[k] } }
-      : .make(shape, Float.self, for: "Tensor") { for k in entries.indices { $0[k] = Float(entries[k]) } }
+      perType(
+        scalarType,
+        double: .make(shape, Double.self, for: "Tensor") { for k in entries.indices { $0[k] = entries[k] } },
+        float: .make(shape, Float.self, for: "Tensor") { for k in entries.indices { $0[k] = Float(entries[k]) } })
   }
 
   /// The entries in row-major order under a shape; by default a vector. The scalar type is `.float32`.
@@ -86,9 +87,9 @@ extension Tensor {
   static func computed(
     _ count: Int, as scalarType: ScalarType, for operation: String, _ entry: (Int) -> Double
   ) -> Tensor {
-    scalarType == .float64
-      ? .make([count], Double.self, for: operation) { for k in 0..<count { $0[k] = entry(k) } }
-      : .make([count], Float.self, for: operation) { for k in 0..<count { $0[k] = Float(entry(k)) } }
+    perType(
+      scalarType, double: .make([count], Double.self, for: operation) { for k in 0..<count { $0[k] = entry(k) } },
+      float: .make([count], Float.self, for: operation) { for k in 0..<count { $0[k] = Float(entry(k)) } })
   }
 
   /// `count` numbers at equal distances from `start` to `end`, both included. Stops unless there is at least one, and where
@@ -110,8 +111,9 @@ extension Tensor {
       entries.initialize(repeating: 0, count: n * n)
       for k in 0..<n { entries[k * n + k] = 1 }
     }
-    return scalarType == .float64
-      ? .make([n, n], Double.self, for: "eye") { fill($0) } : .make([n, n], Float.self, for: "eye") { fill($0) }
+    return perType(
+      scalarType, double: .make([n, n], Double.self, for: "eye") { fill($0) },
+      float: .make([n, n], Float.self, for: "eye") { fill($0) })
   }
 
   /// The same values in another scalar type. Differentiable, each way.
@@ -142,7 +144,7 @@ struct Convert: LinearPrimitive {
     }
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
-    dispatch(Convert(to: to == .float64 ? .float32 : .float64), .one(cotangent))
+    dispatch(Convert(to: perType(to, double: .float32, float: .float64)), .one(cotangent))
   }
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     gradient.converted(to: inputs[0].scalarType)

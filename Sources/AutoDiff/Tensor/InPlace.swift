@@ -36,7 +36,7 @@ extension Tensor {
       let target = ownMemory(T.self)
       other.withEntries(T.self) { VectorMap.binary(UnsafePointer(target), $0, target, count: count, primitive) }
     }
-    if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
+    perType(scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   /// self = primitive(self).
@@ -49,7 +49,7 @@ extension Tensor {
       let target = ownMemory(T.self)
       VectorMap.unary(UnsafePointer(target), target, count: count, primitive)
     }
-    if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
+    perType(scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   /// Whether this is the only reference to contiguous numbers in memory.

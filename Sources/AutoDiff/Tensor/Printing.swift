@@ -3,7 +3,7 @@ extension Tensor: CustomStringConvertible {
   public var description: String {
     var prefix = ""
     let tensor = beneathTraces { prefix += $0 is Batch ? "batched " : "traced " }
-    let suffix = tensor.scalarType == .float32 ? " float32" : ""
+    let suffix = perType(tensor.scalarType, double: "", float: " float32")
     if tensor.count == 0 { return "\(prefix)[] shape \(tensor.shape)\(suffix)" }
     if tensor.rank == 0 { return prefix + Self.text(tensor.scalars[0], tensor.scalarType) + suffix }
     let values = tensor.scalars
@@ -42,10 +42,10 @@ extension Tensor: CustomStringConvertible {
 
   private static func text(_ value: Double, _ type: ScalarType) -> String {
     if !value.isFinite { return "\(value)" }
-    let digits = type == .float64 ? 6 : 5
+    let digits = perType(type, double: 6, float: 5)
     let magnitude = value.magnitude
     if value == 0 || (1e-4..<1e6).contains(magnitude) {
-      let text = type == .float64 ? "\(value)" : "\(Float(value))"
+      let text = perType(type, double: "\(value)", float: "\(Float(value))")
       if text.count <= digits + 3 { return text }
       let exponent = value == 0 ? 0 : Int(magnitude.logarithm10.rounded(.down))
       let scale = (0..<Swift.max(0, digits - 1 - exponent)).reduce(1.0) { p, _ in p * 10 }

@@ -16,6 +16,12 @@ extension [Int] {
   /// made.
   @inline(__always)
   package func entryCount(_ operation: @autoclosure () -> String) -> Int {
+    guard let count = checkedCount else { stopAtExtents(self, operation()) }
+    return count
+  }
+
+  /// The number of entries, or nil where ``entryCount(_:)`` stops.
+  package var checkedCount: Int? {
     var (stretch, isEmpty) = (1, false)
     for extent in self where extent != 1 {
       if extent == 0 {
@@ -23,7 +29,7 @@ extension [Int] {
         continue
       }
       let (next, isTooLarge) = stretch.multipliedReportingOverflow(by: extent)
-      if isTooLarge || extent < 0 || next > Int.max / 8 { stopAtExtents(self, operation()) }
+      if isTooLarge || extent < 0 || next > Int.max / 8 { return nil }
       stretch = next
     }
     return isEmpty ? 0 : stretch

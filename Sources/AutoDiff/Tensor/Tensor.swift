@@ -109,7 +109,7 @@ final class ArrayNode: Node, @unchecked Sendable {
         withAddress(T.self) { StridedCopy.copy(StridedView(base: $0, shape: shape, strides: strides), to: target) }
       }
     }
-    return scalarType == .float64 ? copy(Double.self) : copy(Float.self)
+    return perType(scalarType, double: copy(Double.self), float: copy(Float.self))
   }
 
   /// A new array whose entries `fill` writes in row-major order. Where memory cannot hold it, it stops and names the
@@ -136,10 +136,9 @@ final class ArrayNode: Node, @unchecked Sendable {
     let count = shape.product
     if count == 1 {
       guard let storage else { return ArrayNode(shape: shape, scalarType: scalarType, single: single) }
-      let value =
-        scalarType == .float64
-        ? storage.base.assumingMemoryBound(to: Double.self)[offset]
-        : Double(storage.base.assumingMemoryBound(to: Float.self)[offset])
+      let value = perType(
+        scalarType, double: storage.base.assumingMemoryBound(to: Double.self)[offset],
+        float: Double(storage.base.assumingMemoryBound(to: Float.self)[offset]))
       return ArrayNode(shape: shape, scalarType: scalarType, single: value)
     }
     let storage = storage ?? storageOfSingle()
@@ -152,11 +151,9 @@ final class ArrayNode: Node, @unchecked Sendable {
   /// Memory that holds the single entry.
   private func storageOfSingle() -> Storage {
     guard let storage = Storage.allocate(byteCount: scalarType.byteCount) else { stopForMemory([], scalarType, "view") }
-    if scalarType == .float64 {
-      storage.base.storeBytes(of: single, as: Double.self)
-    } else {
-      storage.base.storeBytes(of: Float(single), as: Float.self)
-    }
+    perType(
+      scalarType, double: storage.base.storeBytes(of: single, as: Double.self),
+      float: storage.base.storeBytes(of: Float(single), as: Float.self))
     return storage
   }
 }

@@ -14,17 +14,16 @@ extension Tensor {
   public var scalars: [Double] {
     let x = concrete("scalars")
     // Its own type, not the shown one: a check may compute in a higher precision than it shows.
-    if x.scalarType == .float64 {
-      return x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
-    }
-    return x.withEntries(Float.self) { UnsafeBufferPointer(start: $0, count: count).map(Double.init) }
+    return perType(
+      x.scalarType, double: x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) },
+      float: x.withEntries(Float.self) { UnsafeBufferPointer(start: $0, count: count).map(Double.init) })
   }
 
   /// The entries in row-major order of a `.float32` tensor.
   public var floats: [Float] {
     guard scalarType == .float32 else { stop("floats", "the scalar type must be float32", got: scalarType.rawValue) }
     let x = concrete("floats")
-    if x.scalarType == .float64 { return x.scalars.map(Float.init) }
+    if x.scalarType != .float32 { return x.scalars.map(Float.init) }
     return x.withEntries(Float.self) { Array(UnsafeBufferPointer(start: $0, count: count)) }
   }
 
@@ -43,7 +42,7 @@ extension Tensor {
     func bytes<T: LoopScalar>(_: T.Type) -> [UInt8] {
       x.withEntries(T.self) { Array(UnsafeRawBufferPointer(start: $0, count: count * MemoryLayout<T>.stride)) }
     }
-    return scalarType == .float64 ? bytes(Double.self) : bytes(Float.self)
+    return perType(scalarType, double: bytes(Double.self), float: bytes(Float.self))
   }
 
   package init(rowMajorBytes bytes: some Collection<UInt8>, shape: [Int], as scalarType: ScalarType) {
@@ -55,7 +54,7 @@ extension Tensor {
         UnsafeMutableRawBufferPointer(start: y, count: bytes.count).copyBytes(from: bytes)
       }
     }
-    self = scalarType == .float64 ? make(Double.self) : make(Float.self)
+    self = perType(scalarType, double: make(Double.self), float: make(Float.self))
   }
 }
 

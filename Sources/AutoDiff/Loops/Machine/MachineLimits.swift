@@ -2,7 +2,7 @@
 package enum MachineLimits {
   /// The rate of the product's innermost loop while all its operands lie in the first-level cache, in GFLOP/s.
   package static func productRate(of type: ScalarType, threads: Int) -> Double {
-    type == .float64 ? productRate(Double.self, threads) : productRate(Float.self, threads)
+    perType(type, double: productRate(Double.self, threads), float: productRate(Float.self, threads))
   }
 
   private static func productRate<T: LoopScalar>(_: T.Type, _ threads: Int) -> Double {

@@ -48,7 +48,7 @@ struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func timesDerivative(_ u: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {

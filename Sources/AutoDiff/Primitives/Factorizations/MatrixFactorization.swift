@@ -25,7 +25,7 @@ extension MatrixFactorization {
   }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
-    inputs[0].scalarType == .float64 ? evaluate(inputs[0], Double.self) : evaluate(inputs[0], Float.self)
+    perType(inputs[0].scalarType, double: evaluate(inputs[0], Double.self), float: evaluate(inputs[0], Float.self))
   }
 
   private func evaluate<T: LoopScalar>(_ a: Tensor, _: T.Type) -> Tensor {
@@ -60,8 +60,11 @@ extension MatrixFactorization {
     let result = bind(self, .one(a))
     // The numbers' own type: a check may compute in a higher precision than it shows.
     let (factors, matrix) = (result.beneathTraces(), a.beneathTraces())
-    try matrix.scalarType == .float64
-      ? check(factors, of: matrix, Double.self) : check(factors, of: matrix, Float.self)
+    // Not `perType`, which would forget the type of the error.
+    switch matrix.scalarType {
+    case .float64: try check(factors, of: matrix, Double.self)
+    case .float32: try check(factors, of: matrix, Float.self)
+    }
     return result
   }
 
@@ -119,7 +122,7 @@ public enum Triangle: Hashable, Sendable {
         }
       }
     }
-    return scalarType == .float64 ? make(Double.self) : make(Float.self)
+    return perType(scalarType, double: make(Double.self), float: make(Float.self))
   }
 }
 

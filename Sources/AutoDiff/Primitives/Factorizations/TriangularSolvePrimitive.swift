@@ -37,7 +37,7 @@ struct TriangularSystem: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   /// A⁻¹ (Ḃ − Ȧ X).
@@ -103,7 +103,7 @@ private func checkDiagonals(_ a: Tensor) throws(LinearAlgebraError) {
       return nil
     }
   }
-  if let zero = a.scalarType == .float64 ? firstZero(Double.self) : firstZero(Float.self) {
+  if let zero = perType(a.scalarType, double: firstZero(Double.self), float: firstZero(Float.self)) {
     throw .singular(pivot: zero.pivot, value: zero.value)
   }
 }

@@ -137,7 +137,7 @@ extension Contraction {
       let factors = factors(a, b, T.self)
       return make(shape, T.self) { multiply(factors, into: $0) }
     }
-    return a.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(a.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   /// With 1, from which every gradient starts, this is the tensor itself.
@@ -154,7 +154,7 @@ extension Contraction {
     func run<T: LoopScalar>(_: T.Type) {
       multiply(factors(inputs[0].array, inputs[1].array, T.self), into: sum.ownMemory(T.self), accumulate: true)
     }
-    if sum.scalarType == .float64 { run(Double.self) } else { run(Float.self) }
+    perType(sum.scalarType, double: run(Double.self), float: run(Float.self))
     return sum
   }
 

@@ -11,7 +11,7 @@ struct LayerNorm: Primitive {
         RowFunctions.normalize($0, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
   /// The Jacobian r · (1 − 1 1ᵀ/N − n nᵀ/N) is symmetric: one rule for both modes.
   private func product(_ v: Tensor, _ x: Tensor) -> Tensor {
@@ -47,7 +47,7 @@ struct LayerNormProduct: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   /// With t = J(x) · v, the derivative in x along u is −r · (mean(n · u) t + mean(n · v) J(x) · u + n · mean(u · t)).
@@ -89,7 +89,7 @@ struct InverseDeviation: Primitive {
         RowFunctions.inverseDeviation($0, rows: $1, columns: $2, epsilon: T(epsilon), into: $3)
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
   /// −r² · n / N.
   private func gradient(_ x: Tensor, _ r: Tensor) -> Tensor {

@@ -21,11 +21,11 @@ struct Norm: Primitive {
         for k in 0..<shape.product { y[k] = y[k].squareRoot() }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
   /// Whether all norms lie where no square has left the range of the type, which squares do long before the entries.
   fileprivate func isRegular(_ norms: Tensor) -> Bool {
-    let (tiny, huge) = norms.scalarType == .float64 ? (1e-140, 1e150) : (1e-17, 1e18)
+    let (tiny, huge) = perType(norms.scalarType, double: (1e-140, 1e150), float: (1e-17, 1e18))
     return norms.allSatisfy { $0 > tiny && $0 < huge }
   }
 

@@ -11,7 +11,7 @@ struct Sum: LinearPrimitive {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       make(shape, T.self) { y in x.withView(T.self) { Reduction.sum($0, axes: axes, into: y) } }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     cotangent.restoring(axes).broadcast(to: inputShape)
@@ -41,7 +41,7 @@ struct Extremum: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
   /// 1 / (number of ties) at the extremal entries, 0 elsewhere.
   private func weights(_ x: Tensor, _ y: Tensor) -> Tensor {

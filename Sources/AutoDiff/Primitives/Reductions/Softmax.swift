@@ -56,7 +56,7 @@ struct SoftmaxDeviation: Primitive {
         }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   private func deviation(_ x: Tensor, _ v: Tensor) -> Tensor { dispatch(SoftmaxDeviation(), .two(x, v)) }
@@ -142,10 +142,10 @@ extension Primitive {
     _ float: (UnsafePointer<Float>, Int, Int, UnsafeMutablePointer<Float>) -> Void
   ) -> Tensor {
     let (rows, columns) = (Array(x.shape.dropLast()).product, x.shape.last!)
-    if x.scalarType == .float64 {
-      return make(shape, Double.self) { y in x.withEntries(Double.self) { double($0, rows, columns, y) } }
-    }
-    return make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } }
+    return perType(
+      x.scalarType,
+      double: make(shape, Double.self) { y in x.withEntries(Double.self) { double($0, rows, columns, y) } },
+      float: make(shape, Float.self) { y in x.withEntries(Float.self) { float($0, rows, columns, y) } })
   }
 }
 

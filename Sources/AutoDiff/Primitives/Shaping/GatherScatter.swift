@@ -37,7 +37,7 @@ struct Gather: Primitive {
         }
       }
     }
-    return table.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(table.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -105,7 +105,7 @@ struct ScatterAdd: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -154,10 +154,16 @@ extension Tensor {
   /// Indices are always looked at as `Double`, which holds every whole number up to 2⁵³. Those of `.float32` are converted;
   /// from 2²⁴ on they stop, because there they may already have been rounded to a neighbor.
   func withIndices(_ operation: String, _ body: (UnsafePointer<Double>) -> Void) {
-    if scalarType == .float64 { return withEntries(Double.self, body) }
+    perType(
+      scalarType, double: withEntries(Double.self, body),
+      float: exactIndices(operation).withEntries(Double.self, body))
+  }
+
+  /// Indices of `.float32` in `.float64`.
+  private func exactIndices(_ operation: String) -> Tensor {
     let limit = Float(scalarType.largestExactInteger)
-    let exact = withEntries(Float.self) { entries in
-      Tensor.make(shape, Double.self, for: operation) { exact in
+    return withEntries(Float.self) { entries in
+      .make(shape, Double.self, for: operation) { exact in
         for k in 0..<count {
           if entries[k] >= limit {
             stop(
@@ -169,7 +175,6 @@ extension Tensor {
         }
       }
     }
-    exact.withEntries(Double.self, body)
   }
 
   /// The entries at the given indices of an axis; the indices' axes take that axis's place.

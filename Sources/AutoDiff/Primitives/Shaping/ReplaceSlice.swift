@@ -73,7 +73,10 @@ package struct ReplaceSlice: Primitive {
       }
       return target
     }
-    return whole.scalarType == .float64 ? run(Double.self, consume whole) : run(Float.self, consume whole)
+    switch whole.scalarType {
+    case .float64: return run(Double.self, consume whole)
+    case .float32: return run(Float.self, consume whole)
+    }
   }
 }
 

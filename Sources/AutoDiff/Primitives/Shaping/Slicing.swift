@@ -30,7 +30,7 @@ struct Slice: LinearPrimitive {
           }
         }
       }
-      return x.scalarType == .float64 ? copy(Double.self) : copy(Float.self)
+      return perType(x.scalarType, double: copy(Double.self), float: copy(Float.self))
     }
     return Tensor(node: x.view(shape: shape, strides: partStrides, offset: x.offset + start))
   }
@@ -91,7 +91,7 @@ struct Place: LinearPrimitive {
         }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Slice(starts: starts, counts: inputShape, steps: steps), .one(cotangent))
@@ -137,7 +137,7 @@ struct Concatenate: Primitive {
         }
       }
     }
-    return inputs[0].scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     dispatch(self, ShortList(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))

@@ -22,7 +22,7 @@ struct ExtractPatches: LinearPrimitive {
         x.withEntries(T.self) { Convolution.patches(geometry, images: 0..<geometry.images, of: $0, into: patches) }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
@@ -67,7 +67,7 @@ struct AddPatches: LinearPrimitive {
         }
       }
     }
-    return patches.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(patches.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor { dispatch(forward, .one(cotangent)) }

@@ -50,7 +50,7 @@ package struct ConvolutionProduct: BilinearPrimitive {
   package func shape(of inputs: Inputs) -> [Int] { extents(inputs[0].shape, inputs[1].shape).shape(of: result) }
 
   package func evaluate(_ inputs: Inputs) -> Tensor {
-    inputs[0].scalarType == .float64 ? evaluate(inputs, Double.self) : evaluate(inputs, Float.self)
+    perType(inputs[0].scalarType, double: evaluate(inputs, Double.self), float: evaluate(inputs, Float.self))
   }
 
   package func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {

@@ -23,7 +23,7 @@ struct MaximumPositions: Primitive {
         }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? { nil }
@@ -56,7 +56,7 @@ struct GatherPooled: Primitive {
         }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -94,7 +94,7 @@ struct ScatterPooled: Primitive {
         }
       }
     }
-    return y.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(y.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -125,7 +125,7 @@ struct AveragePool: LinearPrimitive {
         x.withEntries(T.self) { Pooling.average(geometry, dividedBy: divisor.loopDivisor, $0, into: y) }
       }
     }
-    return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
@@ -151,7 +151,7 @@ struct SpreadAverages: LinearPrimitive {
         y.withEntries(T.self) { Pooling.averageGradient(geometry, dividedBy: divisor.loopDivisor, $0, into: x) }
       }
     }
-    return y.scalarType == .float64 ? run(Double.self) : run(Float.self)
+    return perType(y.scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
