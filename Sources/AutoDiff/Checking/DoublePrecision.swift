@@ -31,6 +31,10 @@ private final class DoublePrecisionNode: TracedNode, @unchecked Sendable {
   private let value: Tensor
   override var primal: Tensor { value }
 
+  override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
+    unsafeDowncast(trace, to: DoublePrecision.self).follow(replace(value), as: scalarType)
+  }
+
   init(_ trace: DoublePrecision, _ value: Tensor, _ type: ScalarType) {
     self.value = value
     super.init(trace: trace, shape: value.shape, scalarType: type)
