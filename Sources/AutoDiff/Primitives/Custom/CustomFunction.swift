@@ -163,6 +163,11 @@ struct CustomFunction: Primitive {
         "a \(name) must have the shape of its \(model)",
         got: "\(parts[k].shape) for number \(k) of shape \(models[k].shape)")
     }
+    for k in parts.indices where parts[k].scalarType != models[k].scalarType {
+      stop(
+        "a \(name) must have the scalar type of its \(model)",
+        got: "\(parts[k].scalarType.rawValue) for \(models[k].scalarType.rawValue)")
+    }
     return parts
   }
 }
