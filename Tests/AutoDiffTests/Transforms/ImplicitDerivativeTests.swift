@@ -14,8 +14,9 @@ import Testing
   /// Derivatives of orders one to three of a function of a vector, in modes that nest in every order.
   private static func derivatives(of f: @escaping (Tensor) -> Tensor, at x: Tensor) -> [Tensor] {
     let v = cos(x * 3)
-    let loss = { (x: Tensor) in
-      (f(x) * f(x) * Tensor.range(from: 1, to: Double(f(x).count + 1), as: x.scalarType)).sum()
+    let loss = { (x: Tensor) -> Tensor in
+      let y = f(x)
+      return dot(y * y * y, Tensor.range(from: 1, to: Double(y.count + 1), as: x.scalarType))
     }
     let along = { (g: @escaping (Tensor) -> Tensor) in { (x: Tensor) in directionalDerivative(of: g, at: x, along: v) }
     }
@@ -159,6 +160,15 @@ import Testing
     expectClose(gradient(of: { vmap(solve(within))($0).sum() }, at: rates), slopes, .exact)
   }
 
+  @Test func noExamples() {
+    let none = Tensor.zeros([0, 2])
+    let f = { (p: Tensor) in try! fixedPoint(of: { z, p in cos(z * p) }, from: Tensor.zeros([2]), at: p) }
+    #expect(vmap(f)(none) == none)
+    #expect(vmap(vmap(f))(.zeros([3, 0, 2])) == .zeros([3, 0, 2]))
+    #expect(vmap { (p: Tensor) in gradient(of: { f($0).sum() }, at: p) }(none) == none)
+    #expect(gradient(of: { vmap(f)($0).sum() }, at: none) == none)
+  }
+
   @Test func aSolverOfOnesOwn() {
     let bisection = ImplicitSolver { _, residual in
       var (low, high) = (Tensor([0]), Tensor([4]))
@@ -196,7 +206,8 @@ import Testing
     #expect(throws: ImplicitSolverError.self) {
       try fixedPoint(of: { z, p in z * z * p + 1 }, from: Tensor(10), at: Tensor(1))
     }
-    #expect(throws: ImplicitSolverError.self) {
+    // From 1 the first step leads to 0, where the slope is 0.
+    #expect(throws: ImplicitSolverError.singularJacobian(step: 1)) {
       try root(of: { z, p in z * z + p }, from: Tensor(1), at: Tensor(1))
     }
   }
