@@ -99,3 +99,5 @@ public struct Pair<First: TensorTree, Second: TensorTree>: TensorTree {
     second.forEachTensor(body)
   }
 }
+
+extension Pair: Sendable where First: Sendable, Second: Sendable {}

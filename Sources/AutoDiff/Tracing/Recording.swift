@@ -10,7 +10,13 @@ final class Recording<Input: TensorTree, Output: TensorTree> {
     defer { tape.close() }
     self.tape = tape
     input = x
-    output = try f(x.mapTensors { tape.watch($0) })
+    do {
+      output = try f(x.mapTensors { tape.watch($0) })
+    } catch {
+      // Without an output there is nobody to be deinitialized.
+      tape.clear()
+      throw error
+    }
   }
 
   /// A part that can be run again refers to the tape that refers to it.

@@ -23,9 +23,6 @@ extension Tape {
     }
   }
 
-  /// Forgets all entries from one on.
-  func forget(from index: Int) { entries.removeSubrange(index...) }
-
   /// Notes that the preceding leaves are the results of a part that can be run again.
   func record(_ segment: Segment) {
     entries.append(Entry(operation: nil, segment: segment, inputs: .many([]), parents: .many([]), output: .zero))

@@ -23,6 +23,10 @@ package final class Tape: Trace, @unchecked Sendable {
 
   // Not checked for overlapping access: a trace serves one thread, and this is on the way of every operation.
   @exclusivity(unchecked) package var entries: ContiguousArray<Entry> = []
+  /// How often entries have been forgotten.
+  @exclusivity(unchecked) fileprivate var epoch: Int32 = 0
+  /// From where on which values have been forgotten: those made before the end of an epoch. Both numbers increase.
+  private var forgotten: [(epoch: Int32, start: Int)] = []
   /// Memory of earlier tapes, empty. Growing from nothing every time would cost a short recording as much as its
   /// operations.
   private nonisolated(unsafe) static var spareMemory: [ContiguousArray<Entry>] = []
@@ -46,7 +50,36 @@ package final class Tape: Trace, @unchecked Sendable {
   }
 
   /// The place of a tensor on this tape, or nil for a constant.
-  package func index(of tensor: Tensor) -> Int? { node(tensor, TapeNode.self).map { Int($0.index) } }
+  package func index(of tensor: Tensor) -> Int? { node(tensor, TapeNode.self).map { Int(place($0, "checkpoint")) } }
+
+  /// Forgets all entries from one on.
+  func forget(from index: Int) {
+    entries.removeSubrange(index...)
+    while let last = forgotten.last, last.start >= index { forgotten.removeLast() }
+    forgotten.append((epoch, index))
+    epoch += 1
+  }
+
+  /// The place of a value, which must not have been forgotten.
+  @inline(__always)
+  private func place(_ value: TapeNode, _ operation: @autoclosure () -> String) -> Int32 {
+    if value.epoch != epoch { checkNotForgotten(value, operation()) }
+    return value.index
+  }
+
+  @inline(never)
+  private func checkNotForgotten(_ value: TapeNode, _ operation: String) {
+    // The first that counts reaches furthest back.
+    var (low, high) = (0, forgotten.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if forgotten[middle].epoch < value.epoch { low = middle + 1 } else { high = middle }
+    }
+    guard low < forgotten.count, forgotten[low].start <= Int(value.index) else { return }
+    stop(
+      operation, "a value was used that checkpoint has forgotten",
+      hint: "Return it from the checkpointed function instead of storing it outside.")
+  }
 
   /// The plain value behind a tensor.
   package func primal(of tensor: Tensor) -> Tensor { node(tensor, TapeNode.self)?.primal ?? tensor }
@@ -56,13 +89,16 @@ package final class Tape: Trace, @unchecked Sendable {
     switch inputs {
     case .one(let a):
       let x = unsafeDowncast(a.node, to: TapeNode.self)
-      return record(primitive, .one(x.primal), .one(x.index))
+      return record(primitive, .one(x.primal), .one(place(x, primitive.name)))
     case .two(let a, let b):
       let (x, y) = (node(a, TapeNode.self), node(b, TapeNode.self))
-      return record(primitive, .two(x?.primal ?? a, y?.primal ?? b), .two(x?.index ?? -1, y?.index ?? -1))
+      return record(
+        primitive, .two(x?.primal ?? a, y?.primal ?? b),
+        .two(x.map { place($0, primitive.name) } ?? -1, y.map { place($0, primitive.name) } ?? -1))
     case .many(let all):
       return record(
-        primitive, .many(all.map { primal(of: $0) }), .many(all.map { node($0, TapeNode.self)?.index ?? -1 }))
+        primitive, .many(all.map { primal(of: $0) }),
+        .many(all.map { node($0, TapeNode.self).map { place($0, primitive.name) } ?? -1 }))
     }
   }
 
@@ -112,6 +148,8 @@ extension Inputs {
 final class TapeNode: TracedNode, @unchecked Sendable {
   private let value: Tensor
   let index: Int32
+  /// The tape's when the value was made.
+  fileprivate let epoch: Int32
 
   override var primal: Tensor { value }
 
@@ -123,6 +161,7 @@ final class TapeNode: TracedNode, @unchecked Sendable {
   init(_ trace: Tape, _ value: Tensor, _ index: Int32) {
     self.value = value
     self.index = index
+    epoch = trace.epoch
     super.init(trace: trace, shape: value.node.shape, scalarType: value.node.scalarType)
   }
 }

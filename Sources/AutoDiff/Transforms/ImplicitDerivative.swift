@@ -30,7 +30,12 @@ public struct ImplicitSolver: Sendable {
         let size = value.norm().scalar
         guard size.isFinite else { throw ImplicitSolverError.notFinite(step: step) }
         if size <= tolerance * (1 + z.norm().scalar) { return z }
-        let direction = try solve(jacobian(of: residual, at: z), value)
+        let direction: Tensor
+        do {
+          direction = try solve(jacobian(of: residual, at: z), value)
+        } catch {
+          throw ImplicitSolverError.singularJacobian(step: step)
+        }
         var (length, moved) = (1.0, z - direction)
         var next = residual(moved)
         while !(next.norm().scalar < size), length > 1e-10 {
@@ -76,6 +81,8 @@ public enum ImplicitSolverError: Error, Equatable, CustomStringConvertible {
   case notConverged(steps: Int, residual: Double)
   /// The residual became infinite or not a number.
   case notFinite(step: Int)
+  /// Newton's method came to a point where the residual's Jacobian has no inverse.
+  case singularJacobian(step: Int)
 
   /// What to print.
   public var description: String {
@@ -83,6 +90,7 @@ public enum ImplicitSolverError: Error, Equatable, CustomStringConvertible {
     case .notConverged(let steps, let residual):
       "The search has not converged: after \(steps) steps the residual has norm \(residual)."
     case .notFinite(let step): "The search has diverged: at step \(step) the residual is not finite."
+    case .singularJacobian(let step): "The search cannot go on: at step \(step) the residual's Jacobian has no inverse."
     }
   }
 }
@@ -139,7 +147,7 @@ private func implicitPoint<Z: TensorTree & Sendable, P: TensorTree & Sendable>(
     return value.flattenedEntries
   }
   let rules = CustomRules(
-    runsExamplesApart: true,
+    outputsRunApart: count,
     forward: { inputs in
       let starts = Array(inputs[..<count])
       do {

@@ -135,7 +135,13 @@ final class ModelRun<P: TensorTree> {
     let tape = Tape()
     (self.tape, self.examples) = (tape, batch)
     parameters = p
-    let result = try f(examples.mapTensors { batch.hide($0) }, p.mapTensors { tape.watch($0) })
+    let result: Output
+    do {
+      result = try f(examples.mapTensors { batch.hide($0) }, p.mapTensors { tape.watch($0) })
+    } catch {
+      tape.clear()
+      throw error
+    }
     output = (result as? Tensor) ?? result.flattenedEntries
     outputShape = output.shape
     outputs = batch.reveal(tape.primal(of: output))

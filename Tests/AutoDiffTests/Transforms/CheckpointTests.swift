@@ -138,4 +138,32 @@ import Testing
     _ = pullback(v)
     #expect(intermediate == nil)
   }
+
+  /// The same where only captured values are followed.
+  @Test func forgetsIntermediateValuesOfCapturedOnes() {
+    weak var intermediate: Node?
+    let (_, pullback) = vjp(
+      of: { (w: Tensor) in
+        checkpoint { (x: Tensor) -> Tensor in
+          let y = exp(w * x)
+          intermediate = (y.node as? TracedNode)?.primal.node
+          #expect(intermediate != nil)
+          return y * w
+        }(v)
+      }, at: x)
+    #expect(intermediate == nil)
+    expectClose(pullback(v), vjp(of: { exp($0 * v) * $0 }, at: x).pullback(v), .exact)
+    #expect(intermediate == nil)
+  }
+
+  @Test func checkedNumbersInside() throws {
+    let f = { (x: Tensor) in tanh(x * x) }
+    let inside = { (x: Tensor) -> Tensor in try! checkingNumbers(of: { checkpoint(f)($0).sum() }, at: x) }
+    expectClose(gradient(of: inside, at: x), gradient(of: { f($0).sum() }, at: x), .exact)
+    expectClose(hvp(of: inside, at: x, along: v), hvp(of: { f($0).sum() }, at: x, along: v), .analytic)
+    let outside = try checkingNumbers(of: { x in gradient(of: { checkpoint(f)($0).sum() }, at: x) }, at: x)
+    expectClose(outside, gradient(of: { f($0).sum() }, at: x), .exact)
+    let captured = try checkingNumbers(of: { w in checkpoint { f($0) * w }(v) }, at: x)
+    #expect(captured == f(v) * x)
+  }
 }

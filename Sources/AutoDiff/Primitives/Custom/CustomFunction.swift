@@ -1,7 +1,8 @@
 /// The rules of a function with derivatives by hand, on lists of tensors. At least one of `jvp` and `vjp` is there.
 struct CustomRules: Sendable {
-  /// Whether examples are run one by one, because `forward` reads numbers.
-  var runsExamplesApart = false
+  /// Set where examples are run one by one, because `forward` reads numbers: the outputs then have the shapes of so many
+  /// leading inputs.
+  var outputsRunApart: Int?
   /// inputs ↦ outputs and residuals.
   let forward: @Sendable (_ inputs: [Tensor]) -> (outputs: [Tensor], residuals: [Tensor])
   /// inputs, residuals, tangents, outputs ↦ the outputs' tangents.
@@ -95,9 +96,16 @@ struct CustomFunction: Primitive {
         run.value = Run(shapes: outputs.map(\.shape), hasResiduals: !residuals.isEmpty)
         return [outputs, residuals]
       }
-      let results =
-        rules.runsExamplesApart
-        ? runExamples(x, flags, size, single) : mapExamples([x], [flags], size) { single($0[0]) }
+      guard let count = rules.outputsRunApart else {
+        let results = mapExamples([x], [flags], size) { single($0[0]) }
+        return (results[0], results[1])
+      }
+      if size == 0 {
+        let shapes = (0..<count).map { flags[$0] ? Array(x[$0].shape.dropFirst()) : x[$0].shape }
+        run.value = Run(shapes: shapes)
+        return (shapes.indices.map { .zeros([0] + shapes[$0], as: x[$0].scalarType) }, [])
+      }
+      let results = runExamples(x, flags, size, single)
       return (results[0], results[1])
     }
     let jvp = rules.jvp.map { rule -> CustomRules.Rule in
@@ -116,7 +124,7 @@ struct CustomFunction: Primitive {
         return zip(parts, flags).map { $1 ? $0 : $0.sum(axes: [0]) }
       }
     }
-    let batched = CustomRules(runsExamplesApart: rules.runsExamplesApart, forward: forward, jvp: jvp, vjp: vjp)
+    let batched = CustomRules(outputsRunApart: rules.outputsRunApart, forward: forward, jvp: jvp, vjp: vjp)
     let function = CustomFunction(name: name, rules: batched)
     let outputs = function.unpacked(dispatch(function, inputs))
     if outputs.count == 1 { return outputs[0] }
@@ -163,6 +171,11 @@ struct CustomFunction: Primitive {
         "a \(name) must have the shape of its \(model)",
         got: "\(parts[k].shape) for number \(k) of shape \(models[k].shape)")
     }
+    for k in parts.indices where parts[k].scalarType != models[k].scalarType {
+      stop(
+        "a \(name) must have the scalar type of its \(model)",
+        got: "\(parts[k].scalarType.rawValue) for \(models[k].scalarType.rawValue)")
+    }
     return parts
   }
 }
@@ -182,8 +195,7 @@ private func runExamples(
   _ inputs: [Tensor], _ isBatched: [Bool], _ size: Int, _ f: ([Tensor]) -> [[Tensor]]
 ) -> [[Tensor]] {
   let results = (0..<size).map { k in f(zip(inputs, isBatched).map { $1 ? $0[k] : $0 }) }
-  guard let first = results.first else { return [[], []] }
-  return first.indices.map { part in
-    first[part].indices.map { leaf in stack(results.map { $0[part][leaf] }) }
+  return results[0].indices.map { part in
+    results[0][part].indices.map { leaf in stack(results.map { $0[part][leaf] }) }
   }
 }
