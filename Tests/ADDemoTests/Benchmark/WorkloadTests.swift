@@ -276,6 +276,19 @@ import Testing
         "W5.mlp64o10.ntk", "W5.cnn_flat.forward", "W5.cnn_flat.ntk", "W5.cnn_gap.forward", "W5.cnn_gap.ntk",
         "W6.K3n8", "W6.K3n16", "W6.K4n8", "W7.power20", "W8.scalar", "W8.vec32", "W9.forward", "W9.grad",
         "W10.eigh.500", "W10.chol.500", "W10.eigh.1000", "W10.chol.1000", "W10.eigh.2000", "W10.chol.2000",
+        "W13.rnn128.ntk", "W13.ode32.ntk", "W13.embedding.ntk", "W13.wide.ntk",
       ])
+  }
+
+  /// Factored and explicit kernels of models that use their weights many times.
+  @Test(arguments: [1, 3, 8]) func structuredKernels(steps: Int) throws {
+    for workloads in [
+      Workloads.recurrentKernel(steps: steps, width: 3, examples: 4),
+      Workloads.differentialEquationKernel(steps: steps, width: 3, examples: 4),
+    ] {
+      #expect(workloads.map(\.variant) == ["factored", "explicit"])
+      let kernels = try workloads.map { try $0.prepare(.float64).work()[0] }
+      #expect(kernels[0].isApproximatelyEqual(to: kernels[1], tolerance: 1e-12))
+    }
   }
 }
