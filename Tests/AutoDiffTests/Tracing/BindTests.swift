@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import AutoDiff
@@ -61,5 +62,26 @@ import Testing
       _ = gradient(of: { (x: Tensor) in Exp().evaluate([x]) }, at: Tensor(1))
     }
     #expect(result.message.contains("the numbers of a value inside a transform cannot be used here"))
+  }
+
+  /// Rules dispatch: shapes are checked where the caller sees them, and not again where they may carry hidden axes.
+  @Test func rulesDoNotBind() throws {
+    let folder = CompletenessTests.sources.appending(path: "Primitives")
+    let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.allObjects as? [URL] ?? []
+    var structures = 0
+    for file in files where file.pathExtension == "swift" {
+      var isInside = false
+      for (number, line) in try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n").enumerated() {
+        if line.contains(/^(package |private |fileprivate )?struct /) {
+          isInside = true
+          structures += 1
+        } else if line.hasPrefix("}") {
+          isInside = false
+        }
+        let binds = isInside && line.contains(/(^|[^.A-Za-z])bind\(/)
+        #expect(!binds, "\(file.lastPathComponent), line \(number + 1): \(line)")
+      }
+    }
+    #expect(structures > 50)
   }
 }

@@ -65,7 +65,7 @@ struct Sigmoid: UnaryElementwise {
   var name: String { "sigmoid" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sigmoid(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(SigmoidSlope(), .two(v, x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(SigmoidSlope(), .two(v, x)) }
 }
 
 /// v · σ(x) σ(−x): a cotangent times the derivative of the logistic function at x, in one pass over memory and without
@@ -80,9 +80,9 @@ struct SigmoidSlope: BinaryElementwise {
     return (v * (e / (sum * sum))).vanishing(with: v)
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    if argument == 0 { return bind(SigmoidSlope(), .two(v, inputs[1])) }
+    if argument == 0 { return dispatch(SigmoidSlope(), .two(v, inputs[1])) }
     let product = bilinearProduct(v, inputs[0])
-    return bind(SigmoidSlope(), .two(chainProduct(product, -tanh(inputs[1] * 0.5)), inputs[1]))
+    return dispatch(SigmoidSlope(), .two(chainProduct(product, -tanh(inputs[1] * 0.5)), inputs[1]))
   }
 }
 
@@ -104,7 +104,7 @@ struct Erf: UnaryElementwise {
   var name: String { "erf" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erf(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(ErfSlope(), .two(v, x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(ErfSlope(), .two(v, x)) }
 }
 
 /// v · 2/√π · e^{−x²}: a cotangent times the derivative of erf at x, in one pass over memory.
@@ -116,9 +116,9 @@ struct ErfSlope: BinaryElementwise {
     (v * (VectorFunctions.exp(-(x * x)) * V(constant: Self.twoOverRootPi))).vanishing(with: v)
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    if argument == 0 { return bind(ErfSlope(), .two(v, inputs[1])) }
+    if argument == 0 { return dispatch(ErfSlope(), .two(v, inputs[1])) }
     let product = bilinearProduct(v, inputs[0])
-    return bind(ErfSlope(), .two(chainProduct(product, bounded(inputs[1], 30) * -2), inputs[1]))
+    return dispatch(ErfSlope(), .two(chainProduct(product, bounded(inputs[1], 30) * -2), inputs[1]))
   }
 }
 
@@ -127,7 +127,7 @@ struct Erfc: UnaryElementwise {
   var name: String { "erfc" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erfc(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -bind(ErfSlope(), .two(v, x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -dispatch(ErfSlope(), .two(v, x)) }
 }
 
 /// max(x, 0).
@@ -135,7 +135,7 @@ struct Relu: UnaryElementwise {
   var name: String { "relu" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { V.maximum(x, V(constant: 0)) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(ReluSlope(), .two(v, x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(ReluSlope(), .two(v, x)) }
 }
 
 /// v where x > 0, else 0: a cotangent times the derivative of relu at x, in one pass over memory.
@@ -146,7 +146,7 @@ struct ReluSlope: BinaryElementwise {
     V.select(V.isLess(V(constant: 0), x), v, V(constant: 0))
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
-    argument == 0 ? bind(ReluSlope(), .two(v, inputs[1])) : nil
+    argument == 0 ? dispatch(ReluSlope(), .two(v, inputs[1])) : nil
   }
 }
 

@@ -3,7 +3,7 @@ struct Sin: UnaryElementwise {
   var name: String { "sin" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sin(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(SinSlope(), .two(v, x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(SinSlope(), .two(v, x)) }
 }
 
 /// v · cos x: a cotangent times the derivative of sin at x, in one pass over memory.
@@ -15,7 +15,7 @@ struct SinSlope: BinaryElementwise {
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0
-      ? bind(SinSlope(), .two(v, inputs[1])) : bind(CosSlope(), .two(bilinearProduct(v, inputs[0]), inputs[1]))
+      ? dispatch(SinSlope(), .two(v, inputs[1])) : dispatch(CosSlope(), .two(bilinearProduct(v, inputs[0]), inputs[1]))
   }
 }
 
@@ -32,7 +32,7 @@ struct Cos: UnaryElementwise {
   var name: String { "cos" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.cos(x) }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { bind(CosSlope(), .two(v, x)) }
+  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(CosSlope(), .two(v, x)) }
 }
 
 /// −v · sin x: a cotangent times the derivative of cos at x, in one pass over memory.
@@ -44,7 +44,7 @@ struct CosSlope: BinaryElementwise {
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0
-      ? bind(CosSlope(), .two(v, inputs[1])) : bind(SinSlope(), .two(-bilinearProduct(v, inputs[0]), inputs[1]))
+      ? dispatch(CosSlope(), .two(v, inputs[1])) : dispatch(SinSlope(), .two(-bilinearProduct(v, inputs[0]), inputs[1]))
   }
 }
 
