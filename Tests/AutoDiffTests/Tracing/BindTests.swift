@@ -72,13 +72,13 @@ import Testing
     for file in files where file.pathExtension == "swift" {
       var isInside = false
       for (number, line) in try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n").enumerated() {
-        if line.contains(/^(package |private |fileprivate )?struct /) {
+        if line.contains(#/^(package |private |fileprivate )?struct /#) {
           isInside = true
           structures += 1
         } else if line.hasPrefix("}") {
           isInside = false
         }
-        let binds = isInside && line.contains(/(^|[^.A-Za-z])bind\(/)
+        let binds = isInside && line.contains(#/(^|[^.A-Za-z])bind\(/#)
         #expect(!binds, "\(file.lastPathComponent), line \(number + 1): \(line)")
       }
     }
