@@ -37,7 +37,9 @@ struct LineSamples {
     let spacing = epsilon < 1e-10 ? 0x1p-40 : 0x1p-16
     let row = try (-3...3).map { $0 == 0 ? center : try value(Double($0) * spacing) }
     let near = zip(steps, zip(forward, backward)).filter { $0.0 <= 1 / 64 }.flatMap { [$0.1.0, $0.1.1] } + [center]
-    let peaks = center.indices.map { leaf in near.reduce(0) { max($0, largest($1?[leaf] ?? [])) } }
+    let peaks: [Double] = center.indices.map { leaf in
+      near.reduce(0.0) { (peak: Double, sample: [[Double]]?) -> Double in max(peak, largest(sample?[leaf] ?? [])) }
+    }
     self.peaks = peaks
     noise = center.indices.map { leaf in
       // Not less than half a unit of the largest value near by: where a function saturates, what is left of its
@@ -133,7 +135,11 @@ struct LineSamples {
   func remainder(_ leaf: Int, first: [Double], second: [Double]? = nil) -> Remainder {
     let sizes = steps.enumerated().map { k, h -> (size: Double, isResolved: Bool) in
       guard let plus = forward[k]?[leaf] else { return (0, false) }
-      let rest = plus.indices.map { plus[$0] - center[leaf][$0] - h * first[$0] - h * h / 2 * (second?[$0] ?? 0) }
+      // In two steps with types, because the compiler takes seconds for it as one.
+      let rest = plus.indices.map { (i: Int) -> Double in
+        let curve: Double = h * h / 2 * (second?[i] ?? 0)
+        return plus[i] - center[leaf][i] - h * first[i] - curve
+      }
       let scale = Double(rest.count).squareRoot()
       let rounding = scale * (2 * noise[leaf] + epsilon * h * (largest(first) + h * largest(second ?? [])))
       return (norm(rest), norm(rest) > 30 * rounding)

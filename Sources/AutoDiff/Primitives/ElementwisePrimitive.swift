@@ -10,31 +10,13 @@ public protocol ElementwisePrimitive: Primitive {
 extension ElementwisePrimitive {
   /// The common shape of the inputs.
   public func shape(of inputs: Inputs) -> [Int] {
-    switch inputs {
-    case .one(let a): return a.node.shape
-    case .two(let a, let b):
-      if a.node.shape != b.node.shape { stopAtShapes(inputs) }
-      return a.node.shape
-    case .many(let all):
-      if all.contains(where: { $0.shape != all[0].shape }) { stopAtShapes(inputs) }
-      return all[0].shape
-    }
-  }
-
-  @inline(never)
-  private func stopAtShapes(_ inputs: Inputs) -> Never {
-    stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
+    guard let shape = inputs.commonShape else { stopAtShapes(Erased(self), inputs) }
+    return shape
   }
 
   /// Σ tangent · derivative.
   public func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    var sum: Tensor?
-    for argument in 0..<tangents.count {
-      if let tangent = tangents[argument], let part = timesDerivative(tangent, argument, inputs, output) {
-        accumulate(&sum, part)
-      }
-    }
-    return sum
+    sumOfDerivatives(Erased(self), inputs, tangents, output)
   }
 
   /// cotangent · derivative.
@@ -48,8 +30,46 @@ extension ElementwisePrimitive {
   }
 }
 
+/// Σ tangent · derivative of any elementwise primitive.
+@inline(never)
+private func sumOfDerivatives(
+  _ erased: Erased<any ElementwisePrimitive>, _ inputs: Inputs, _ tangents: Tangents, _ output: Tensor
+) -> Tensor? {
+  var sum: Tensor?
+  for argument in 0..<tangents.count {
+    if let tangent = tangents[argument],
+      let part = erased.value.timesDerivative(tangent, argument, inputs, output)
+    {
+      accumulate(&sum, part)
+    }
+  }
+  return sum
+}
+
+/// Stops, naming the primitive, because its inputs differ in shape.
+@inline(never)
+private func stopAtShapes(_ erased: Erased<any ElementwisePrimitive>, _ inputs: Inputs) -> Never {
+  erased.value.stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
+}
+
+/// Stops, naming the primitive, because it takes another number of inputs.
+@inline(never)
+private func stopAtCount(_ erased: Erased<any Primitive>, _ count: String, _ inputs: Inputs) -> Never {
+  erased.value.stop("takes \(count)", got: "\(inputs.count)")
+}
+
 extension Inputs {
+  /// The shape that all of them have, or nil where they differ.
+  fileprivate var commonShape: [Int]? {
+    switch self {
+    case .one(let a): a.node.shape
+    case .two(let a, let b): a.node.shape == b.node.shape ? a.node.shape : nil
+    case .many(let all): all.allSatisfy { $0.shape == all[0].shape } ? all[0].shape : nil
+    }
+  }
+
   /// The operands with an example axis in front of each; the shared ones are repeated as a view.
+  @inline(never)
   func aligned(_ isBatched: ShortList<Bool>, size: Int) -> Inputs {
     switch (self, isBatched) {
     case (.one, _): self
@@ -75,23 +95,26 @@ extension UnaryElementwise {
   }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
-    guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
-    let node = x.array
-    if node.storage == nil {
-      let single =
-        node.scalarType == .float64
-        ? VectorMap.value(node.single, self) : Double(VectorMap.value(Float(node.single), self))
-      return Tensor(node: ArrayNode(shape: node.shape, scalarType: node.scalarType, single: single))
-    }
-    return node.scalarType == .float64 ? evaluate(node, Double.self) : evaluate(node, Float.self)
+    guard case .one(let x) = inputs else { stopAtCount(Erased(self), "one input", inputs) }
+    return evaluateUnary(Erased(self), x.array)
   }
+}
 
-  private func evaluate<T: LoopScalar>(_ x: ArrayNode, _: T.Type) -> Tensor {
-    let x = x.contiguous
+@inline(never)
+private func evaluateUnary(_ erased: Erased<any UnaryLaneFunction>, _ node: ArrayNode) -> Tensor {
+  if node.storage == nil {
+    let single =
+      node.scalarType == .float64
+      ? VectorMap.value(node.single, erased.value) : Double(VectorMap.value(Float(node.single), erased.value))
+    return Tensor(node: ArrayNode(shape: node.shape, scalarType: node.scalarType, single: single))
+  }
+  func run<T: LoopScalar>(_: T.Type) -> Tensor {
+    let x = node.contiguous
     return .make(x.shape, T.self) { y in
-      x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, self) }
+      x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, erased.value) }
     }
   }
+  return node.scalarType == .float64 ? run(Double.self) : run(Float.self)
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
@@ -99,32 +122,36 @@ protocol BinaryElementwise: ElementwisePrimitive, BinaryLaneFunction {}
 
 extension BinaryElementwise {
   func evaluate(_ inputs: Inputs) -> Tensor {
-    guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
-    let shape = shape(of: inputs)
-    let (x, y) = (a.array, b.array)
-    if x.storage == nil, y.storage == nil {
-      let single =
-        x.scalarType == .float64
-        ? VectorMap.value(x.single, y.single, self)
-        : Double(VectorMap.value(Float(x.single), Float(y.single), self))
-      return Tensor(node: ArrayNode(shape: shape, scalarType: x.scalarType, single: single))
-    }
-    return x.scalarType == .float64 ? evaluate(shape, x, y, Double.self) : evaluate(shape, x, y, Float.self)
+    guard case .two(let a, let b) = inputs else { stopAtCount(Erased(self), "two inputs", inputs) }
+    if a.node.shape != b.node.shape { stopAtShapes(Erased(self), inputs) }
+    return evaluateBinary(Erased(self), a.array, b.array)
   }
+}
 
-  private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> Tensor {
-    .make(shape, T.self) { y in
-      a.withAddress(T.self) { p in
-        b.withAddress(T.self) { q in
-          if a.strides == nil, b.strides == nil {
-            VectorMap.binary(p, q, y, count: shape.product, self)
+@inline(never)
+private func evaluateBinary(_ erased: Erased<any BinaryLaneFunction>, _ x: ArrayNode, _ y: ArrayNode) -> Tensor {
+  let shape = x.shape
+  if x.storage == nil, y.storage == nil {
+    let single =
+      x.scalarType == .float64
+      ? VectorMap.value(x.single, y.single, erased.value)
+      : Double(VectorMap.value(Float(x.single), Float(y.single), erased.value))
+    return Tensor(node: ArrayNode(shape: shape, scalarType: x.scalarType, single: single))
+  }
+  func run<T: LoopScalar>(_: T.Type) -> Tensor {
+    .make(shape, T.self) { target in
+      x.withAddress(T.self) { p in
+        y.withAddress(T.self) { q in
+          if x.strides == nil, y.strides == nil {
+            VectorMap.binary(p, q, target, count: shape.product, erased.value)
           } else {
             StridedMap.binary(
-              StridedView(base: p, shape: shape, strides: a.explicitStrides),
-              StridedView(base: q, shape: shape, strides: b.explicitStrides), into: y, self)
+              StridedView(base: p, shape: shape, strides: x.explicitStrides),
+              StridedView(base: q, shape: shape, strides: y.explicitStrides), into: target, erased.value)
           }
         }
       }
     }
   }
+  return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
 }

@@ -32,9 +32,15 @@ extension Tensor {
       self = bindBroadcast(primitive, self, other)
       return
     }
+    overwrite(Erased(primitive), other)
+  }
+
+  /// self = f(self, other) in this tensor's own memory.
+  @inline(never)
+  private func overwrite(_ function: Erased<any BinaryLaneFunction>, _ other: Tensor) {
     func run<T: LoopScalar>(_: T.Type) {
       let target = ownMemory(T.self)
-      other.withEntries(T.self) { VectorMap.binary(UnsafePointer(target), $0, target, count: count, primitive) }
+      other.withEntries(T.self) { VectorMap.binary(UnsafePointer(target), $0, target, count: count, function.value) }
     }
     if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
   }
@@ -45,9 +51,15 @@ extension Tensor {
       self = bind(primitive, .one(self))
       return
     }
+    overwrite(Erased(primitive))
+  }
+
+  /// self = f(self) in this tensor's own memory.
+  @inline(never)
+  private func overwrite(_ function: Erased<any UnaryLaneFunction>) {
     func run<T: LoopScalar>(_: T.Type) {
       let target = ownMemory(T.self)
-      VectorMap.unary(UnsafePointer(target), target, count: count, primitive)
+      VectorMap.unary(UnsafePointer(target), target, count: count, function.value)
     }
     if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
   }

@@ -9,11 +9,7 @@ enum StreamedResult {
 
   /// Whether a result should be streamed.
   static func suits<T>(_ result: UnsafeMutablePointer<T>, count: Int) -> Bool {
-    #if arch(x86_64) && (AUTODIFF_LANES_512 || AUTODIFF_LANES_256)
-      count * MemoryLayout<T>.stride >= smallest && isAligned(result)
-    #else
-      false
-    #endif
+    InstructionSet.canStream && count * MemoryLayout<T>.stride >= smallest && isAligned(result)
   }
 
   /// Whether vectors may be streamed to an address.

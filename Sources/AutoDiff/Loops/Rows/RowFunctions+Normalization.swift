@@ -50,8 +50,8 @@ extension RowFunctions {
       let (v, y) = (v + row * columns, y + row * columns)
       let factor = T.Lanes(repeating: normalizeRow(x + row * columns, columns, epsilon, into: scratch))
       let count = T(columns)
-      let mean = T.Lanes(repeating: ReductionLoop<SumReducer<T>>.reduceRun(v, v, columns) / count)
-      let share = T.Lanes(repeating: -ReductionLoop<DotReducer<T>>.reduceRun(v, scratch, columns) / count)
+      let mean = T.Lanes(repeating: ReductionLoop.reduceRun(.sum, v, v, columns) / count)
+      let share = T.Lanes(repeating: -ReductionLoop.reduceRun(.dot, v, scratch, columns) / count)
       var i = 0
       while i < columns {
         let n = min(T.Lanes.count, columns - i)
@@ -68,9 +68,9 @@ extension RowFunctions {
     _ x: UnsafePointer<T>, _ columns: Int, _ epsilon: T, into y: UnsafeMutablePointer<T>
   ) -> T {
     let count = T(columns)
-    let mean = T.Lanes(repeating: ReductionLoop<SumReducer<T>>.reduceRun(x, x, columns) / count)
+    let mean = T.Lanes(repeating: ReductionLoop.reduceRun(.sum, x, x, columns) / count)
     map(x, columns, into: y) { $0 - mean }
-    let factor = 1 / (ReductionLoop<DotReducer<T>>.reduceRun(y, y, columns) / count + epsilon).squareRoot()
+    let factor = 1 / (ReductionLoop.reduceRun(.dot, y, y, columns) / count + epsilon).squareRoot()
     let factorLanes = T.Lanes(repeating: factor)
     map(y, columns, into: y) { $0 * factorLanes }
     return factor
