@@ -8,15 +8,40 @@ public protocol ElementwisePrimitive: Primitive {
 }
 
 extension ElementwisePrimitive {
+  // The attributes keep one copy of these for all functions, which keeps the module's build short.
+
   /// The common shape of the inputs.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   public func shape(of inputs: Inputs) -> [Int] {
-    guard let shape = inputs.commonShape else { stopAtShapes(Erased(self), inputs) }
-    return shape
+    switch inputs {
+    case .one(let a): return a.node.shape
+    case .two(let a, let b):
+      if a.node.shape != b.node.shape { stopAtShapes(inputs) }
+      return a.node.shape
+    case .many(let all):
+      if all.contains(where: { $0.shape != all[0].shape }) { stopAtShapes(inputs) }
+      return all[0].shape
+    }
+  }
+
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  fileprivate func stopAtShapes(_ inputs: Inputs) -> Never {
+    stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
   }
 
   /// Σ tangent · derivative.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   public func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
-    sumOfDerivatives(Erased(self), inputs, tangents, output)
+    var sum: Tensor?
+    for argument in 0..<tangents.count {
+      if let tangent = tangents[argument], let part = timesDerivative(tangent, argument, inputs, output) {
+        accumulate(&sum, part)
+      }
+    }
+    return sum
   }
 
   /// cotangent · derivative.
@@ -25,49 +50,14 @@ extension ElementwisePrimitive {
   }
 
   /// The same primitive; shared inputs are repeated (as a view) for every example.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   public func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
 }
 
-/// Σ tangent · derivative of any elementwise primitive.
-@inline(never)
-private func sumOfDerivatives(
-  _ erased: Erased<any ElementwisePrimitive>, _ inputs: Inputs, _ tangents: Tangents, _ output: Tensor
-) -> Tensor? {
-  var sum: Tensor?
-  for argument in 0..<tangents.count {
-    if let tangent = tangents[argument],
-      let part = erased.value.timesDerivative(tangent, argument, inputs, output)
-    {
-      accumulate(&sum, part)
-    }
-  }
-  return sum
-}
-
-/// Stops, naming the primitive, because its inputs differ in shape.
-@inline(never)
-private func stopAtShapes(_ erased: Erased<any ElementwisePrimitive>, _ inputs: Inputs) -> Never {
-  erased.value.stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
-}
-
-/// Stops, naming the primitive, because it takes another number of inputs.
-@inline(never)
-private func stopAtCount(_ erased: Erased<any Primitive>, _ count: String, _ inputs: Inputs) -> Never {
-  erased.value.stop("takes \(count)", got: "\(inputs.count)")
-}
-
 extension Inputs {
-  /// The shape that all of them have, or nil where they differ.
-  fileprivate var commonShape: [Int]? {
-    switch self {
-    case .one(let a): a.node.shape
-    case .two(let a, let b): a.node.shape == b.node.shape ? a.node.shape : nil
-    case .many(let all): all.allSatisfy { $0.shape == all[0].shape } ? all[0].shape : nil
-    }
-  }
-
   /// The operands with an example axis in front of each; the shared ones are repeated as a view.
   @inline(never)
   func aligned(_ isBatched: ShortList<Bool>, size: Int) -> Inputs {
@@ -94,64 +84,52 @@ extension UnaryElementwise {
     timesDerivative(v, at: inputs[0], output: output)
   }
 
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   func evaluate(_ inputs: Inputs) -> Tensor {
-    guard case .one(let x) = inputs else { stopAtCount(Erased(self), "one input", inputs) }
-    return evaluateUnary(Erased(self), x.array)
-  }
-}
-
-@inline(never)
-private func evaluateUnary(_ erased: Erased<any UnaryLaneFunction>, _ node: ArrayNode) -> Tensor {
-  if node.storage == nil {
-    let single =
-      node.scalarType == .float64
-      ? VectorMap.value(node.single, erased.value) : Double(VectorMap.value(Float(node.single), erased.value))
-    return Tensor(node: ArrayNode(shape: node.shape, scalarType: node.scalarType, single: single))
-  }
-  func run<T: LoopScalar>(_: T.Type) -> Tensor {
-    let x = node.contiguous
-    return .make(x.shape, T.self) { y in
-      x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, erased.value) }
+    guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
+    let node = x.array
+    let type = node.scalarType
+    if node.storage == nil {
+      return Tensor(
+        node: ArrayNode(shape: node.shape, scalarType: type, single: VectorMap.value(type, node.single, self)))
+    }
+    let contiguous = node.contiguous
+    let count = node.shape.product
+    return .make(node.shape, type) { y in
+      contiguous.withAddress { VectorMap.unary(type, $0, y, count: count, self) }
     }
   }
-  return node.scalarType == .float64 ? run(Double.self) : run(Float.self)
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
 protocol BinaryElementwise: ElementwisePrimitive, BinaryLaneFunction {}
 
 extension BinaryElementwise {
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   func evaluate(_ inputs: Inputs) -> Tensor {
-    guard case .two(let a, let b) = inputs else { stopAtCount(Erased(self), "two inputs", inputs) }
-    if a.node.shape != b.node.shape { stopAtShapes(Erased(self), inputs) }
-    return evaluateBinary(Erased(self), a.array, b.array)
-  }
-}
-
-@inline(never)
-private func evaluateBinary(_ erased: Erased<any BinaryLaneFunction>, _ x: ArrayNode, _ y: ArrayNode) -> Tensor {
-  let shape = x.shape
-  if x.storage == nil, y.storage == nil {
-    let single =
-      x.scalarType == .float64
-      ? VectorMap.value(x.single, y.single, erased.value)
-      : Double(VectorMap.value(Float(x.single), Float(y.single), erased.value))
-    return Tensor(node: ArrayNode(shape: shape, scalarType: x.scalarType, single: single))
-  }
-  func run<T: LoopScalar>(_: T.Type) -> Tensor {
-    .make(shape, T.self) { target in
-      x.withAddress(T.self) { p in
-        y.withAddress(T.self) { q in
-          if x.strides == nil, y.strides == nil {
-            VectorMap.binary(p, q, target, count: shape.product, erased.value)
+    guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
+    let (x, y) = (a.array, b.array)
+    let (shape, type) = (x.shape, x.scalarType)
+    if shape != y.shape { stopAtShapes(inputs) }
+    if x.storage == nil, y.storage == nil {
+      let single = VectorMap.value(type, x.single, y.single, self)
+      return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
+    }
+    let isContiguous = x.strides == nil && y.strides == nil
+    return .make(shape, type) { target in
+      x.withAddress { p in
+        y.withAddress { q in
+          if isContiguous { return VectorMap.binary(type, p, q, target, count: shape.product, self) }
+          let (p, q) = ((p, x.explicitStrides), (q, y.explicitStrides))
+          if type == .float64 {
+            StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Double.self), self)
           } else {
-            StridedMap.binary(
-              StridedView(base: p, shape: shape, strides: x.explicitStrides),
-              StridedView(base: q, shape: shape, strides: y.explicitStrides), into: target, erased.value)
+            StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Float.self), self)
           }
         }
       }
     }
   }
-  return x.scalarType == .float64 ? run(Double.self) : run(Float.self)
 }

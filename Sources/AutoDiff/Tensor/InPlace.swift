@@ -32,17 +32,10 @@ extension Tensor {
       self = bindBroadcast(primitive, self, other)
       return
     }
-    overwrite(Erased(primitive), other)
-  }
-
-  /// self = f(self, other) in this tensor's own memory.
-  @inline(never)
-  private func overwrite(_ function: Erased<any BinaryLaneFunction>, _ other: Tensor) {
-    func run<T: LoopScalar>(_: T.Type) {
-      let target = ownMemory(T.self)
-      other.withEntries(T.self) { VectorMap.binary(UnsafePointer(target), $0, target, count: count, function.value) }
+    let target = array.storage!.base + array.offset * scalarType.byteCount
+    other.array.contiguous.withAddress {
+      VectorMap.binary(scalarType, UnsafeRawPointer(target), $0, target, count: count, primitive)
     }
-    if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
   }
 
   /// self = primitive(self).
@@ -51,17 +44,8 @@ extension Tensor {
       self = bind(primitive, .one(self))
       return
     }
-    overwrite(Erased(primitive))
-  }
-
-  /// self = f(self) in this tensor's own memory.
-  @inline(never)
-  private func overwrite(_ function: Erased<any UnaryLaneFunction>) {
-    func run<T: LoopScalar>(_: T.Type) {
-      let target = ownMemory(T.self)
-      VectorMap.unary(UnsafePointer(target), target, count: count, function.value)
-    }
-    if scalarType == .float64 { run(Double.self) } else { run(Float.self) }
+    let target = array.storage!.base + array.offset * scalarType.byteCount
+    VectorMap.unary(scalarType, UnsafeRawPointer(target), target, count: count, primitive)
   }
 
   /// Whether this is the only reference to contiguous numbers in memory.

@@ -86,6 +86,22 @@ final class ArrayNode: Node, @unchecked Sendable {
     }
   }
 
+  /// Calls `body` with the address of the entry at index 0, whatever its type.
+  @inline(__always)
+  func withAddress<R>(_ body: (UnsafeRawPointer) -> R) -> R {
+    // `body` stands here once, as above.
+    withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { inline in
+      if scalarType == .float64 {
+        inline.storeBytes(of: single, as: Double.self)
+      } else {
+        inline.storeBytes(of: Float(single), as: Float.self)
+      }
+      let address = storage.map { UnsafeRawPointer($0.base) + offset * scalarType.byteCount }
+      defer { withExtendedLifetime(self) {} }
+      return body(address ?? UnsafeRawPointer(inline.baseAddress!))
+    }
+  }
+
   /// The strides, those of row-major order included.
   var explicitStrides: [Int] { strides ?? shape.rowMajorStrides }
 
@@ -171,6 +187,21 @@ extension Tensor {
     _ shape: [Int], _ type: T.Type, _ fill: (UnsafeMutablePointer<T>) throws -> Void
   ) rethrows -> Tensor {
     Tensor(node: try ArrayNode.make(shape, type, fill))
+  }
+
+  /// A tensor of new numbers, which `fill` writes in row-major order; their type is known when the program runs.
+  @inline(__always)
+  static func make(_ shape: [Int], _ type: ScalarType, _ fill: (UnsafeMutableRawPointer) -> Void) -> Tensor {
+    let count = shape.product
+    let storage = count == 1 ? nil : Storage.allocate(byteCount: count * type.byteCount)
+    return withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { inline in
+      fill(storage?.base ?? inline.baseAddress!)
+      if let storage {
+        return Tensor(node: ArrayNode(shape: shape, scalarType: type, storage: storage, offset: 0, strides: nil))
+      }
+      let single = type == .float64 ? inline.load(as: Double.self) : Double(inline.load(as: Float.self))
+      return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
+    }
   }
 
   /// Calls `body` with the entries of an untraced tensor in row-major order.

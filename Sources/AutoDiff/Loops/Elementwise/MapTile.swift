@@ -35,19 +35,20 @@ struct MapTile<T: LoopScalar> {
     case .binary(let f):
       for row in 0..<rows {
         let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
-        VectorMap.row(a, b, y + row * yRowStride, count: columns, f)
+        VectorMap.row(T.scalarType, a, b, y + row * yRowStride, count: columns, f)
       }
     case .ternary(let f):
       for row in 0..<rows {
         let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
-        VectorMap.row(a, b, self.row(row, of: c, slot: 2), y + row * yRowStride, count: columns, f)
+        let c = self.row(row, of: c, slot: 2)
+        VectorMap.row(T.scalarType, a, b, c, y + row * yRowStride, count: columns, f)
       }
     }
   }
 
   /// An operand's row. One that repeats an entry is replaced by one vector full of it, so that one loop serves all cases.
   @inline(__always)
-  private func row(_ row: Int, of operand: Operand, slot: Int) -> LaneOperand<T> {
+  private func row(_ row: Int, of operand: Operand, slot: Int) -> LaneOperand {
     let base = operand.base + row * operand.rowStride
     if operand.step == 1 { return LaneOperand(base: base) }
     let vector = slots + slot * T.Lanes.count

@@ -9,6 +9,16 @@ enum StridedMap {
     MapTile.forEach(a, b, b, into: y, .binary(f))
   }
 
+  /// y = f(a, b) for operands of one shape, given by the address of their first entry and their strides.
+  static func binary<T: LoopScalar>(
+    _ shape: [Int], _ a: (base: UnsafeRawPointer, strides: [Int]), _ b: (base: UnsafeRawPointer, strides: [Int]),
+    into y: UnsafeMutablePointer<T>, _ f: any BinaryLaneFunction
+  ) {
+    binary(
+      StridedView(base: a.base.assumingMemoryBound(to: T.self), shape: shape, strides: a.strides),
+      StridedView(base: b.base.assumingMemoryBound(to: T.self), shape: shape, strides: b.strides), into: y, f)
+  }
+
   /// y = f(a, b, c).
   static func ternary<T: LoopScalar>(
     _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, into y: UnsafeMutablePointer<T>,
