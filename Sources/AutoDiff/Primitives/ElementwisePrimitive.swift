@@ -94,12 +94,18 @@ extension UnaryElementwise {
       return Tensor(
         node: ArrayNode(shape: node.shape, scalarType: type, single: VectorMap.value(type, node.single, self)))
     }
-    let contiguous = node.contiguous
-    let count = node.shape.product
-    return .make(node.shape, type) { y in
-      contiguous.withAddress { VectorMap.unary(type, $0, y, count: count, self) }
-    }
+    return mapEntries(of: node) { VectorMap.unary(type, $0, $1, count: $2, self) }
   }
+}
+
+/// A tensor of the shape of `x` whose entries `body` computes from those of `x`, both in row-major order.
+@inline(never)
+private func mapEntries(
+  of x: ArrayNode, _ body: (_ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ count: Int) -> Void
+) -> Tensor {
+  let x = x.contiguous
+  let count = x.shape.product
+  return .make(x.shape, x.scalarType) { y in x.withAddress { body($0, y, count) } }
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
@@ -117,19 +123,28 @@ extension BinaryElementwise {
       let single = VectorMap.value(type, x.single, y.single, self)
       return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
     }
-    let isContiguous = x.strides == nil && y.strides == nil
-    return .make(shape, type) { target in
-      x.withAddress { p in
-        y.withAddress { q in
-          if isContiguous { return VectorMap.binary(type, p, q, target, count: shape.product, self) }
-          let (p, q) = ((p, x.explicitStrides), (q, y.explicitStrides))
-          if type == .float64 {
-            StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Double.self), self)
-          } else {
-            StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Float.self), self)
-          }
-        }
+    return mapEntries(of: x, y) { p, q, target, isContiguous in
+      if isContiguous { return VectorMap.binary(type, p, q, target, count: shape.product, self) }
+      let (p, q) = ((p, x.explicitStrides), (q, y.explicitStrides))
+      if type == .float64 {
+        StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Double.self), self)
+      } else {
+        StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Float.self), self)
       }
     }
+  }
+}
+
+/// A tensor of the shape of `a` whose entries `body` computes from those of `a` and `b`.
+@inline(never)
+private func mapEntries(
+  of a: ArrayNode, _ b: ArrayNode,
+  _ body: (
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ isContiguous: Bool
+  ) -> Void
+) -> Tensor {
+  let isContiguous = a.strides == nil && b.strides == nil
+  return .make(a.shape, a.scalarType) { y in
+    a.withAddress { p in b.withAddress { q in body(p, q, y, isContiguous) } }
   }
 }
