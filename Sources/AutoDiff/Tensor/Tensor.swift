@@ -89,16 +89,13 @@ final class ArrayNode: Node, @unchecked Sendable {
   /// Calls `body` with the address of the entry at index 0, whatever its type.
   @inline(__always)
   func withAddress<R>(_ body: (UnsafeRawPointer) -> R) -> R {
-    // `body` stands here once, as above.
-    withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { inline in
-      if scalarType == .float64 {
-        inline.storeBytes(of: single, as: Double.self)
-      } else {
-        inline.storeBytes(of: Float(single), as: Float.self)
-      }
-      let address = storage.map { UnsafeRawPointer($0.base) + offset * scalarType.byteCount }
+    // `body` stands here once, as above. Numbers stand in the low bytes of a word, which come first in memory.
+    let bits = scalarType == .float64 ? single.bitPattern : UInt64(Float(single).bitPattern)
+    return withUnsafePointer(to: bits.littleEndian) { inline in
+      let address =
+        storage.map { UnsafeRawPointer($0.base) + offset * scalarType.byteCount } ?? UnsafeRawPointer(inline)
       defer { withExtendedLifetime(self) {} }
-      return body(address ?? UnsafeRawPointer(inline.baseAddress!))
+      return body(address)
     }
   }
 
@@ -194,14 +191,15 @@ extension Tensor {
   static func make(_ shape: [Int], _ type: ScalarType, _ fill: (UnsafeMutableRawPointer) -> Void) -> Tensor {
     let count = shape.product
     let storage = count == 1 ? nil : Storage.allocate(byteCount: count * type.byteCount)
-    return withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { inline in
-      fill(storage?.base ?? inline.baseAddress!)
-      if let storage {
-        return Tensor(node: ArrayNode(shape: shape, scalarType: type, storage: storage, offset: 0, strides: nil))
-      }
-      let single = type == .float64 ? inline.load(as: Double.self) : Double(inline.load(as: Float.self))
+    var bits: UInt64 = 0
+    withUnsafeMutablePointer(to: &bits) { inline in fill(storage?.base ?? UnsafeMutableRawPointer(inline)) }
+    guard let storage else {
+      bits = UInt64(littleEndian: bits)
+      let single =
+        type == .float64 ? Double(bitPattern: bits) : Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
       return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
     }
+    return Tensor(node: ArrayNode(shape: shape, scalarType: type, storage: storage, offset: 0, strides: nil))
   }
 
   /// Calls `body` with the entries of an untraced tensor in row-major order.
