@@ -6,7 +6,7 @@ import PackageDescription
 // times slower when compiled for baseline x86-64. AUTODIFF_CPU overrides: "baseline", or any name that -march knows.
 let cpu = Context.environment["AUTODIFF_CPU"] ?? "native"
 
-/// The features of the target CPU that the sources need to know of at compile time.
+/// The features of the target CPU that the sources need to know of at compile time; see Loops/Machine/InstructionSet.swift.
 func features(of cpu: String) -> (fma: Bool, lanes: Int) {
   func has(_ names: [String]) -> Bool { names.contains { cpu.hasPrefix($0) } }
   if cpu == "native" {

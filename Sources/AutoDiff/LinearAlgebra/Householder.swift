@@ -7,7 +7,7 @@ enum Householder {
   /// Overwrites x with the vector v of the reflection that maps x to (β, 0, …, 0).
   ///
   /// β has the sign opposite to x₀, so nothing cancels. τ = 0, the identity, where all but x₀ is zero already.
-  @inline(__always)
+  @inline(never)
   static func makeReflection<T: LoopScalar>(_ x: UnsafeMutablePointer<T>, count: Int) -> (beta: T, tau: T) {
     var scale: T = 1
     var tail = VectorLoops.dot(x + 1, x + 1, count - 1)
@@ -38,6 +38,7 @@ enum Householder {
   ///   - v: The vectors, as rows.
   ///   - tau: The factor of each.
   ///   - w: As many contiguous entries as `v` has.
+  @inline(never)
   static func solveBlock<T: LoopScalar>(_ v: MatrixView<T>, tau: UnsafePointer<T>, into w: UnsafeMutablePointer<T>) {
     let k = v.rows
     withPooledScratch(T.self, k * k) { u in

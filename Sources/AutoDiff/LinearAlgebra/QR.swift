@@ -18,6 +18,7 @@ enum QR {
   /// - Throws: `LinearAlgebraError.notFinite`.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func decompose<T: LoopScalar>(
     _ a: UnsafePointer<T>, rows m: Int, columns n: Int, q: UnsafeMutablePointer<T>, r: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {
@@ -53,7 +54,6 @@ private struct HouseholderColumns<T: LoopScalar> {
   private var leafExtent: Int { 8 }
 
   /// Makes k reflections and applies each to all later columns of n.
-  @inline(__always)
   func reflect(k: Int, n: Int) {
     for start in stride(from: 0, to: k, by: panelExtent) {
       let end = min(k, start + panelExtent)
@@ -95,7 +95,6 @@ private struct HouseholderColumns<T: LoopScalar> {
   }
 
   /// The first k columns of the product of all reflections, times signs.
-  @inline(__always)
   func formColumns(k: Int, signs: [T], into target: UnsafeMutablePointer<T>) {
     target.update(repeating: 0, count: k * length)
     for j in 0..<k { target[j * (length + 1)] = signs[j] }
@@ -107,6 +106,7 @@ private struct HouseholderColumns<T: LoopScalar> {
   }
 
   /// Subtracts (X Bᵀ) A from rows X that lie `length` apart.
+  @inline(never)
   private func reflect(
     _ count: Int, _ x: UnsafeMutablePointer<T>, along a: MatrixView<T>, by b: MatrixView<T>
   ) {
@@ -121,6 +121,7 @@ private struct HouseholderColumns<T: LoopScalar> {
 
   /// Calls `body` with the vectors V of some reflections, as rows from the first of their entries on, and with W, where
   /// the product of the reflections is I − Wᵀ V and its transpose I − Vᵀ W.
+  @inline(never)
   private func withBlock(_ reflections: Range<Int>, _ body: (_ v: MatrixView<T>, _ w: MatrixView<T>) -> Void) {
     let (first, count) = (reflections.lowerBound, reflections.count)
     let width = length - first

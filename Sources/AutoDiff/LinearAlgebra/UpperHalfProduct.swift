@@ -50,7 +50,6 @@ struct UpperHalfProduct<T: LoopScalar> {
   /// The part of A v that belongs to the rows of one piece and to their mirror images.
   ///
   /// - Parameter left: The first column to be written, at most that of the first row.
-  @inline(__always)
   func multiply(_ pieces: Pieces, _ piece: Int, _ v: UnsafePointer<T>, left: Int) {
     typealias V = T.Lanes
     let y = partial + piece * stride

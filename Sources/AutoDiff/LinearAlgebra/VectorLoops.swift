@@ -1,7 +1,7 @@
 /// Loops over contiguous entries that the factorizations share.
 enum VectorLoops {
   /// Σ xᵢ yᵢ.
-  @inline(__always)
+  @inline(never)
   static func dot<T: LoopScalar>(_ x: UnsafePointer<T>, _ y: UnsafePointer<T>, _ count: Int) -> T {
     typealias Four = FourLanes<T.Lanes>
     var four = Four(repeating: 0)
@@ -24,7 +24,7 @@ enum VectorLoops {
   }
 
   /// x = factor · x.
-  @inline(__always)
+  @inline(never)
   static func scale<T: LoopScalar>(_ x: UnsafeMutablePointer<T>, by factor: T, _ count: Int) {
     let lanes = T.Lanes.count
     let f = T.Lanes(repeating: factor)
@@ -40,7 +40,7 @@ enum VectorLoops {
   }
 
   /// max |xᵢ|, or 0 where there are no entries. The entries must be numbers.
-  @inline(__always)
+  @inline(never)
   static func largestMagnitude<T: LoopScalar>(_ x: UnsafePointer<T>, _ count: Int) -> T {
     typealias V = T.Lanes
     var largest = V(repeating: 0)
@@ -63,7 +63,7 @@ enum VectorLoops {
   }
 
   /// y = y + factor · x.
-  @inline(__always)
+  @inline(never)
   static func add<T: LoopScalar>(_ x: UnsafePointer<T>, times factor: T, to y: UnsafeMutablePointer<T>, _ count: Int) {
     let lanes = T.Lanes.count
     let f = T.Lanes(repeating: factor)
@@ -79,7 +79,7 @@ enum VectorLoops {
   }
 
   /// Replaces (x, y) by (c x + s y, c y − s x).
-  @inline(__always)
+  @inline(never)
   static func rotate<T: LoopScalar>(
     _ x: UnsafeMutablePointer<T>, _ y: UnsafeMutablePointer<T>, cosine c: T, sine s: T, _ count: Int
   ) {

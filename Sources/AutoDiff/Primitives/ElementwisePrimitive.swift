@@ -10,7 +10,11 @@ public protocol ElementwisePrimitive: Primitive {
 }
 
 extension ElementwisePrimitive {
+  // The attributes keep one copy of these for all functions, which keeps the module's build short.
+
   /// The common shape of the inputs.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   public func shape(of inputs: Inputs) -> [Int] {
     switch inputs {
     case .one(let a): return a.node.shape
@@ -23,12 +27,15 @@ extension ElementwisePrimitive {
     }
   }
 
+  @_semantics("optimize.sil.specialize.generic.never")
   @inline(never)
-  private func stopAtShapes(_ inputs: Inputs) -> Never {
+  fileprivate func stopAtShapes(_ inputs: Inputs) -> Never {
     stop("shapes must agree", got: inputs.map { "\($0.shape)" }.joined(separator: " and "))
   }
 
   /// Σ tangent · derivative.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   public func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     var sum: Tensor?
     for argument in 0..<tangents.count {
@@ -45,6 +52,8 @@ extension ElementwisePrimitive {
   }
 
   /// The same primitive; shared inputs are repeated (as a view) for every example.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   public func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
@@ -52,6 +61,7 @@ extension ElementwisePrimitive {
 
 extension Inputs {
   /// The operands with an example axis in front of each; the shared ones are repeated as a view.
+  @inline(never)
   func aligned(_ isBatched: ShortList<Bool>, size: Int) -> Inputs {
     switch (self, isBatched) {
     case (.one, _): self
@@ -76,56 +86,67 @@ extension UnaryElementwise {
     timesDerivative(v, at: inputs[0], output: output)
   }
 
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   func evaluate(_ inputs: Inputs) -> Tensor {
     guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
     let node = x.array
+    let type = node.scalarType
     if node.storage == nil {
-      let single = perType(
-        node.scalarType, double: VectorMap.value(node.single, self),
-        float: Double(VectorMap.value(Float(node.single), self)))
-      return Tensor(node: ArrayNode(shape: node.shape, scalarType: node.scalarType, single: single))
+      return Tensor(
+        node: ArrayNode(shape: node.shape, scalarType: type, single: VectorMap.value(type, node.single, self)))
     }
-    return perType(node.scalarType, double: evaluate(node, Double.self), float: evaluate(node, Float.self))
+    return mapEntries(of: node, for: name) { VectorMap.unary(type, $0, $1, count: $2, self) }
   }
+}
 
-  private func evaluate<T: LoopScalar>(_ x: ArrayNode, _: T.Type) -> Tensor {
-    let x = x.contiguous
-    return make(x.shape, T.self) { y in
-      x.withAddress(T.self) { VectorMap.unary($0, y, count: x.shape.product, self) }
-    }
-  }
+/// A tensor of the shape of `x` whose entries `body` computes from those of `x`, both in row-major order.
+@inline(never)
+private func mapEntries(
+  of x: ArrayNode, for operation: @autoclosure () -> String,
+  _ body: (_ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ count: Int) -> Void
+) -> Tensor {
+  let x = x.contiguous
+  let count = x.shape.product
+  return .make(x.shape, x.scalarType, for: operation()) { y in x.withAddress { body($0, y, count) } }
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
 protocol BinaryElementwise: ElementwisePrimitive, BinaryLaneFunction {}
 
 extension BinaryElementwise {
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
   func evaluate(_ inputs: Inputs) -> Tensor {
     guard case .two(let a, let b) = inputs else { stop("takes two inputs", got: "\(inputs.count)") }
-    let shape = shape(of: inputs)
     let (x, y) = (a.array, b.array)
+    let (shape, type) = (x.shape, x.scalarType)
+    if shape != y.shape { stopAtShapes(inputs) }
     if x.storage == nil, y.storage == nil {
-      let single = perType(
-        x.scalarType, double: VectorMap.value(x.single, y.single, self),
-        float: Double(VectorMap.value(Float(x.single), Float(y.single), self)))
-      return Tensor(node: ArrayNode(shape: shape, scalarType: x.scalarType, single: single))
+      let single = VectorMap.value(type, x.single, y.single, self)
+      return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
     }
-    return perType(x.scalarType, double: evaluate(shape, x, y, Double.self), float: evaluate(shape, x, y, Float.self))
-  }
-
-  private func evaluate<T: LoopScalar>(_ shape: [Int], _ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> Tensor {
-    make(shape, T.self) { y in
-      a.withAddress(T.self) { p in
-        b.withAddress(T.self) { q in
-          if a.strides == nil, b.strides == nil {
-            VectorMap.binary(p, q, y, count: shape.product, self)
-          } else {
-            StridedMap.binary(
-              StridedView(base: p, shape: shape, strides: a.explicitStrides),
-              StridedView(base: q, shape: shape, strides: b.explicitStrides), into: y, self)
-          }
-        }
+    return mapEntries(of: x, y, for: name) { p, q, target, isContiguous in
+      if isContiguous { return VectorMap.binary(type, p, q, target, count: shape.product, self) }
+      let (p, q) = ((p, x.explicitStrides), (q, y.explicitStrides))
+      switch type {
+      case .float64: StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Double.self), self)
+      case .float32: StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Float.self), self)
       }
     }
+  }
+}
+
+/// A tensor of the shape of `a` whose entries `body` computes from those of `a` and `b`.
+@inline(never)
+private func mapEntries(
+  of a: ArrayNode, _ b: ArrayNode, for operation: @autoclosure () -> String,
+  _ body: (
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ isContiguous: Bool
+  ) -> Void
+) -> Tensor {
+  let isContiguous = a.strides == nil && b.strides == nil
+  return .make(a.shape, a.scalarType, for: operation()) { y in
+    a.withAddress { p in b.withAddress { q in body(p, q, y, isContiguous) } }
   }
 }

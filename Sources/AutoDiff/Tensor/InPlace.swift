@@ -32,11 +32,10 @@ extension Tensor {
       self = bindBroadcast(primitive, self, other)
       return
     }
-    func run<T: LoopScalar>(_: T.Type) {
-      let target = ownMemory(T.self)
-      other.withEntries(T.self) { VectorMap.binary(UnsafePointer(target), $0, target, count: count, primitive) }
+    let target = array.storage!.base + array.offset * scalarType.byteCount
+    other.array.contiguous.withAddress {
+      VectorMap.binary(scalarType, UnsafeRawPointer(target), $0, target, count: count, primitive)
     }
-    perType(scalarType, double: run(Double.self), float: run(Float.self))
   }
 
   /// self = primitive(self).
@@ -45,11 +44,8 @@ extension Tensor {
       self = bind(primitive, .one(self))
       return
     }
-    func run<T: LoopScalar>(_: T.Type) {
-      let target = ownMemory(T.self)
-      VectorMap.unary(UnsafePointer(target), target, count: count, primitive)
-    }
-    perType(scalarType, double: run(Double.self), float: run(Float.self))
+    let target = array.storage!.base + array.offset * scalarType.byteCount
+    VectorMap.unary(scalarType, UnsafeRawPointer(target), target, count: count, primitive)
   }
 
   /// Whether this is the only reference to contiguous numbers in memory.

@@ -98,6 +98,19 @@ final class ArrayNode: Node, @unchecked Sendable {
     }
   }
 
+  /// Calls `body` with the address of the entry at index 0, whatever its type.
+  @inline(__always)
+  func withAddress<R>(_ body: (UnsafeRawPointer) -> R) -> R {
+    // `body` stands here once, as above. Numbers stand in the low bytes of a word, which come first in memory.
+    let bits = perType(scalarType, double: single.bitPattern, float: UInt64(Float(single).bitPattern))
+    return withUnsafePointer(to: bits.littleEndian) { inline in
+      let address =
+        storage.map { UnsafeRawPointer($0.base) + offset * scalarType.byteCount } ?? UnsafeRawPointer(inline)
+      defer { withExtendedLifetime(self) {} }
+      return body(address)
+    }
+  }
+
   /// The strides, those of row-major order included.
   var explicitStrides: [Int] { strides ?? shape.rowMajorStrides }
 
@@ -208,6 +221,26 @@ extension Tensor {
     _ fill: (UnsafeMutablePointer<T>) throws -> Void
   ) rethrows -> Tensor {
     Tensor(node: try ArrayNode.make(shape, type, for: operation(), fill))
+  }
+
+  /// A tensor of new numbers, which `fill` writes in row-major order; their type is known when the program runs.
+  @inline(__always)
+  static func make(
+    _ shape: [Int], _ type: ScalarType, for operation: @autoclosure () -> String,
+    _ fill: (UnsafeMutableRawPointer) -> Void
+  ) -> Tensor {
+    let count = shape.entryCount(operation())
+    let storage = count == 1 ? nil : Storage.allocate(byteCount: count * type.byteCount)
+    if storage == nil, count != 1 { stopForMemory(shape, type, operation()) }
+    var bits: UInt64 = 0
+    withUnsafeMutablePointer(to: &bits) { inline in fill(storage?.base ?? UnsafeMutableRawPointer(inline)) }
+    guard let storage else {
+      bits = UInt64(littleEndian: bits)
+      let single = perType(
+        type, double: Double(bitPattern: bits), float: Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))))
+      return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
+    }
+    return Tensor(node: ArrayNode(shape: shape, scalarType: type, storage: storage, offset: 0, strides: nil))
   }
 
   /// Calls `body` with the entries of an untraced tensor in row-major order.

@@ -80,9 +80,8 @@ public struct TensorDifference: Sendable, CustomStringConvertible {
       return
     }
     let (x, y) = (a.scalars, b.scalars)
-    let scale = Swift.max(
-      x.lazy.map { $0.magnitude }.filter(\.isFinite).max() ?? 0,
-      y.lazy.map { $0.magnitude }.filter(\.isFinite).max() ?? 0)
+    var scale = 0.0
+    for entry in x + y where entry.isFinite { scale = Swift.max(scale, entry.magnitude) }
     var worst = 0.0
     var place: Int?
     for k in x.indices {

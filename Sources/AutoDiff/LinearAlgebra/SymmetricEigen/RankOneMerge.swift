@@ -36,7 +36,6 @@ struct RankOneMerge<T: LoopScalar> {
   }
 
   /// Returns false when a root of the secular equation does not converge.
-  @inline(__always)
   func run() -> Bool {
     let deflation = deflate()
     let k = deflation.kept.count
@@ -62,13 +61,12 @@ struct RankOneMerge<T: LoopScalar> {
       }
       guard isSolved else { return false }
     }
-    let sorted = (0..<n1 + n2).sorted { (d[$0], $0) < (d[$1], $1) }
-    for (j, row) in sorted.enumerated() { order[j] = row }
+    TridiagonalEigen.sort(d, count: n1 + n2, into: order)
     return true
   }
 
   /// Finds the rows whose coupling is negligible, turning pairs with nearly equal eigenvalues so that one of them is.
-  @inline(__always)
+  @inline(never)
   private func deflate() -> Deflation {
     let n = n1 + n2
     var z = [T](repeating: 0, count: n)
@@ -122,7 +120,7 @@ struct RankOneMerge<T: LoopScalar> {
   }
 
   /// Row i of `weights` becomes dⱼ − λᵢ.
-  @inline(__always)
+  @inline(never)
   private func solve(_ equation: SecularEquation<T>, roots: UnsafeMutablePointer<T>, width: Int) -> Bool {
     let k = equation.count
     let rootsPerTask = max(1, min(16, 16_384 / k))
@@ -144,7 +142,7 @@ struct RankOneMerge<T: LoopScalar> {
 
   /// |zⱼ| of the matrix whose eigenvalues the computed roots are exactly:
   /// zⱼ² ∝ (λⱼ − dⱼ) Πᵢ≠ⱼ (λᵢ − dⱼ) / (dᵢ − dⱼ).
-  @inline(__always)
+  @inline(never)
   private func recompute(_ vector: UnsafeMutablePointer<T>, _ equation: SecularEquation<T>, width: Int) {
     let k = equation.count
     let lanes = T.Lanes.count
@@ -174,7 +172,7 @@ struct RankOneMerge<T: LoopScalar> {
   }
 
   /// Forms the new eigenvectors: the rows that were kept, mixed by the eigenvectors of the rank-one problem.
-  @inline(__always)
+  @inline(never)
   private func combine(_ deflation: Deflation, _ vector: UnsafePointer<T>, width: Int) {
     let n = n1 + n2
     let (kept, support) = (deflation.kept, deflation.support)
@@ -230,7 +228,6 @@ struct RankOneMerge<T: LoopScalar> {
     }
   }
 
-  @inline(__always)
   private func mix(
     _ k: Int, column: Int, _ source: UnsafePointer<T>, count: Int, columns: Int, into target: UnsafeMutablePointer<T>,
     width: Int

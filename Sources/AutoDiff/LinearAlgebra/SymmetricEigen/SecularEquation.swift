@@ -24,7 +24,6 @@ struct SecularEquation<T: LoopScalar> {
   /// - Parameter distances: Overwritten with dⱼ − λ to nearly full relative precision, which the difference of the
   ///   rounded numbers would not have; as many entries as `poles`.
   /// - Returns: λ, or nil when the iteration does not converge.
-  @inline(__always)
   func root(_ i: Int, distances: UnsafeMutablePointer<T>) -> T? {
     if count == 1 {
       distances[0] = -rho * weights[0]
@@ -39,7 +38,8 @@ struct SecularEquation<T: LoopScalar> {
       let f = 1 / rho + (sums.left + sums.right)
       let slope = sums.leftSlope + sums.rightSlope
       if f < 0 { search.low = max(search.low, x) } else { search.high = min(search.high, x) }
-      let noise = T.ulpOfOne * (4 * (abs(sums.left) + abs(sums.right)) + 1 / rho + abs(x) * slope)
+      let size: T = 4 * (abs(sums.left) + abs(sums.right))
+      let noise: T = T.ulpOfOne * (size + 1 / rho + abs(x) * slope)
       if abs(f) <= noise { return finish(x, search.origin, distances) }
       // Whichever interpolation has gained less than a digit gives way to the other one.
       if abs(f) > abs(previous) / 10 { keepsWeight.toggle() }
@@ -71,7 +71,6 @@ struct SecularEquation<T: LoopScalar> {
   }
 
   /// Halves the interval of root i, moves the origin to its nearer end, and guesses.
-  @inline(__always)
   private func bracket(_ i: Int, _ distances: UnsafeMutablePointer<T>) -> Search {
     let isLast = i == count - 1
     let (lower, upper) = isLast ? (i - 1, i) : (i, i + 1)
@@ -100,7 +99,6 @@ struct SecularEquation<T: LoopScalar> {
   ///
   /// - Parameter keepsWeight: Whether the weight of the nearer pole is its true one; else each of the two sums keeps its
   ///   own slope.
-  @inline(__always)
   private func step(
     _ f: T, _ sums: Sums, _ distances: UnsafePointer<T>, _ search: Search, keepsWeight: Bool
   ) -> T {
@@ -143,7 +141,7 @@ struct SecularEquation<T: LoopScalar> {
   }
 
   /// The two sums and their slopes at x; pole `split` is the last one of the left sum.
-  @inline(__always)
+  @inline(never)
   private func evaluate(_ distances: UnsafePointer<T>, at x: T, split: Int) -> Sums {
     let lanes = T.Lanes.count
     let position = T.Lanes(repeating: x)

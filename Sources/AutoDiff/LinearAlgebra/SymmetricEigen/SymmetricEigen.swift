@@ -17,6 +17,7 @@ enum SymmetricEigen {
   /// - Throws: `LinearAlgebraError.notFinite` or `.notConverged`. The entries of `a` are then unspecified.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func decompose<T: LoopScalar>(
     _ a: UnsafeMutablePointer<T>, n: Int, values: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {
@@ -50,6 +51,7 @@ enum SymmetricEigen {
   /// - Throws: `LinearAlgebraError.notFinite` or `.notConverged`.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func values<T: LoopScalar>(
     _ a: UnsafePointer<T>, n: Int, values: UnsafeMutablePointer<T>
   ) throws(LinearAlgebraError) {

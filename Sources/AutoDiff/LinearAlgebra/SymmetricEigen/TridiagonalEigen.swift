@@ -14,6 +14,7 @@ enum TridiagonalEigen {
   /// - Throws: `LinearAlgebraError.notFinite` or `.notConverged`.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func decompose<T: LoopScalar>(
     diagonal d: UnsafeMutablePointer<T>, offDiagonal e: UnsafeMutablePointer<T>, n: Int,
     vectors: UnsafeMutablePointer<T>
@@ -37,6 +38,7 @@ enum TridiagonalEigen {
   /// - Throws: `LinearAlgebraError.notFinite` or `.notConverged`.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func values<T: LoopScalar>(
     diagonal d: UnsafeMutablePointer<T>, offDiagonal e: UnsafeMutablePointer<T>, n: Int
   ) throws(LinearAlgebraError) {
@@ -52,7 +54,6 @@ enum TridiagonalEigen {
     entries.sort()
   }
 
-  @inline(__always)
   private static func requireFinite<T: LoopScalar>(
     _ d: UnsafePointer<T>, _ e: UnsafePointer<T>, n: Int
   ) throws(LinearAlgebraError) {
@@ -66,7 +67,6 @@ enum TridiagonalEigen {
   ///
   /// Entries beside the diagonal that are then below the rounding error of 1 are set to zero: that moves no eigenvalue by
   /// more than rounding does, and squares of the others stay within the range of the type.
-  @inline(__always)
   static func normalize<T: LoopScalar>(
     _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int
   ) -> T {
@@ -79,8 +79,14 @@ enum TridiagonalEigen {
     return divisor
   }
 
+  /// The indices of some values by ascending value, equal ones in order.
+  @inline(never)
+  static func sort<T: LoopScalar>(_ values: UnsafePointer<T>, count: Int, into order: UnsafeMutablePointer<Int>) {
+    let sorted = (0..<count).sorted { (values[$0], $0) < (values[$1], $1) }
+    order.update(from: sorted, count: count)
+  }
+
   /// Puts the values into order and multiplies them by two scales, whose product could leave the range of the type.
-  @inline(__always)
   static func sortValues<T: LoopScalar>(
     _ d: UnsafeMutablePointer<T>, _ order: UnsafePointer<Int>, n: Int, scales first: T, _ second: T
   ) {
@@ -92,6 +98,7 @@ enum TridiagonalEigen {
   /// normalized.
   ///
   /// - Parameter memory: n × n entries of working memory.
+  @inline(never)
   static func divideAndConquer<T: LoopScalar>(
     _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int, rows: UnsafeMutablePointer<T>,
     order: UnsafeMutablePointer<Int>, memory: UnsafeMutablePointer<T>
@@ -137,7 +144,7 @@ enum TridiagonalEigen {
     }
   }
 
-  @inline(__always)
+  @inline(never)
   private static func solveLeaves<T: LoopScalar>(
     _ blocks: [Range<Int>], _ d: UnsafeMutablePointer<T>, _ e: UnsafeMutablePointer<T>, n: Int,
     rows: UnsafeMutablePointer<T>, order: UnsafeMutablePointer<Int>
@@ -153,8 +160,7 @@ enum TridiagonalEigen {
           let index = ImplicitQL<T>.iterate(d + start, beside, n: count, rows: rows + start * (n + 1), rowStride: n)
           return index.map { $0 + start } ?? -1
         }
-        let sorted = (0..<count).sorted { (d[start + $0], $0) < (d[start + $1], $1) }
-        for (j, row) in sorted.enumerated() { order[start + j] = row }
+        sort(d + start, count: count, into: order + start)
       }
       return (0..<blocks.count).first { failed[$0] >= 0 }.map {
         .notConverged(eigenvalue: failed[$0], iterations: ImplicitQL<T>.iterationLimit)

@@ -40,7 +40,6 @@ struct TridiagonalReduction<T: LoopScalar> {
     let product: UpperHalfProduct<T>
   }
 
-  @inline(__always)
   func run() {
     typealias Product = UpperHalfProduct<T>
     let extent = Self.panelExtent
@@ -62,7 +61,6 @@ struct TridiagonalReduction<T: LoopScalar> {
   }
 
   /// Makes reflection i and its vector w, and prepares row i + 1.
-  @inline(__always)
   private func reduceRow(_ i: Int, _ panel: Panel) {
     let row = a + i * stride
     let count = i - panel.start
@@ -106,7 +104,6 @@ struct TridiagonalReduction<T: LoopScalar> {
   }
 
   /// w = τ y − ½ τ² (y·v) v with y = A v − Vᵀ (W v) − Wᵀ (V v); and row i + 1 receives the panel's earlier reflections.
-  @inline(__always)
   private func finishRow(_ i: Int, _ panel: Panel, left: Int, pieces: Int) {
     typealias Four = FourLanes<T.Lanes>
     let count = i - panel.start
@@ -138,7 +135,6 @@ struct TridiagonalReduction<T: LoopScalar> {
   }
 
   /// A − Vᵀ W − Wᵀ V for the rows and columns behind the panel, as one product of [V, W] and [W, V].
-  @inline(__always)
   private func updateTrailing(_ panel: Panel) {
     let count = panel.end - panel.start
     let columns = n - panel.end

@@ -18,6 +18,7 @@ enum Cholesky {
   ///   entries of `a` are then unspecified.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func factor<T: LoopScalar>(_ a: UnsafeMutablePointer<T>, n: Int) throws(LinearAlgebraError) {
     for start in stride(from: 0, to: n, by: updateExtent) {
       let end = min(n, start + updateExtent)
@@ -60,6 +61,7 @@ enum Cholesky {
   }
 
   /// Subtracts L Lᵀ from the lower half of the leading columns of the block to the right of L.
+  @inline(never)
   private static func update<T: LoopScalar>(
     _ l: UnsafeMutablePointer<T>, rows: Int, width: Int, columns: Int, rowStride: Int
   ) {
@@ -70,7 +72,7 @@ enum Cholesky {
   }
 
   /// Factors a small block as Uᵀ U in memory of its own, where the rows of U = Lᵀ are vectors.
-  @inline(__always)
+  @inline(never)
   private static func factorBlock<T: LoopScalar>(
     _ a: UnsafeMutablePointer<T>, n: Int, rowStride: Int, first: Int
   ) -> LinearAlgebraError? {

@@ -4,6 +4,7 @@ enum TriangleProduct {
   ///
   /// Near the diagonal a few entries of the other half are changed too. The inner extent is that of a panel, some hundred
   /// at the most, and is not divided.
+  @inline(never)
   static func add<T: LoopScalar>(
     _ half: TriangularSolve.Half, _ a: MatrixView<T>, _ b: MatrixView<T>, scale: T,
     to c: UnsafeMutablePointer<T>, rowStride: Int
@@ -14,11 +15,12 @@ enum TriangleProduct {
     let (height, width) = (left.width, right.width)
     let rows = Cut(n, most: 10 * height, multipleOf: height)
     let columns = Cut(m, most: 8 * width, multipleOf: width)
-    let blocks = (0..<rows.count * columns.count).lazy.map { (rows[$0 % rows.count], columns[$0 / rows.count]) }.filter
-    {
-      half == .lower ? $1.lowerBound < $0.upperBound : $0.lowerBound < $1.upperBound
+    var tasks: [(rows: Range<Int>, columns: Range<Int>)] = []
+    for block in 0..<rows.count * columns.count {
+      let (rows, columns) = (rows[block % rows.count], columns[block / rows.count])
+      let (first, second) = half == .lower ? (columns, rows) : (rows, columns)
+      if first.lowerBound < second.upperBound { tasks.append((rows, columns)) }
     }
-    let tasks = Array(blocks)
     withPooledScratch(T.self, (left.paddedRows + right.paddedRows) * k) { packedLeft in
       let packedRight = packedLeft + left.paddedRows * k
       ThreadTeam.run(rows.count + columns.count) { task in

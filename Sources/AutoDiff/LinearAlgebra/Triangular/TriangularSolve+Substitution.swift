@@ -3,6 +3,7 @@ extension TriangularSolve {
   ///
   /// Right-hand sides are taken in panels of four vectors. One task solves one panel: it copies the panel row by row into
   /// contiguous memory, so that every step is a vector operation whatever the strides of B, and copies it back.
+  @inline(never)
   static func substitute<T: LoopScalar>(
     _ l: MatrixView<T>, into b: UnsafeMutablePointer<T>, count: Int, rowStride: Int, columnStride: Int
   ) {
@@ -30,7 +31,6 @@ extension TriangularSolve {
 
   /// Copies L so that the kernel reads it in order: groups of four rows, of each the columns up to the diagonal one after
   /// the other, negated, with reciprocals on the diagonal. Rows beyond the last are those of the identity.
-  @inline(__always)
   private static func packNegated<T: LoopScalar>(_ l: MatrixView<T>, extent: Int, into packed: UnsafeMutablePointer<T>)
   {
     for group in stride(from: 0, to: extent, by: 4) {
@@ -48,7 +48,6 @@ extension TriangularSolve {
   }
 
   /// Forward substitution for four vectors of right-hand sides, four rows at a time.
-  @inline(__always)
   private static func solvePanel<T: LoopScalar>(
     _ packed: UnsafePointer<T>, extent: Int, _ x: UnsafeMutablePointer<T>
   ) {
@@ -89,7 +88,6 @@ extension TriangularSolve {
   }
 
   /// Copies some right-hand sides into rows of whole vectors, padded with zeros.
-  @inline(__always)
   private static func load<T: LoopScalar>(
     _ b: UnsafePointer<T>, rows: Int, columns: Int, _ rowStride: Int, _ columnStride: Int,
     into x: UnsafeMutablePointer<T>
@@ -116,7 +114,6 @@ extension TriangularSolve {
   }
 
   /// Copies them back.
-  @inline(__always)
   private static func store<T: LoopScalar>(
     _ x: UnsafePointer<T>, into b: UnsafeMutablePointer<T>, rows: Int, columns: Int, _ rowStride: Int,
     _ columnStride: Int

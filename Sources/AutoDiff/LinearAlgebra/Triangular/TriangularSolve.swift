@@ -33,6 +33,7 @@ enum TriangularSolve {
   /// - Throws: `LinearAlgebraError.singular` when a diagonal entry is zero or not a number; `b` is then unchanged.
   @specialized(where T == Double)
   @specialized(where T == Float)
+  @inline(never)
   static func solve<T: LoopScalar>(
     _ half: Half, _ a: MatrixView<T>, _ side: Side = .left, into b: UnsafeMutablePointer<T>, count: Int, rowStride: Int
   ) throws(LinearAlgebraError) {
@@ -44,6 +45,7 @@ enum TriangularSolve {
   }
 
   /// As `solve`, for a diagonal that is known to have no zeros.
+  @inline(never)
   static func solveChecked<T: LoopScalar>(
     _ half: Half, _ a: MatrixView<T>, _ side: Side, into b: UnsafeMutablePointer<T>, count: Int, rowStride: Int
   ) {

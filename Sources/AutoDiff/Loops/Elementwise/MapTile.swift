@@ -1,7 +1,7 @@
 /// A matrix of output entries and the operands that they are computed from, each of which is contiguous along the rows
 /// or the same in all of a row.
 ///
-/// All that does not depend on the function to be mapped happens here, once for all functions.
+/// All of this is compiled once for all functions.
 struct MapTile<T: LoopScalar> {
   struct Operand {
     var base: UnsafePointer<T>
@@ -10,14 +10,13 @@ struct MapTile<T: LoopScalar> {
     var step: Int
   }
 
-  /// A row of an operand, read in vectors.
-  struct Row {
-    var base: UnsafePointer<T>
-    var step: Int
+  /// What is computed.
+  enum Function {
+    case binary(any BinaryLaneFunction)
+    case ternary(any TernaryLaneFunction)
 
-    /// The `count` entries from `start` on.
-    @inline(__always)
-    func lanes(_ start: Int, _ count: Int) -> T.Lanes { T.Lanes(base + start * step, upTo: count) }
+    /// How many operands are read.
+    var operands: Int { if case .binary = self { 2 } else { 3 } }
   }
 
   var y: UnsafeMutablePointer<T>
@@ -30,56 +29,31 @@ struct MapTile<T: LoopScalar> {
   /// Room for one vector per operand.
   var slots: UnsafeMutablePointer<T>
 
-  /// y = f(a) in the whole tile.
-  @inline(__always)
-  func unary(_ f: (T.Lanes) -> T.Lanes) {
-    for row in 0..<rows {
-      let y = y + row * yRowStride
-      let a = self.row(row, of: a, slot: 0)
-      forEachVector { i, n in f(a.lanes(i, n)).store(y + i, upTo: n) }
-    }
-  }
-
-  /// y = f(a, b) in the whole tile.
-  @inline(__always)
-  func binary(_ f: (T.Lanes, T.Lanes) -> T.Lanes) {
-    for row in 0..<rows {
-      let y = y + row * yRowStride
-      let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
-      forEachVector { i, n in f(a.lanes(i, n), b.lanes(i, n)).store(y + i, upTo: n) }
-    }
-  }
-
-  /// y = f(a, b, c) in the whole tile.
-  @inline(__always)
-  func ternary(_ f: (T.Lanes, T.Lanes, T.Lanes) -> T.Lanes) {
-    for row in 0..<rows {
-      let y = y + row * yRowStride
-      let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
-      let c = self.row(row, of: c, slot: 2)
-      forEachVector { i, n in f(a.lanes(i, n), b.lanes(i, n), c.lanes(i, n)).store(y + i, upTo: n) }
+  /// y = f(a, b) or f(a, b, c) in the whole tile.
+  func run(_ f: Function) {
+    switch f {
+    case .binary(let f):
+      for row in 0..<rows {
+        let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
+        VectorMap.row(T.scalarType, a, b, y + row * yRowStride, count: columns, f)
+      }
+    case .ternary(let f):
+      for row in 0..<rows {
+        let (a, b) = (self.row(row, of: a, slot: 0), self.row(row, of: b, slot: 1))
+        let c = self.row(row, of: c, slot: 2)
+        VectorMap.row(T.scalarType, a, b, c, y + row * yRowStride, count: columns, f)
+      }
     }
   }
 
   /// An operand's row. One that repeats an entry is replaced by one vector full of it, so that one loop serves all cases.
   @inline(__always)
-  private func row(_ row: Int, of operand: Operand, slot: Int) -> Row {
+  private func row(_ row: Int, of operand: Operand, slot: Int) -> LaneOperand {
     let base = operand.base + row * operand.rowStride
-    if operand.step == 1 { return Row(base: base, step: 1) }
+    if operand.step == 1 { return LaneOperand(base: base) }
     let vector = slots + slot * T.Lanes.count
     T.Lanes(repeating: base.pointee).store(vector)
-    return Row(base: UnsafePointer(vector), step: 0)
-  }
-
-  /// Calls `body` for the columns in groups of one vector; the last group may be smaller.
-  @inline(__always)
-  private func forEachVector(_ body: (_ start: Int, _ count: Int) -> Void) {
-    var start = 0
-    while start &+ T.Lanes.count <= columns {
-      body(start, T.Lanes.count)
-      start &+= T.Lanes.count
-    }
-    if start < columns { body(start, columns &- start) }
+    return LaneOperand(base: vector, step: 0)
   }
 }
 
@@ -87,65 +61,39 @@ extension MapTile {
   /// The size of the pieces that are shared out among the threads.
   private static var entriesPerTile: Int { 1 << 14 }
 
-  /// Calls `body` with tiles that cover the output, on several threads where it is large.
-  @inline(__always)
+  /// y = f(a, b) or f(a, b, c) in tiles that cover the output, on several threads where it is large.
   static func forEach(
-    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, into y: UnsafeMutablePointer<T>,
-    _ body: (MapTile) -> Void
+    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, into y: UnsafeMutablePointer<T>, _ f: Function
   ) {
     let count = a.count
     if count == 0 { return }
-    withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
-      if count <= 2 * entriesPerTile, let tile = single(a, b, c, count, y, slots.baseAddress!) { return body(tile) }
-      // By address, because the optimizer would make a copy of everything below for every function that it can see.
-      withoutActuallyEscaping(body) { body in
-        withUnsafePointer(to: body) { cover(a, b, c, operands: operands, count, into: y, $0) }
-      }
-    }
-  }
-
-  /// One tile for everything, where every operand is contiguous or one repeated entry.
-  @inline(never)
-  private static func single(
-    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, _ count: Int, _ y: UnsafeMutablePointer<T>,
-    _ slots: UnsafeMutablePointer<T>
-  ) -> MapTile? {
-    guard let a = Operand.whole(a), let b = Operand.whole(b), let c = Operand.whole(c) else { return nil }
-    return MapTile(y: y, columns: count, a: a, b: b, c: c, slots: slots)
-  }
-
-  private typealias Body = UnsafePointer<(MapTile) -> Void>
-
-  @inline(never)
-  private static func cover(
-    _ a: StridedView<T>, _ b: StridedView<T>, _ c: StridedView<T>, operands: Int, _ count: Int,
-    into y: UnsafeMutablePointer<T>, _ body: Body
-  ) {
     if let a = Operand.whole(a), let b = Operand.whole(b), let c = Operand.whole(c) {
-      return coverFlat(count, a, b, c, into: y, body)
+      return coverFlat(count, a, b, c, into: y, f)
     }
+    let operands = f.operands
     var nest = LoopNest(a.shape, a.strides, b.strides, c.strides)
     nest.mergeAxes()
     let isTransposed = (1...operands).contains { nest.putRowsFirst(for: $0) }
     nest.padToMatrix()
     nest.forEachTile(entries: entriesPerTile, rows: isTransposed ? 64 : 1) { part in
       withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
-        cover(part, a.base, b.base, c.base, operands: operands, into: y, slots.baseAddress!, body)
+        cover(part, a.base, b.base, c.base, into: y, slots.baseAddress!, f)
       }
     }
   }
 
   private static func coverFlat(
-    _ count: Int, _ a: Operand, _ b: Operand, _ c: Operand, into y: UnsafeMutablePointer<T>, _ body: Body
+    _ count: Int, _ a: Operand, _ b: Operand, _ c: Operand, into y: UnsafeMutablePointer<T>, _ f: Function
   ) {
+    let entriesPerTile = count <= 2 * entriesPerTile ? count : entriesPerTile
     ThreadTeam.run((count + entriesPerTile - 1) / entriesPerTile) { task in
       let start = task * entriesPerTile
       func part(_ x: Operand) -> Operand { Operand(base: x.base + start * x.step, step: x.step) }
       withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
-        body.pointee(
-          MapTile(
-            y: y + start, columns: min(entriesPerTile, count - start), a: part(a), b: part(b), c: part(c),
-            slots: slots.baseAddress!))
+        MapTile(
+          y: y + start, columns: min(entriesPerTile, count - start), a: part(a), b: part(b), c: part(c),
+          slots: slots.baseAddress!
+        ).run(f)
       }
     }
   }
@@ -153,9 +101,10 @@ extension MapTile {
   /// The tiles of one part of the loop. Inputs that are neither contiguous nor constant along the columns are copied,
   /// piece by piece.
   private static func cover(
-    _ part: LoopNest, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafePointer<T>, operands: Int,
-    into y: UnsafeMutablePointer<T>, _ slots: UnsafeMutablePointer<T>, _ body: Body
+    _ part: LoopNest, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ c: UnsafePointer<T>,
+    into y: UnsafeMutablePointer<T>, _ slots: UnsafeMutablePointer<T>, _ f: Function
   ) {
+    let operands = f.operands
     let outer = part.axes.count - 2
     let (rows, columns) = (part.axes[outer], part.axes[outer + 1])
     // Rows of less than two vectors are better taken together where the output allows it.
@@ -189,11 +138,11 @@ extension MapTile {
               defer { free += rowCount * columnCount }
               return Operand(base: UnsafePointer(free), rowStride: columnCount, step: 1)
             }
-            body.pointee(
-              MapTile(
-                y: y + offset[0], yRowStride: rows.strides[0], rows: isFlat ? 1 : rowCount,
-                columns: isFlat ? rowCount * columnCount : columnCount, a: operand(1, a), b: operand(2, b),
-                c: operand(3, c), slots: slots))
+            MapTile(
+              y: y + offset[0], yRowStride: rows.strides[0], rows: isFlat ? 1 : rowCount,
+              columns: isFlat ? rowCount * columnCount : columnCount, a: operand(1, a), b: operand(2, b),
+              c: operand(3, c), slots: slots
+            ).run(f)
           }
         }
       }

@@ -8,16 +8,12 @@ enum StreamedResult {
   private static let smallest = 16 << 20
 
   /// Whether a result should be streamed.
-  static func suits<T>(_ result: UnsafeMutablePointer<T>, count: Int) -> Bool {
-    #if arch(x86_64) && (AUTODIFF_LANES_512 || AUTODIFF_LANES_256)
-      count * MemoryLayout<T>.stride >= smallest && isAligned(result)
-    #else
-      false
-    #endif
+  static func suits(_ result: UnsafeMutableRawPointer, byteCount: Int) -> Bool {
+    InstructionSet.canStream && byteCount >= smallest && isAligned(result)
   }
 
   /// Whether vectors may be streamed to an address.
-  @inline(__always) static func isAligned<T>(_ address: UnsafeMutablePointer<T>) -> Bool {
+  @inline(__always) static func isAligned(_ address: UnsafeMutableRawPointer) -> Bool {
     UInt(bitPattern: address) % 64 == 0
   }
 

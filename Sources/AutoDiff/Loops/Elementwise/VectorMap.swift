@@ -1,19 +1,44 @@
 /// A function of one number, written for whole vectors.
 ///
-/// A type and not a closure, because a generic loop is specialized for every type that it is given, and the function then
-/// becomes part of the loop. A closure would be called once per vector, with its arguments in memory.
+/// A type and not a closure, because the loop over vectors is compiled for every type, and the function then becomes part
+/// of the loop. A closure would be called once per vector, with its arguments in memory. Everything else, from threads to
+/// incomplete vectors, is compiled once for all functions and calls that loop.
 protocol UnaryLaneFunction: Sendable {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V
+  /// The loop y = f(x) over whole vectors. Derived from `value`; call ``VectorMap`` instead.
+  func map(_ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ count: Int, streamed: Bool)
+  /// The same in single precision.
+  func map(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int, streamed: Bool)
 }
 
 /// A function of two numbers, written for whole vectors.
 protocol BinaryLaneFunction: Sendable {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V
+  /// The loop y = f(a, b) over whole vectors. Derived from `value`; call ``VectorMap`` or ``StridedMap`` instead.
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<Double>, _ count: Int, streamed: Bool)
+  /// The same in single precision.
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<Float>, _ count: Int, streamed: Bool)
 }
 
 /// A function of three numbers, written for whole vectors.
 protocol TernaryLaneFunction: Sendable {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V, _ c: V) -> V
+  /// The loop y = f(a, b, c) over whole vectors. Derived from `value`; call ``StridedMap`` instead.
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<Double>, _ count: Int)
+  /// The same in single precision.
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<Float>, _ count: Int)
+}
+
+/// Contiguous entries, or one vector that is used over and over.
+struct LaneOperand {
+  var base: UnsafeRawPointer
+  /// 1, or 0 for a single vector.
+  var step = 1
+
+  /// The vector at entry `i`.
+  @inline(__always) func lanes<T: LoopScalar>(_ i: Int, _: T.Type) -> T.Lanes {
+    T.Lanes(base.assumingMemoryBound(to: T.self) + i &* step)
+  }
 }
 
 /// Functions applied to every entry of contiguous memory.
@@ -21,123 +46,270 @@ protocol TernaryLaneFunction: Sendable {
 /// The last, incomplete vector is filled up and computed by the same code as the others, so the result for an entry
 /// depends on the entry only: not on its place, and not on the number of threads. The output may be one of the inputs.
 ///
-/// Every function is compiled into exactly one loop per scalar type; more copies would make the module's build slow.
+/// Every function is compiled into exactly one loop per scalar type, and what is here once for all functions and types:
+/// more copies would make the module's build slow. Hence the attributes, and memory without its type.
 enum VectorMap {
+  /// The size of a vector, whatever its entries.
+  static var vectorBytes: Int { @inline(__always) get { MemoryLayout<DoubleLanes>.size } }
+
   /// y = f(x).
-  static func unary<T: LoopScalar, F: UnaryLaneFunction>(
-    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, count: Int, _ f: F
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  static func unary<F: UnaryLaneFunction>(
+    _ type: ScalarType, _ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, count: Int, _ f: F
   ) {
-    let isStreamed = x != UnsafePointer(y) && StreamedResult.suits(y, count: count)
-    forEachPiece(count, T.Lanes.self) { start, whole in
-      vectors(x + start, y + start, whole, f, streamed: isStreamed)
-      if isStreamed { StreamedResult.finish() }
-    } tail: { start, size in
-      withUnsafeTemporaryAllocation(of: T.self, capacity: T.Lanes.count) { buffer in
-        let last = buffer.baseAddress!
-        T.Lanes(x + start, upTo: size).store(last)
-        vectors(last, last, T.Lanes.count, f)
-        T.Lanes(last).store(y + start, upTo: size)
+    let stride = type.byteCount
+    let isStreamed = x != UnsafeRawPointer(y) && StreamedResult.suits(y, byteCount: count * stride)
+    let whole = count - count % (vectorBytes / stride)
+    if let pieces = pieces(of: whole) {
+      ThreadTeam.run(pieces.count) { task in
+        let start = pieces[task].lowerBound * stride
+        vectors(type, x + start, y + start, pieces[task].count, f, streamed: isStreamed)
+        if isStreamed { StreamedResult.finish() }
       }
+    } else if whole > 0 {
+      vectors(type, x, y, whole, f)
+    }
+    if whole == count { return }
+    withUnsafeTemporaryAllocation(byteCount: vectorBytes, alignment: 16) { buffer in
+      let (last, byteCount) = (buffer.baseAddress!, (count - whole) * stride)
+      last.initializeMemory(as: UInt8.self, repeating: 0, count: vectorBytes)
+      copyFew(byteCount, from: x + whole * stride, to: last)
+      vectors(type, UnsafeRawPointer(last), last, vectorBytes / stride, f)
+      copyFew(byteCount, from: last, to: y + whole * stride)
     }
   }
 
   /// f(x) for one number, with the bits that it has anywhere in an array.
-  static func value<T: LoopScalar, F: UnaryLaneFunction>(_ x: T, _ f: F) -> T {
-    withUnsafeTemporaryAllocation(of: T.self, capacity: T.Lanes.count) { buffer in
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  static func value<F: UnaryLaneFunction>(_ type: ScalarType, _ x: Double, _ f: F) -> Double {
+    withUnsafeTemporaryAllocation(byteCount: vectorBytes, alignment: 16) { buffer in
       let address = buffer.baseAddress!
-      T.Lanes(repeating: x).store(address)
-      vectors(address, address, T.Lanes.count, f)
-      return address[0]
+      repeatEntry(type, x, address)
+      vectors(type, UnsafeRawPointer(address), address, vectorBytes / type.byteCount, f)
+      return firstEntry(type, address)
     }
   }
 
   /// y = f(a, b).
-  static func binary<T: LoopScalar, F: BinaryLaneFunction>(
-    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, count: Int, _ f: F
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  static func binary<F: BinaryLaneFunction>(
+    _ type: ScalarType, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, count: Int, _ f: F
   ) {
-    let isStreamed = a != UnsafePointer(y) && b != UnsafePointer(y) && StreamedResult.suits(y, count: count)
-    forEachPiece(count, T.Lanes.self) { start, whole in
-      vectors(a + start, 1, b + start, 1, y + start, whole, f, streamed: isStreamed)
-      if isStreamed { StreamedResult.finish() }
-    } tail: { start, size in
-      lastVector(a + start, b + start, y + start, size, f)
+    let stride = type.byteCount
+    let result = UnsafeRawPointer(y)
+    let isStreamed = a != result && b != result && StreamedResult.suits(y, byteCount: count * stride)
+    let whole = count - count % (vectorBytes / stride)
+    if let pieces = pieces(of: whole) {
+      ThreadTeam.run(pieces.count) { task in
+        let start = pieces[task].lowerBound * stride
+        vectors(
+          type, LaneOperand(base: a + start), LaneOperand(base: b + start), y + start, pieces[task].count, f,
+          streamed: isStreamed)
+        if isStreamed { StreamedResult.finish() }
+      }
+      if whole < count {
+        let start = whole * stride
+        row(type, LaneOperand(base: a + start), LaneOperand(base: b + start), y + start, count: count - whole, f)
+      }
+    } else {
+      row(type, LaneOperand(base: a), LaneOperand(base: b), y, count: count, f)
     }
   }
 
-  /// y = f(a, b) on one thread, where an operand with a step of 0 is a single vector, used over and over.
-  static func row<T: LoopScalar, F: BinaryLaneFunction>(
-    _ a: UnsafePointer<T>, step aStep: Int, _ b: UnsafePointer<T>, step bStep: Int, _ y: UnsafeMutablePointer<T>,
-    count: Int, _ f: F
+  /// y = f(a, b) on one thread.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  static func row<F: BinaryLaneFunction>(
+    _ type: ScalarType, _ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutableRawPointer, count: Int, _ f: F
   ) {
-    let whole = count - count % T.Lanes.count
-    vectors(a, aStep, b, bStep, y, whole, f)
-    if whole < count { lastVector(a + whole * aStep, b + whole * bStep, y + whole, count - whole, f) }
+    let stride = type.byteCount
+    let lanes = vectorBytes / stride
+    let whole = count - count % lanes
+    if whole > 0 { vectors(type, a, b, y, whole, f) }
+    if whole == count { return }
+    withUnsafeTemporaryAllocation(byteCount: 2 * vectorBytes, alignment: 16) { buffer in
+      let (first, second) = (buffer.baseAddress!, buffer.baseAddress! + vectorBytes)
+      let byteCount = (count - whole) * stride
+      first.initializeMemory(as: UInt8.self, repeating: 0, count: 2 * vectorBytes)
+      copyFew(byteCount, from: a.base + whole * a.step * stride, to: first)
+      copyFew(byteCount, from: b.base + whole * b.step * stride, to: second)
+      vectors(type, LaneOperand(base: first), LaneOperand(base: second), first, lanes, f)
+      copyFew(byteCount, from: first, to: y + whole * stride)
+    }
   }
 
-  private static func lastVector<T: LoopScalar, F: BinaryLaneFunction>(
-    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ size: Int, _ f: F
+  /// y = f(a, b, c) on one thread.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  static func row<F: TernaryLaneFunction>(
+    _ type: ScalarType, _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, count: Int,
+    _ f: F
   ) {
-    withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * T.Lanes.count) { buffer in
-      let (first, second) = (buffer.baseAddress!, buffer.baseAddress! + T.Lanes.count)
-      T.Lanes(a, upTo: size).store(first)
-      T.Lanes(b, upTo: size).store(second)
-      vectors(first, 1, second, 1, first, T.Lanes.count, f)
-      T.Lanes(first).store(y, upTo: size)
+    let stride = type.byteCount
+    let lanes = vectorBytes / stride
+    let whole = count - count % lanes
+    if whole > 0 { vectors(type, a, b, c, y, whole, f) }
+    if whole == count { return }
+    withUnsafeTemporaryAllocation(byteCount: 3 * vectorBytes, alignment: 16) { buffer in
+      let (first, second) = (buffer.baseAddress!, buffer.baseAddress! + vectorBytes)
+      let third = second + vectorBytes
+      let byteCount = (count - whole) * stride
+      first.initializeMemory(as: UInt8.self, repeating: 0, count: 3 * vectorBytes)
+      copyFew(byteCount, from: a.base + whole * a.step * stride, to: first)
+      copyFew(byteCount, from: b.base + whole * b.step * stride, to: second)
+      copyFew(byteCount, from: c.base + whole * c.step * stride, to: third)
+      vectors(
+        type, LaneOperand(base: first), LaneOperand(base: second), LaneOperand(base: third), first, lanes, f)
+      copyFew(byteCount, from: first, to: y + whole * stride)
     }
   }
 
   /// f(a, b) for two numbers, with the bits that it has anywhere in an array.
-  static func value<T: LoopScalar, F: BinaryLaneFunction>(_ a: T, _ b: T, _ f: F) -> T {
-    withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * T.Lanes.count) { buffer in
-      let (first, second) = (buffer.baseAddress!, buffer.baseAddress! + T.Lanes.count)
-      T.Lanes(repeating: a).store(first)
-      T.Lanes(repeating: b).store(second)
-      vectors(first, 1, second, 1, first, T.Lanes.count, f)
-      return first[0]
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  static func value<F: BinaryLaneFunction>(_ type: ScalarType, _ a: Double, _ b: Double, _ f: F) -> Double {
+    withUnsafeTemporaryAllocation(byteCount: 2 * vectorBytes, alignment: 16) { buffer in
+      let (first, second) = (buffer.baseAddress!, buffer.baseAddress! + vectorBytes)
+      repeatEntry(type, a, first)
+      repeatEntry(type, b, second)
+      vectors(type, LaneOperand(base: first), LaneOperand(base: second), first, vectorBytes / type.byteCount, f)
+      return firstEntry(type, first)
     }
   }
 
-  /// The loop itself, over whole vectors.
-  @inline(never)
-  private static func vectors<T: LoopScalar, F: UnaryLaneFunction>(
-    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ count: Int, _ f: F, streamed: Bool = false
+  /// How `count` entries are divided among several threads, by their number only; nil where they are not worth it. A
+  /// piece is worth some microseconds even of the cheapest functions, and fits the second-level cache.
+  private static func pieces(of count: Int) -> Cut? {
+    if count < 32768 { return nil }
+    let cut = Cut(count, length: max(8192, (count / 64 + 63) & ~63))
+    return cut.count > 1 ? cut : nil
+  }
+
+  /// Fills a vector with one number.
+  @inline(__always)
+  private static func repeatEntry(_ type: ScalarType, _ x: Double, _ address: UnsafeMutableRawPointer) {
+    switch type {
+    case .float64:
+      DoubleLanes(repeating: x).store(address.assumingMemoryBound(to: Double.self))
+    case .float32:
+      FloatLanes(repeating: Float(x)).store(address.assumingMemoryBound(to: Float.self))
+    }
+  }
+
+  @inline(__always)
+  private static func firstEntry(_ type: ScalarType, _ address: UnsafeMutableRawPointer) -> Double {
+    perType(type, double: address.load(as: Double.self), float: Double(address.load(as: Float.self)))
+  }
+}
+
+// MARK: - The loops
+
+/// From the drivers to the loop of one type.
+extension VectorMap {
+  @inline(__always)
+  private static func vectors<F: UnaryLaneFunction>(
+    _ type: ScalarType, _ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ count: Int, _ f: F,
+    streamed: Bool = false
+  ) {
+    switch type {
+    case .float64:
+      f.map(x.assumingMemoryBound(to: Double.self), y.assumingMemoryBound(to: Double.self), count, streamed: streamed)
+    case .float32:
+      f.map(x.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: Float.self), count, streamed: streamed)
+    }
+  }
+
+  @inline(__always)
+  private static func vectors<F: BinaryLaneFunction>(
+    _ type: ScalarType, _ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int, _ f: F,
+    streamed: Bool = false
+  ) {
+    switch type {
+    case .float64:
+      f.map(a, b, y.assumingMemoryBound(to: Double.self), count, streamed: streamed)
+    case .float32:
+      f.map(a, b, y.assumingMemoryBound(to: Float.self), count, streamed: streamed)
+    }
+  }
+
+  @inline(__always)
+  private static func vectors<F: TernaryLaneFunction>(
+    _ type: ScalarType, _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer,
+    _ count: Int, _ f: F
+  ) {
+    switch type {
+    case .float64:
+      f.map(a, b, c, y.assumingMemoryBound(to: Double.self), count)
+    case .float32:
+      f.map(a, b, c, y.assumingMemoryBound(to: Float.self), count)
+    }
+  }
+}
+
+extension UnaryLaneFunction {
+  func map(_ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ count: Int, streamed: Bool) {
+    loop(x, y, count, streamed)
+  }
+
+  func map(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int, streamed: Bool) {
+    loop(x, y, count, streamed)
+  }
+
+  @inline(__always)
+  private func loop<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ count: Int, _ streamed: Bool
   ) {
     var i = 0
     while i < count {
-      let value = f.value(T.Lanes(x + i))
+      let value = self.value(T.Lanes(x + i))
       if streamed { value.stream(y + i) } else { value.store(y + i) }
       i &+= T.Lanes.count
     }
   }
+}
 
-  /// The loop itself, over whole vectors.
-  @inline(never)
-  private static func vectors<T: LoopScalar, F: BinaryLaneFunction>(
-    _ a: UnsafePointer<T>, _ aStep: Int, _ b: UnsafePointer<T>, _ bStep: Int, _ y: UnsafeMutablePointer<T>,
-    _ count: Int, _ f: F, streamed: Bool = false
+extension BinaryLaneFunction {
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<Double>, _ count: Int, streamed: Bool) {
+    loop(a, b, y, count, streamed)
+  }
+
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<Float>, _ count: Int, streamed: Bool) {
+    loop(a, b, y, count, streamed)
+  }
+
+  @inline(__always)
+  private func loop<T: LoopScalar>(
+    _ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<T>, _ count: Int, _ streamed: Bool
   ) {
     var i = 0
     while i < count {
-      let value = f.value(T.Lanes(a + i &* aStep), T.Lanes(b + i &* bStep))
+      let value = self.value(a.lanes(i, T.self), b.lanes(i, T.self))
       if streamed { value.stream(y + i) } else { value.store(y + i) }
       i &+= T.Lanes.count
     }
   }
+}
 
-  /// Calls `body` with the start and length of runs of whole vectors, and `tail` with that of an incomplete one.
-  ///
-  /// Long arrays are divided into pieces for several threads, by their length only. A piece is worth some microseconds
-  /// even of the cheapest functions, and fits the second-level cache.
-  private static func forEachPiece<V: LaneVector>(
-    _ count: Int, _: V.Type, _ body: (_ start: Int, _ count: Int) -> Void, tail: (_ start: Int, _ size: Int) -> Void
+extension TernaryLaneFunction {
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<Double>, _ count: Int) {
+    loop(a, b, c, y, count)
+  }
+
+  func map(_ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
+    loop(a, b, c, y, count)
+  }
+
+  @inline(__always)
+  private func loop<T: LoopScalar>(
+    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<T>, _ count: Int
   ) {
-    let whole = count - count % V.count
-    let piece = count < 32768 ? whole : max(8192, (count / 64 + 63) & ~63)
-    if whole <= piece {
-      if whole > 0 { body(0, whole) }
-    } else {
-      ThreadTeam.run((whole + piece - 1) / piece) { task in body(task * piece, min(piece, whole - task * piece)) }
+    var i = 0
+    while i < count {
+      value(a.lanes(i, T.self), b.lanes(i, T.self), c.lanes(i, T.self)).store(y + i)
+      i &+= T.Lanes.count
     }
-    if whole < count { tail(whole, count - whole) }
   }
 }

@@ -8,24 +8,10 @@ enum HostCPU {
   static func missingFeature() -> String? {
     #if os(Linux) && arch(x86_64)
       guard let description = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return nil }
-      return missingFeature(required: requiredFeatures, processor: description)
+      return missingFeature(required: InstructionSet.features, processor: description)
     #else
       return nil
     #endif
-  }
-
-  /// The features, in the words of `/proc/cpuinfo`, that the instruction set of the lanes comprises.
-  static var requiredFeatures: [String] {
-    var features: [String] = []
-    #if AUTODIFF_LANES_512
-      features += ["avx512f", "avx512dq", "avx512bw", "avx512vl"]
-    #elseif AUTODIFF_LANES_256
-      features += ["avx2"]
-    #endif
-    #if AUTODIFF_FMA
-      features += ["fma"]
-    #endif
-    return features
   }
 
   /// The message for a processor that `/proc/cpuinfo` describes as given, or nil if nothing is missing.

@@ -19,11 +19,16 @@ enum ThreadTeam {
   /// Every thread begins with a share of its own and helps the others when it is done, so tasks of unequal length
   /// balance; a task should last some microseconds at least. For results that do not depend on the number of threads,
   /// divide the work by its size, never by ``threadCount``.
+  @inline(never)
   static func run(_ tasks: Int, _ body: (_ task: Int) -> Void) {
-    let helpers = min(threadCount, tasks) - 1
-    guard helpers > 0, Team.shared.run(tasks, helpers: helpers, body) else {
-      for task in 0..<max(0, tasks) { body(task) }
-      return
+    // By address, because the optimizer would copy this function into every caller, and with it the body, which would be
+    // compiled twice: for this thread and for the others.
+    withoutActuallyEscaping(body) { body in
+      withUnsafePointer(to: body) { body in
+        let helpers = min(threadCount, tasks) - 1
+        if helpers > 0, Team.shared.run(tasks, helpers: helpers, body) { return }
+        for task in 0..<max(0, tasks) { body.pointee(task) }
+      }
     }
   }
 }
@@ -117,24 +122,20 @@ private final class Team: Sendable {
   }
 
   /// Runs a region, or returns false because the team is busy.
-  func run(_ tasks: Int, helpers: Int, _ body: (Int) -> Void) -> Bool {
+  func run(_ tasks: Int, helpers: Int, _ body: UnsafePointer<(Int) -> Void>) -> Bool {
     guard isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return false }
-    withoutActuallyEscaping(body) { body in
-      withUnsafePointer(to: body) { address in
-        self.body = address
-        self.tasks = tasks
-        shareCount = helpers + 1
-        for index in 0..<shareCount {
-          shares[index].next.store(index * tasks / shareCount, ordering: .relaxed)
-        }
-        let closed = (gate.load(ordering: .relaxed) >> 16 &+ 1) << 16
-        gate.store(closed | UInt(helpers), ordering: .sequentiallyConsistent)
-        wake(helpers)
-        ThreadTeam.$limit.withValue(1) { drawTasks(as: 0) }
-        let free = gate.exchange(closed, ordering: .acquiringAndReleasing) - closed
-        waitUntilLeft(by: helpers - Int(free))
-      }
+    self.body = body
+    self.tasks = tasks
+    shareCount = helpers + 1
+    for index in 0..<shareCount {
+      shares[index].next.store(index * tasks / shareCount, ordering: .relaxed)
     }
+    let closed = (gate.load(ordering: .relaxed) >> 16 &+ 1) << 16
+    gate.store(closed | UInt(helpers), ordering: .sequentiallyConsistent)
+    wake(helpers)
+    ThreadTeam.$limit.withValue(1) { drawTasks(as: 0) }
+    let free = gate.exchange(closed, ordering: .acquiringAndReleasing) - closed
+    waitUntilLeft(by: helpers - Int(free))
     isTaken.store(false, ordering: .releasing)
     return true
   }

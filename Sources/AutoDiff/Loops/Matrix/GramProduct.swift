@@ -3,6 +3,7 @@ enum MatrixGram {
   /// Writes `c = scale a aᵀ`: the tiles that touch the lower half, then its mirror image.
   ///
   /// Both orders of the factors give the same bits, so the mirror image is what would have been computed.
+  @inline(never)
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, into c: ProductTarget<T>) {
     if MatrixLongSum.suits(a.rows, a.columns, a.rows) {
       MatrixLongSum.multiply(a, a.transposed, into: c, .lowerHalf)

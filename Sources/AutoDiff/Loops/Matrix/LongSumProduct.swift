@@ -9,6 +9,7 @@ enum MatrixLongSum {
   static func suits(_ m: Int, _ k: Int, _ n: Int) -> Bool { k >= 2 * shortestPiece && m * n <= mostResults }
 
   /// Writes `c = [c +] scale a b`, or the lower half of it.
+  @inline(never)
   static func multiply<T: LoopScalar>(
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, _ part: MatrixBlocks.Part
   ) {

@@ -10,8 +10,9 @@ enum MatrixProduct {
   private static let workPerTask = 1 << 16
 
   /// c = [c +] scale a b, where c is row-major with the given distance between rows.
-  @_specialize(where T == Double)
-  @_specialize(where T == Float)
+  @specialized(where T == Double)
+  @specialized(where T == Float)
+  @inline(never)
   static func multiply<T: LoopScalar>(
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1,
     accumulate: Bool = false
@@ -42,8 +43,8 @@ enum MatrixProduct {
   }
 
   /// `count` products; entry i of each operand starts at its base plus its offset, the results are contiguous.
-  @_specialize(where T == Double)
-  @_specialize(where T == Float)
+  @specialized(where T == Double)
+  @specialized(where T == Float)
   static func multiplyBatch<T: LoopScalar>(
     _ count: Int, _ a: MatrixView<T>, offset aOffset: (Int) -> Int, _ b: MatrixView<T>, offset bOffset: (Int) -> Int,
     into c: UnsafeMutablePointer<T>
@@ -64,8 +65,8 @@ enum MatrixProduct {
   }
 
   /// c = scale a aᵀ, both halves written.
-  @_specialize(where T == Double)
-  @_specialize(where T == Float)
+  @specialized(where T == Double)
+  @specialized(where T == Float)
   static func gram<T: LoopScalar>(
     _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1
   ) {

@@ -32,11 +32,10 @@ struct ProductTarget<T: LoopScalar> {
 /// A full tile has ``rows`` rows and two vectors of columns, which leaves registers for two vectors of b and the
 /// broadcast entries of a: 24 of 32 registers hold the tile with AVX-512 and on arm64, 12 of 16 elsewhere.
 enum MatrixTile {
-  #if AUTODIFF_LANES_512 || arch(arm64)
-    static let rows = 12
-  #else
-    static let rows = 6
-  #endif
+  static var rows: Int { @inline(__always) get { InstructionSet.hasManyRegisters ? 2 * unitRows : unitRows } }
+
+  /// The rows from which tiles are built, those of ``SixRows``: a tile has one or two times as many.
+  static var unitRows: Int { @inline(__always) get { 6 } }
 
   /// How many steps of the inner index ahead the left operand is fetched into the first-level cache.
   private static let stepsAhead = 16
@@ -50,27 +49,25 @@ enum MatrixTile {
   ///
   /// What the tile lacks is computed and thrown away: a must be readable up to the next multiple of six rows, and b up
   /// to the next multiple of a vector of columns.
-  @inline(__always)
+  @inline(never)
   static func tile<T: LoopScalar>(
     _ k: Int, _ a: UnsafePointer<T>, rowStride aRow: Int, columnStride aColumn: Int,
     _ b: UnsafePointer<T>, rowStride bRow: Int, into target: ProductTarget<T>, rows: Int, columns: Int
   ) {
     let lanes = T.Lanes.count
-    let isTall = rows > 6
+    let isTall = rows > unitRows
     let isWide = columns > lanes
-    if rows % 6 == 0 && columns % lanes == 0 {
-      wholeTile(
-        k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: target, isTall: isTall, isWide: isWide)
-    } else {
-      withUnsafeTemporaryAllocation(of: T.self, capacity: Self.rows * 2 * lanes) { memory in
-        var edge = target
-        edge.base = memory.baseAddress!
-        edge.rowStride = 2 * lanes
-        if target.accumulate { target.copy(to: edge, rows: rows, columns: columns) }
-        wholeTile(
-          k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: edge, isTall: isTall, isWide: isWide)
-        edge.copy(to: target, rows: rows, columns: columns)
+    let isWhole = rows % unitRows == 0 && columns % lanes == 0
+    withUnsafeTemporaryAllocation(of: T.self, capacity: Self.rows * 2 * lanes) { memory in
+      var place = target
+      if !isWhole {
+        place.base = memory.baseAddress!
+        place.rowStride = 2 * lanes
+        if target.accumulate { target.copy(to: place, rows: rows, columns: columns) }
       }
+      wholeTile(
+        k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: place, isTall: isTall, isWide: isWide)
+      if !isWhole { place.copy(to: target, rows: rows, columns: columns) }
     }
   }
 
@@ -120,7 +117,7 @@ enum MatrixTile {
         b1.store(panel + (p * 2 + 1) * lanes)
       }
       SixRows.addOuterProduct(a, 1, b0, b1, to: &left, &right)
-      if rows > 6 { SixRows.addOuterProduct(a + 6, 1, b0, b1, to: &bottomLeft, &bottomRight) }
+      if rows > unitRows { SixRows.addOuterProduct(a + unitRows, 1, b0, b1, to: &bottomLeft, &bottomRight) }
     }
     for _ in 0..<k / 4 {
       for i in stride(from: 0, to: 4 * rows, by: line) { Prefetch.forReading(a + (stepsAhead * rows + i)) }
@@ -146,9 +143,9 @@ enum MatrixTile {
     }
     left.write(into: target)
     right.write(into: target.at(0, lanes))
-    if rows > 6 {
-      bottomLeft.write(into: target.at(6, 0))
-      bottomRight.write(into: target.at(6, lanes))
+    if rows > unitRows {
+      bottomLeft.write(into: target.at(unitRows, 0))
+      bottomRight.write(into: target.at(unitRows, lanes))
     }
   }
 
@@ -171,12 +168,12 @@ enum MatrixTile {
           let b0 = T.Lanes(b)
           let b1 = T.Lanes(b + lanes)
           SixRows.addOuterProduct(a, aRow, b0, b1, to: &left, &right)
-          SixRows.addOuterProduct(a + 6 * aRow, aRow, b0, b1, to: &bottomLeft, &bottomRight)
+          SixRows.addOuterProduct(a + unitRows * aRow, aRow, b0, b1, to: &bottomLeft, &bottomRight)
           a += aColumn
           b += bRow
         }
-        bottomLeft.write(into: target.at(6, 0))
-        bottomRight.write(into: target.at(6, lanes))
+        bottomLeft.write(into: target.at(unitRows, 0))
+        bottomRight.write(into: target.at(unitRows, lanes))
       } else {
         for _ in 0..<k {
           SixRows.addOuterProduct(a, aRow, T.Lanes(b), T.Lanes(b + lanes), to: &left, &right)
@@ -190,11 +187,11 @@ enum MatrixTile {
       for _ in 0..<k {
         let b0 = T.Lanes(b)
         left.addOuterProduct(a, aRow, b0)
-        bottom.addOuterProduct(a + 6 * aRow, aRow, b0)
+        bottom.addOuterProduct(a + unitRows * aRow, aRow, b0)
         a += aColumn
         b += bRow
       }
-      bottom.write(into: target.at(6, 0))
+      bottom.write(into: target.at(unitRows, 0))
     } else {
       for _ in 0..<k {
         left.addOuterProduct(a, aRow, T.Lanes(b))

@@ -18,6 +18,7 @@ enum MatrixVector {
   }
 
   /// `y[i * stride] = [y +] scale Σ_p a[i, p] x[p]`.
+  @inline(never)
   static func multiply<T: LoopScalar>(
     _ a: MatrixView<T>, _ x: Entries<T>, into y: UnsafeMutablePointer<T>, stride: Int, scale: T, accumulate: Bool
   ) {
@@ -45,6 +46,7 @@ enum MatrixVector {
     }
   }
 
+  @inline(never)
   private static func partialSums<T: LoopScalar>(
     _ a: MatrixView<T>, _ x: UnsafePointer<T>, into sums: UnsafeMutablePointer<T>
   ) {
@@ -72,7 +74,6 @@ enum MatrixVector {
     }
   }
 
-  @inline(__always)
   private static func dot<T: LoopScalar>(_ a: UnsafePointer<T>, _ x: UnsafePointer<T>, _ count: Int) -> T {
     let lanes = T.Lanes.count
     let zero = T.Lanes(repeating: 0)
@@ -98,7 +99,6 @@ enum MatrixVector {
   }
 
   /// Four rows at once, so that x is read once for them.
-  @inline(__always)
   private static func dotFour<T: LoopScalar>(
     _ a: UnsafePointer<T>, _ rowStride: Int, _ x: UnsafePointer<T>, _ count: Int, into sums: UnsafeMutablePointer<T>
   ) {
@@ -135,7 +135,6 @@ enum MatrixVector {
   }
 
   /// Columns times entries of x, four columns at a time, added to the sums.
-  @inline(__always)
   private static func addColumns<T: LoopScalar>(
     _ a: MatrixView<T>, _ x: UnsafePointer<T>, into sums: UnsafeMutablePointer<T>
   ) {
@@ -171,6 +170,7 @@ enum MatrixVector {
   }
 
   /// `c[i, j] = [c +] scale x[i] y[j]`.
+  @inline(never)
   static func outerProduct<T: LoopScalar>(
     _ x: Entries<T>, _ y: Entries<T>, into c: ProductTarget<T>, rows m: Int, columns n: Int
   ) {

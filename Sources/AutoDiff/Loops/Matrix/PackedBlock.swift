@@ -14,7 +14,6 @@ struct BlockProduct<T: LoopScalar> {
 
   /// Adds the product over one piece of the inner index to a block of the result; `ownA` and `ownB` are memory for the
   /// panels that have not been packed.
-  @inline(__always)
   func addPiece(
     _ index: Int, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, ownA: UnsafeMutablePointer<T>,
     ownB: UnsafeMutablePointer<T>
@@ -38,7 +37,6 @@ struct BlockProduct<T: LoopScalar> {
 
   /// All tiles of a block. A panel of b is used by all of a in turn, and stays in the nearest cache meanwhile that holds
   /// it; the next one is fetched bit by bit.
-  @inline(__always)
   private func addPacked(
     _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ k: Int, rows: Range<Int>, columns: Range<Int>,
     into target: ProductTarget<T>
@@ -59,7 +57,6 @@ struct BlockProduct<T: LoopScalar> {
 
   /// The same with the panels of b packed by the first tiles that use them. A panel of a is used by all of b in turn;
   /// the next one is fetched bit by bit.
-  @inline(__always)
   private func addPacking(
     _ a: UnsafePointer<T>, _ panels: UnsafeMutablePointer<T>, _ steps: Range<Int>, rows: Range<Int>,
     columns: Range<Int>, into target: ProductTarget<T>
@@ -108,7 +105,6 @@ struct BlockProduct<T: LoopScalar> {
   }
 
   /// All tiles of a block where a is read where it lies; `rows` are full tiles.
-  @inline(__always)
   private func addUnpacked(
     _ b: UnsafePointer<T>, _ steps: Range<Int>, rows: Range<Int>, columns: Range<Int>, into target: ProductTarget<T>
   ) {

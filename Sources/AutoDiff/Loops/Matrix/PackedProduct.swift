@@ -35,6 +35,7 @@ enum MatrixBlocks {
   enum Part { case whole, lowerHalf }
 
   /// Writes `c = [c +] scale a b`.
+  @inline(never)
   static func multiply<T: LoopScalar>(
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, _ part: Part = .whole
   ) {

@@ -26,7 +26,7 @@ struct PanelSource<T: LoopScalar> {
   }
 
   /// Packs the panels of `rows`, which begin with a panel, for the inner indices `steps`.
-  @inline(__always)
+  @inline(never)
   func pack(rows: Range<Int>, steps: Range<Int>, into panels: UnsafeMutablePointer<T>) {
     let part = matrix.block(rows: rows, columns: steps)
     switch side {

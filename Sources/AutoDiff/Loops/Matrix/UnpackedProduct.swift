@@ -30,6 +30,7 @@ enum MatrixDirect {
   }
 
   /// Writes `c = [c +] scale a b`.
+  @inline(never)
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
     let lanes = T.Lanes.count
@@ -63,15 +64,15 @@ enum MatrixDirect {
   /// Tiles must not reach beyond the operands. The last ones of a row or column therefore overlap those before, which
   /// writes the same values twice; operands smaller than a tile are copied into zeros, as is b where its rows are not
   /// contiguous.
-  @inline(__always)
+  @inline(never)
   private static func multiplyBlock<T: LoopScalar>(
     _ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>, columns n: Int
   ) {
     let (m, k) = (a.rows, a.columns)
     let lanes = T.Lanes.count
-    let paddedM = max(m, 6)
+    let paddedM = max(m, MatrixTile.unitRows)
     let paddedN = max(b.columns, lanes)
-    let copiesA = m < 6
+    let copiesA = m < MatrixTile.unitRows
     let copiesB = b.columns < lanes || b.columnStride != 1
     let copiesC = copiesA || n < paddedN || c.accumulate
     let sizeA = copiesA ? paddedM * k : 0
@@ -91,7 +92,7 @@ enum MatrixDirect {
   }
 
   /// All tiles of a product of at least six rows and a vector of columns.
-  @inline(__always)
+  @inline(never)
   private static func tiles<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
     let lanes = T.Lanes.count
     var j = 0
@@ -100,11 +101,12 @@ enum MatrixDirect {
       let column = min(j, b.columns - columns)
       var i = 0
       while i < a.rows {
-        let rows = a.rows - i > 6 && a.rows >= MatrixTile.rows ? MatrixTile.rows : 6
+        let isTall = a.rows - i > MatrixTile.unitRows && a.rows >= MatrixTile.rows
+        let rows = isTall ? MatrixTile.rows : MatrixTile.unitRows
         let row = min(i, a.rows - rows)
         MatrixTile.wholeTile(
           a.columns, a.base + row * a.rowStride, rowStride: a.rowStride, columnStride: a.columnStride, b.base + column,
-          rowStride: b.rowStride, into: c.at(row, column), isTall: rows > 6, isWide: columns > lanes)
+          rowStride: b.rowStride, into: c.at(row, column), isTall: rows > MatrixTile.unitRows, isWide: columns > lanes)
         i = row + rows
       }
       j = column + columns

@@ -4,9 +4,10 @@
 /// The stack holds one result for every bit that is set in the number of parts, the largest at the bottom.
 ///
 /// - Source: N. J. Higham, *The accuracy of floating point summation*, SIAM J. Sci. Comput. 14 (1993), section 2.
-struct PairwiseStack<R: Reducer> {
+struct PairwiseStack<T: LoopScalar> {
+  private let kind: ReductionKind
   /// Room for `capacity` results.
-  private let memory: UnsafeMutablePointer<R.T>
+  private let memory: UnsafeMutablePointer<T>
   /// The number of entries of one result.
   private let width: Int
   private var parts = 0
@@ -15,17 +16,17 @@ struct PairwiseStack<R: Reducer> {
   static func capacity(forParts parts: Int) -> Int { Int.bitWidth - parts.leadingZeroBitCount + 2 }
 
   @inline(__always)
-  init(_ memory: UnsafeMutablePointer<R.T>, width: Int) {
+  init(_ kind: ReductionKind, _ memory: UnsafeMutablePointer<T>, width: Int) {
+    self.kind = kind
     self.memory = memory
     self.width = width
   }
 
   /// Where the result of the next part goes.
   @inline(__always)
-  var top: UnsafeMutablePointer<R.T> { memory + parts.nonzeroBitCount * width }
+  var top: UnsafeMutablePointer<T> { memory + parts.nonzeroBitCount * width }
 
   /// Takes what was put at `top`.
-  @inline(__always)
   mutating func push() {
     var result = top
     for _ in 0..<(parts + 1).trailingZeroBitCount {
@@ -36,20 +37,19 @@ struct PairwiseStack<R: Reducer> {
   }
 
   /// Joins all that is there and returns the result, neutral if nothing was pushed.
-  @inline(__always)
-  func joined() -> UnsafeMutablePointer<R.T> {
-    if parts == 0 { memory.update(repeating: R.neutral, count: width) }
+  func joined() -> UnsafeMutablePointer<T> {
+    if parts == 0 { memory.update(repeating: kind.neutral(T.self), count: width) }
     for level in stride(from: parts.nonzeroBitCount - 1, to: 0, by: -1) { joinWithPrevious(memory + level * width) }
     return memory
   }
 
-  @inline(__always)
-  private func joinWithPrevious(_ result: UnsafeMutablePointer<R.T>) {
+  @inline(never)
+  private func joinWithPrevious(_ result: UnsafeMutablePointer<T>) {
     let previous = result - width
     var start = 0
     while start < width {
-      let n = min(R.T.Lanes.count, width - start)
-      R.joined(.init(previous + start, upTo: n), .init(result + start, upTo: n)).store(previous + start, upTo: n)
+      let n = min(T.Lanes.count, width - start)
+      kind.joined(T.Lanes(previous + start, upTo: n), T.Lanes(result + start, upTo: n)).store(previous + start, upTo: n)
       start += n
     }
   }

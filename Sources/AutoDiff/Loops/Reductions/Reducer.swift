@@ -1,3 +1,32 @@
+/// What a reduction does.
+///
+/// Everything but the innermost loops is compiled for these values once, and not for each ``Reducer``.
+enum ReductionKind {
+  case sum, dot, maximum, minimum
+
+  /// What joins the results of parts.
+  var joining: ReductionKind { self == .dot ? .sum : self }
+
+  /// The result for no entries.
+  func neutral<T: LoopScalar>(_: T.Type) -> T {
+    switch self {
+    case .sum, .dot: 0
+    case .maximum: MaximumReducer<T>.neutral
+    case .minimum: MinimumReducer<T>.neutral
+    }
+  }
+
+  /// The result for two groups of entries from the results of each.
+  @inline(__always)
+  func joined<V: LaneVector>(_ x: V, _ y: V) -> V {
+    switch self {
+    case .sum, .dot: x + y
+    case .maximum: .maximum(x, y)
+    case .minimum: .minimum(x, y)
+    }
+  }
+}
+
 /// What a reduction does with the entries of one or two operands.
 protocol Reducer<T> {
   associatedtype T: LoopScalar

@@ -4,28 +4,28 @@
 enum Reduction {
   /// y = Σ x
   static func sum<T: LoopScalar>(_ x: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>) {
-    ReductionLoop<SumReducer<T>>.run(x, x, axes: axes, into: y)
+    ReductionLoop.run(.sum, x, x, axes: axes, into: y)
   }
 
   /// y = the largest entry of x, NaN if there is one, -∞ of no entries.
   static func maximum<T: LoopScalar>(_ x: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>) {
-    ReductionLoop<MaximumReducer<T>>.run(x, x, axes: axes, into: y)
+    ReductionLoop.run(.maximum, x, x, axes: axes, into: y)
   }
 
   /// y = the smallest entry of x, NaN if there is one, +∞ of no entries.
   static func minimum<T: LoopScalar>(_ x: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>) {
-    ReductionLoop<MinimumReducer<T>>.run(x, x, axes: axes, into: y)
+    ReductionLoop.run(.minimum, x, x, axes: axes, into: y)
   }
 
   /// y = Σ x²
   static func sumOfSquares<T: LoopScalar>(_ x: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>) {
-    ReductionLoop<DotReducer<T>>.run(x, x, axes: axes, into: y)
+    ReductionLoop.run(.dot, x, x, axes: axes, into: y)
   }
 
   /// y = Σ a b
   static func dot<T: LoopScalar>(
     _ a: StridedView<T>, _ b: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>
   ) {
-    ReductionLoop<DotReducer<T>>.run(a, b, axes: axes, into: y)
+    ReductionLoop.run(.dot, a, b, axes: axes, into: y)
   }
 }

@@ -16,15 +16,15 @@ extension ReductionLoop {
     }
     let parts = between.count * ((rows.extent + Self.rowsPerBlock - 1) / Self.rowsPerBlock)
     let strip = min(columns.extent, 4096 / MemoryLayout<T>.stride)
-    withStackScratch(T.self, PairwiseStack<R>.capacity(forParts: parts) * strip) { memory in
+    withStackScratch(T.self, PairwiseStack<T>.capacity(forParts: parts) * strip) { memory in
       nest.forEachIndex(ofFirst: kept) { offset in
         for column in stride(from: 0, to: columns.extent, by: strip) {
           let width = min(strip, columns.extent - column)
-          var stack = PairwiseStack<R>(memory, width: width)
+          var stack = PairwiseStack(kind, memory, width: width)
           between.forEachIndex(ofFirst: between.axes.count) { inner in
             let (a, b) = (a + offset[1] + inner[1] + column, b + offset[2] + inner[2] + column)
             for row in stride(from: 0, to: rows.extent, by: Self.rowsPerBlock) {
-              Self.reduceRows(
+              kind.reduceRows(
                 a + row * rows.strides[1], rows.strides[1], b + row * rows.strides[2], rows.strides[2],
                 min(Self.rowsPerBlock, rows.extent - row), into: stack.top, width)
               stack.push()
@@ -44,15 +44,15 @@ extension ReductionLoop {
     let width = group * columns.extent
     let (wholeGroups, rest) = rows.extent.quotientAndRemainder(dividingBy: group)
     withStackScratch(T.self, width + rest * columns.extent) { results in
-      let loop = ReductionLoop(a: a + offset[1], b: b + offset[2], y: results)
+      let loop = ReductionLoop(kind: kind, a: a + offset[1], b: b + offset[2], y: results)
       loop.reduceRows(
         LoopNest([
           .init(extent: wholeGroups, strides: SIMD4(0, width, width, 0)),
           .init(extent: width, strides: SIMD4(1, 1, 1, 0)),
         ]))
       let end = wholeGroups * width
-      Self.reduceRows(loop.a + end, 0, loop.b + end, 0, 1, into: results + width, rest * columns.extent)
-      let joining = ReductionLoop<R.Joining>(a: results, b: results, y: y + offset[0])
+      kind.reduceRows(loop.a + end, 0, loop.b + end, 0, 1, into: results + width, rest * columns.extent)
+      let joining = ReductionLoop(kind: kind.joining, a: results, b: results, y: y + offset[0])
       joining.reduceRows(
         LoopNest([
           .init(extent: group + rest, strides: SIMD4(0, columns.extent, columns.extent, 0)),
@@ -60,39 +60,69 @@ extension ReductionLoop {
         ]))
     }
   }
+}
 
+extension ReductionKind {
   /// y = the result for `rows` rows of `width` entries.
-  static func reduceRows(
+  func reduceRows<T: LoopScalar>(
     _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, _ rows: Int,
     into y: UnsafeMutablePointer<T>, _ width: Int
   ) {
-    let neutral = T.Lanes(repeating: R.neutral)
+    let lanes = T.Lanes.count
+    if width < lanes {
+      // Rows of less than a vector are filled up.
+      return withStackScratch(T.self, (2 * rows + 1) * lanes) { scratch in
+        let (otherRows, result) = (scratch + rows * lanes, scratch + 2 * rows * lanes)
+        for row in 0..<rows {
+          T.Lanes(a + row * aStride, upTo: width).store(scratch + row * lanes)
+          T.Lanes(b + row * bStride, upTo: width).store(otherRows + row * lanes)
+        }
+        reduceRows(scratch, lanes, otherRows, lanes, rows, into: result, lanes)
+        T.Lanes(result).store(y, upTo: width)
+      }
+    }
+    switch self {
+    case .sum: SumReducer<T>.reduceRows(a, aStride, b, bStride, rows, into: y, width)
+    case .dot: DotReducer<T>.reduceRows(a, aStride, b, bStride, rows, into: y, width)
+    case .maximum: MaximumReducer<T>.reduceRows(a, aStride, b, bStride, rows, into: y, width)
+    case .minimum: MinimumReducer<T>.reduceRows(a, aStride, b, bStride, rows, into: y, width)
+    }
+  }
+}
+
+extension Reducer {
+  /// y = the result for `rows` rows of `width` entries.
+  @inline(never)
+  fileprivate static func reduceRows(
+    _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, _ rows: Int,
+    into y: UnsafeMutablePointer<T>, _ width: Int
+  ) {
+    let none = T.Lanes(repeating: neutral)
     for row in stride(from: 0, to: rows, by: 8) {
       let (a, b) = (a + row * aStride, b + row * bStride)
-      @inline(__always) func result(_ column: Int, _ n: Int) -> T.Lanes {
+      @inline(__always) func result(_ column: Int) -> T.Lanes {
         @inline(__always) func include(_ result: T.Lanes, _ row: Int) -> T.Lanes {
-          R.including(
-            result, T.Lanes(a + row * aStride + column, upTo: n), T.Lanes(b + row * bStride + column, upTo: n))
+          including(result, T.Lanes(a + row * aStride + column), T.Lanes(b + row * bStride + column))
         }
         var result: T.Lanes
         if rows - row >= 8 {
-          let (r0, r1) = (include(include(neutral, 0), 4), include(include(neutral, 1), 5))
-          let (r2, r3) = (include(include(neutral, 2), 6), include(include(neutral, 3), 7))
-          result = R.joined(R.joined(r0, r1), R.joined(r2, r3))
+          let (r0, r1) = (include(include(none, 0), 4), include(include(none, 1), 5))
+          let (r2, r3) = (include(include(none, 2), 6), include(include(none, 3), 7))
+          result = joined(joined(r0, r1), joined(r2, r3))
         } else {
-          result = neutral
+          result = none
           for k in 0..<rows - row { result = include(result, k) }
         }
-        return row == 0 ? result : R.joined(T.Lanes(y + column, upTo: n), result)
+        return row == 0 ? result : joined(T.Lanes(y + column), result)
       }
       let lanes = T.Lanes.count
-      if width < lanes {
-        result(0, width).store(y, upTo: width)
-        continue
-      }
       // The last vector overlaps the one before, so it is computed before that is changed.
-      let last = result(width - lanes, lanes)
-      for column in stride(from: 0, to: width - lanes, by: lanes) { result(column, lanes).store(y + column) }
+      var last = none
+      for index in 0...(width - 1) / lanes {
+        let column = index == 0 ? width - lanes : (index - 1) * lanes
+        let vector = result(column)
+        if index == 0 { last = vector } else { vector.store(y + column) }
+      }
       last.store(y + width - lanes)
     }
   }

@@ -11,7 +11,7 @@ extension ReductionLoop {
     let count = nest.axes[last].extent
     if last > 0, count <= Self.vectorsOfShortRun * T.Lanes.count { return reduceShortRuns(nest) }
     nest.forEachIndex(ofFirst: last) { offset in
-      y[offset[0]] = Self.reduceRun(a + offset[1], b + offset[2], count)
+      y[offset[0]] = Self.reduceRun(kind, a + offset[1], b + offset[2], count)
     }
   }
 
@@ -21,13 +21,13 @@ extension ReductionLoop {
     let outer = nest.axes.count - 2
     let (runs, count) = (nest.axes[outer], nest.axes[outer + 1].extent)
     let lanes = T.Lanes.count
-    if count >= lanes, R.Joining.self == SumReducer<T>.self {
+    if count >= lanes, kind.joining == .sum {
       // The entries of one vector have a sum of their own, which is faster.
       return nest.forEachIndex(ofFirst: outer) { offset in
         let y = y + offset[0]
-        Self.foldRuns(a + offset[1], runs.strides[1], b + offset[2], runs.strides[2], runs: runs.extent, count) {
-          y[$0 * runs.strides[0]] = $1.sum()
-        }
+        kind.foldRuns(
+          a + offset[1], runs.strides[1], b + offset[2], runs.strides[2], runs: runs.extent, count, into: y,
+          runs.strides[0], summed: true)
       }
     }
     let isFolded = count >= 2 * lanes
@@ -45,15 +45,14 @@ extension ReductionLoop {
             Transpose.copy(x, stride: stride, to: y, stride: width, rows: height, columns: width)
           }
           if isFolded {
-            Self.foldRuns(a, runs.strides[1], b, runs.strides[2], runs: width, count) {
-              $1.store(vectors + $0 * lanes)
-            }
+            kind.foldRuns(
+              a, runs.strides[1], b, runs.strides[2], runs: width, count, into: vectors, lanes, summed: false)
             turn(vectors, stride: lanes, into: columns)
-            ReductionLoop<R.Joining>.reduceRows(columns, width, columns, width, lanes, into: scratch, width)
+            kind.joining.reduceRows(columns, width, columns, width, lanes, into: scratch, width)
           } else {
             turn(a, stride: runs.strides[1], into: columns)
             if !isOne { turn(b, stride: runs.strides[2], into: otherColumns) }
-            Self.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
+            kind.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
           }
           let stride = runs.strides[0]
           for i in 0..<width { y[offset[0] + (start + i) * stride] = scratch[i] }
@@ -62,15 +61,74 @@ extension ReductionLoop {
     }
   }
 
-  /// Calls `body` with the entry-by-entry result for the vectors of every run.
-  @inline(__always)
-  private static func foldRuns(
+  /// The result for a run of any length.
+  static func reduceRun(_ kind: ReductionKind, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int) -> T {
+    let width = T.Lanes.count
+    let block = vectorsPerBlock * width
+    let blocks = (count + block - 1) / block
+    let capacity = PairwiseStack<T>.capacity(forParts: blocks) * width
+    var result = kind.neutral(T.self)
+    withStackScratch(T.self, capacity) { memory in
+      var stack = PairwiseStack(kind, memory, width: width)
+      for start in stride(from: 0, to: count, by: block) {
+        kind.reduceBlock(a + start, b + start, min(block, count - start), into: stack.top)
+        stack.push()
+      }
+      result = joinLanes(kind, stack.joined())
+    }
+    return result
+  }
+
+  /// The result for the entries of one vector.
+  private static func joinLanes(_ kind: ReductionKind, _ vector: UnsafeMutablePointer<T>) -> T {
+    var half = T.Lanes.count / 2
+    while half > 0 {
+      for i in 0..<half {
+        vector[i] = kind.joined(T.Lanes(repeating: vector[i]), T.Lanes(repeating: vector[i + half])).first
+      }
+      half /= 2
+    }
+    return vector[0]
+  }
+}
+
+extension ReductionKind {
+  fileprivate func foldRuns<T: LoopScalar>(
     _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, runs: Int, _ count: Int,
-    _ body: (_ run: Int, _ result: T.Lanes) -> Void
+    into y: UnsafeMutablePointer<T>, _ yStride: Int, summed: Bool
+  ) {
+    switch self {
+    case .sum: SumReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
+    case .dot: DotReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
+    case .maximum:
+      MaximumReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
+    case .minimum:
+      MinimumReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
+    }
+  }
+
+  fileprivate func reduceBlock<T: LoopScalar>(
+    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
+  ) {
+    switch self {
+    case .sum: SumReducer<T>.reduceBlock(a, b, count, into: y)
+    case .dot: DotReducer<T>.reduceBlock(a, b, count, into: y)
+    case .maximum: MaximumReducer<T>.reduceBlock(a, b, count, into: y)
+    case .minimum: MinimumReducer<T>.reduceBlock(a, b, count, into: y)
+    }
+  }
+}
+
+extension Reducer {
+  /// y = the entry-by-entry result for the vectors of every run, or its sum.
+  @inline(never)
+  fileprivate static func foldRuns(
+    _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, runs: Int, _ count: Int,
+    into y: UnsafeMutablePointer<T>, _ yStride: Int, summed: Bool
   ) {
     let lanes = T.Lanes.count
     let whole = count - count % lanes
-    let neutral = T.Lanes(repeating: R.neutral)
+    let none = T.Lanes(repeating: neutral)
     // The vector that ends with the run, where entries that the others hold too are left out.
     let isNew = withUnsafeTemporaryAllocation(of: T.self, capacity: lanes) { buffer in
       for i in 0..<lanes { buffer[i] = i < lanes - count % lanes ? 0 : 1 }
@@ -78,55 +136,43 @@ extension ReductionLoop {
     }
     for run in 0..<runs {
       let (a, b) = (a + run * aStride, b + run * bStride)
-      var result = neutral
+      var result = none
       var i = 0
       while i < whole {
-        result = R.including(result, T.Lanes(a + i), T.Lanes(b + i))
+        result = including(result, T.Lanes(a + i), T.Lanes(b + i))
         i &+= lanes
       }
       if whole < count {
         let last = count - lanes
-        result = R.including(
-          result, .select(isNew, T.Lanes(a + last), neutral), .select(isNew, T.Lanes(b + last), neutral))
+        result = including(
+          result, .select(isNew, T.Lanes(a + last), none), .select(isNew, T.Lanes(b + last), none))
       }
-      body(run, result)
-    }
-  }
-
-  /// The result for a run of any length.
-  static func reduceRun(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int) -> T {
-    let width = T.Lanes.count
-    let block = vectorsPerBlock * width
-    let blocks = (count + block - 1) / block
-    let capacity = PairwiseStack<R>.capacity(forParts: blocks) * width
-    return withUnsafeTemporaryAllocation(of: T.self, capacity: capacity) { memory in
-      var stack = PairwiseStack<R>(memory.baseAddress!, width: width)
-      for start in stride(from: 0, to: count, by: block) {
-        reduceBlock(a + start, b + start, min(block, count - start), into: stack.top)
-        stack.push()
+      if summed {
+        y[run * yStride] = result.sum()
+      } else {
+        result.store(y + run * yStride)
       }
-      return joinLanes(stack.joined())
     }
   }
 
   /// y = the entry-by-entry result for the vectors of a block.
-  @inline(__always)
-  private static func reduceBlock(
+  @inline(never)
+  fileprivate static func reduceBlock(
     _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
   ) {
     let width = T.Lanes.count
     var i = count - count % (8 * width)
     if i > 0 { reduceEights(a, b, i, into: y) }
     if i == count { return }
-    var result = i > 0 ? T.Lanes(y) : T.Lanes(repeating: R.neutral)
+    var result = i > 0 ? T.Lanes(y) : T.Lanes(repeating: neutral)
     while i + width <= count {
-      result = R.including(result, T.Lanes(a + i), T.Lanes(b + i))
+      result = including(result, T.Lanes(a + i), T.Lanes(b + i))
       i += width
     }
     if i < count {
       let rest = count - i
-      result = R.including(
-        result, T.Lanes(a + i, upTo: rest, padding: R.neutral), T.Lanes(b + i, upTo: rest, padding: R.neutral))
+      result = including(
+        result, T.Lanes(a + i, upTo: rest, padding: neutral), T.Lanes(b + i, upTo: rest, padding: neutral))
     }
     result.store(y)
   }
@@ -137,11 +183,11 @@ extension ReductionLoop {
     _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
   ) {
     let width = T.Lanes.count
-    let neutral = T.Lanes(repeating: R.neutral)
-    var (r0, r1, r2, r3) = (neutral, neutral, neutral, neutral)
-    var (r4, r5, r6, r7) = (neutral, neutral, neutral, neutral)
+    let none = T.Lanes(repeating: neutral)
+    var (r0, r1, r2, r3) = (none, none, none, none)
+    var (r4, r5, r6, r7) = (none, none, none, none)
     @inline(__always) func include(_ result: inout T.Lanes, _ place: Int) {
-      result = R.including(result, T.Lanes(a + place), T.Lanes(b + place))
+      result = including(result, T.Lanes(a + place), T.Lanes(b + place))
     }
     for i in stride(from: 0, to: count, by: 8 * width) {
       include(&r0, i)
@@ -153,20 +199,7 @@ extension ReductionLoop {
       include(&r6, i + 6 * width)
       include(&r7, i + 7 * width)
     }
-    let (first, second) = (R.joined(R.joined(r0, r1), R.joined(r2, r3)), R.joined(R.joined(r4, r5), R.joined(r6, r7)))
-    R.joined(first, second).store(y)
-  }
-
-  /// The result for the entries of one vector.
-  @inline(__always)
-  private static func joinLanes(_ vector: UnsafeMutablePointer<T>) -> T {
-    var half = T.Lanes.count / 2
-    while half > 0 {
-      for i in 0..<half {
-        vector[i] = R.joined(T.Lanes(repeating: vector[i]), T.Lanes(repeating: vector[i + half])).first
-      }
-      half /= 2
-    }
-    return vector[0]
+    let (first, second) = (joined(joined(r0, r1), joined(r2, r3)), joined(joined(r4, r5), joined(r6, r7)))
+    joined(first, second).store(y)
   }
 }

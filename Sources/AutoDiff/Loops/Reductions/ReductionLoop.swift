@@ -2,9 +2,8 @@
 ///
 /// The axes are taken in the order of operand 1 in memory. If the innermost one is kept, whole rows are joined; if it is
 /// reduced, vectors along it are joined, and finally the entries of one vector.
-struct ReductionLoop<R: Reducer> {
-  typealias T = R.T
-
+struct ReductionLoop<T: LoopScalar> {
+  var kind: ReductionKind
   var a: UnsafePointer<T>
   var b: UnsafePointer<T>
   var y: UnsafeMutablePointer<T>
@@ -12,11 +11,13 @@ struct ReductionLoop<R: Reducer> {
   /// Reductions of fewer entries are not worth the threads.
   private static var entriesPerTask: Int { 1 << 15 }
 
-  static func run(_ a: StridedView<T>, _ b: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>) {
+  static func run(
+    _ kind: ReductionKind, _ a: StridedView<T>, _ b: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>
+  ) {
     var nest = LoopNest(a.shape, reducing: axes, a.strides, b.strides)
     if nest.count == 0 {
       let kept = a.shape.indices.reduce(1) { axes.contains($1) ? $0 : $0 * a.shape[$1] }
-      return y.update(repeating: R.neutral, count: kept)
+      return y.update(repeating: kind.neutral(T.self), count: kept)
     }
     // Operand 1 forward along all axes, and the closest entries innermost.
     for axis in nest.axes.indices where nest.axes[axis].strides[1] < 0 { nest.turnAxis(axis) }
@@ -25,7 +26,7 @@ struct ReductionLoop<R: Reducer> {
       return stride != 0 ? stride : .max
     }
     nest.mergeAxes()
-    ReductionLoop(a: a.base, b: b.base, y: y).run(nest)
+    ReductionLoop(kind: kind, a: a.base, b: b.base, y: y).run(nest)
   }
 
   /// Divides the work among the threads, in a way that depends on sizes only.
@@ -72,8 +73,8 @@ struct ReductionLoop<R: Reducer> {
     second.origin[0] = nest.origin[0]
     second.mergeAxes()
     withStackScratch(T.self, stride) { scratch in
-      ReductionLoop(a: a, b: b, y: scratch).run(first)
-      ReductionLoop<R.Joining>(a: scratch, b: scratch, y: y).run(second)
+      ReductionLoop(kind: kind, a: a, b: b, y: scratch).run(first)
+      ReductionLoop(kind: kind.joining, a: scratch, b: scratch, y: y).run(second)
     }
   }
 
@@ -96,12 +97,12 @@ struct ReductionLoop<R: Reducer> {
     let results = nest.axes.reduce(1) { $0 * ($1.isReduced ? 1 : $1.extent) }
     withStackScratch(T.self, parts * results) { scratch in
       ThreadTeam.run(parts) { task in
-        let loop = ReductionLoop(a: a, b: b, y: scratch + task * results)
+        let loop = ReductionLoop(kind: kind, a: a, b: b, y: scratch + task * results)
         loop.runAlone(nest.restricted(axis, task * length..<min(extent, (task + 1) * length)))
       }
       var joining = LoopNest([parts, results], reducing: [0], [results, 1])
       joining.mergeAxes()
-      ReductionLoop<R.Joining>(a: scratch, b: scratch, y: y).run(joining)
+      ReductionLoop(kind: kind.joining, a: scratch, b: scratch, y: y).run(joining)
     }
   }
 

@@ -23,7 +23,7 @@ extension RowFunctions {
       let (largest, sum) = weights(x, columns, into: scratch)
       let reference = T.Lanes(repeating: v[place(of: largest, in: x, columns)])
       map(v, columns, into: y) { $0 - reference }
-      let share = ReductionLoop<DotReducer<T>>.reduceRun(scratch, y, columns) / sum
+      let share = ReductionLoop.reduceRun(.dot, scratch, y, columns) / sum
       if share.isNaN, (0..<columns).allSatisfy({ v[$0] == 0 }) { return y.update(repeating: 0, count: columns) }
       let shareLanes = T.Lanes(repeating: share)
       map(y, columns, into: y) { $0 - shareLanes }
@@ -52,8 +52,8 @@ extension RowFunctions {
       let (largest, sum) = weights(x, columns, into: scratch)
       let place = place(of: largest, in: x, columns)
       func sumOfOthers(_ a: UnsafePointer<T>) -> T {
-        ReductionLoop<SumReducer<T>>.reduceRun(a, a, place)
-          + ReductionLoop<SumReducer<T>>.reduceRun(a + place + 1, a + place + 1, columns - place - 1)
+        ReductionLoop.reduceRun(.sum, a, a, place)
+          + ReductionLoop.reduceRun(.sum, a + place + 1, a + place + 1, columns - place - 1)
       }
       let (others, rest) = (sumOfOthers(scratch), sumOfOthers(v))
       let factor = (rest + v[place]) / (sum.isNaN ? sum : others + 1)

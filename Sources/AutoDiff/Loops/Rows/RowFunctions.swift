@@ -64,10 +64,10 @@ enum RowFunctions {
   static func weights<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
   ) -> (largest: T, sum: T) {
-    let largest = ReductionLoop<MaximumReducer<T>>.reduceRun(x, x, count)
+    let largest = ReductionLoop.reduceRun(.maximum, x, x, count)
     let largestLanes = T.Lanes(repeating: largest)
     map(x, count, into: y) { weight($0, largestLanes) }
-    return (largest, ReductionLoop<SumReducer<T>>.reduceRun(y, y, count))
+    return (largest, ReductionLoop.reduceRun(.sum, y, y, count))
   }
 
   @inline(__always)
@@ -92,7 +92,7 @@ enum RowFunctions {
   }
 
   /// Calls `body` with every row and with room for one, on several threads where there are many entries.
-  @inline(__always)
+  @inline(never)
   static func forEachRow<T: LoopScalar>(
     _ rows: Int, _ columns: Int, _ body: (_ row: Int, _ scratch: UnsafeMutablePointer<T>) -> Void
   ) {

@@ -19,7 +19,7 @@ struct ShortRows<T: LoopScalar> {
 
   /// Calls `body` with all rows of one or two matrices, on several threads where there are many, and writes what it
   /// leaves of the first to `y`.
-  @inline(__always)
+  @inline(never)
   static func forEach(
     _ x: UnsafePointer<T>, _ rows: Int, _ columns: Int, with other: UnsafePointer<T>? = nil,
     into y: UnsafeMutablePointer<T>? = nil, _ body: (ShortRows) -> Void

@@ -88,24 +88,40 @@ struct LoopNest {
   /// Calls `body` with the offsets of the operands at every index of the first `count` axes.
   @inline(__always)
   func forEachIndex(ofFirst count: Int, _ body: (SIMD4<Int>) -> Void) {
-    if count == 0 { return body(origin) }
-    withUnsafeTemporaryAllocation(of: Int.self, capacity: count) { index in
-      index.initialize(repeating: 0)
-      var offset = origin
-      while true {
+    // `body` stands here once, because it is inlined.
+    let inner = count > 0 ? axes[count - 1] : Axis(extent: 1, strides: .zero)
+    var outer = Position(outer: max(0, count - 1), offset: origin)
+    repeat {
+      var offset = outer.offset
+      for _ in 0..<inner.extent {
         body(offset)
-        var axis = count - 1
-        while true {
-          index[axis] += 1
-          offset &+= axes[axis].strides
-          if index[axis] < axes[axis].extent { break }
-          if axis == 0 { return }
-          offset &-= axes[axis].strides &* index[axis]
-          index[axis] = 0
-          axis -= 1
-        }
+        offset &+= inner.strides
       }
+    } while advance(&outer)
+  }
+
+  /// An index of the first axes, and where the operands stand.
+  private struct Position {
+    var index: [Int]
+    var offset: SIMD4<Int>
+
+    init(outer count: Int, offset: SIMD4<Int>) {
+      index = [Int](repeating: 0, count: count)
+      self.offset = offset
     }
+  }
+
+  /// Goes to the next index; returns false behind the last.
+  @inline(never)
+  private func advance(_ position: inout Position) -> Bool {
+    for axis in position.index.indices.reversed() {
+      position.index[axis] += 1
+      position.offset &+= axes[axis].strides
+      if position.index[axis] < axes[axis].extent { return true }
+      position.offset &-= axes[axis].strides &* position.index[axis]
+      position.index[axis] = 0
+    }
+    return false
   }
 
   /// Calls `body` for parts of the loop of about `entries` entries, shared out among the threads.

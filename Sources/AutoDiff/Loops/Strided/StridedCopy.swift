@@ -55,7 +55,7 @@ enum StridedCopy {
       T.Lanes(x + i).store(y + i)
       i += T.Lanes.count
     }
-    copyFew(count - i, from: x + i, to: y + i, T.self)
+    if i < count { copyFew((count - i) * MemoryLayout<T>.stride, from: x + i, to: y + i) }
   }
 
   /// y = x, x, x ...

@@ -6,8 +6,10 @@ extension LaneVector where Element: LoopScalar {
     if count == Self.count {
       self.init(address)
     } else {
-      self.init(repeating: padding)
-      withUnsafeMutableBytes(of: &self) { copyFew(count, from: address, to: $0.baseAddress!, Element.self) }
+      var part = Self(repeating: padding)
+      let byteCount = count * MemoryLayout<Element>.stride
+      withUnsafeMutableBytes(of: &part) { copyFew(byteCount, from: address, to: $0.baseAddress!) }
+      self = part
     }
   }
 
@@ -15,19 +17,19 @@ extension LaneVector where Element: LoopScalar {
   @inline(__always)
   func store(_ address: UnsafeMutablePointer<Element>, upTo count: Int) {
     if count == Self.count { return store(address) }
-    withUnsafeBytes(of: self) { copyFew(count, from: $0.baseAddress!, to: address, Element.self) }
+    let byteCount = count * MemoryLayout<Element>.stride
+    withUnsafeBytes(of: self) { copyFew(byteCount, from: $0.baseAddress!, to: address) }
   }
 }
 
 /// Copies less than a vector in powers of two; calling the system's function for copying would take longer.
-@inline(__always)
-func copyFew<T>(_ count: Int, from x: UnsafeRawPointer, to y: UnsafeMutableRawPointer, _: T.Type) {
-  let byteCount = count * MemoryLayout<T>.stride
-  var place = 0
+@inline(never)
+func copyFew(_ byteCount: Int, from x: UnsafeRawPointer, to y: UnsafeMutableRawPointer) {
+  var done = 0
   @inline(__always) func copy<Part: BitwiseCopyable>(_: Part.Type) {
     if byteCount & MemoryLayout<Part>.size == 0 { return }
-    y.storeBytes(of: x.loadUnaligned(fromByteOffset: place, as: Part.self), toByteOffset: place, as: Part.self)
-    place += MemoryLayout<Part>.size
+    y.storeBytes(of: x.loadUnaligned(fromByteOffset: done, as: Part.self), toByteOffset: done, as: Part.self)
+    done += MemoryLayout<Part>.size
   }
   copy(SIMD4<UInt64>.self)
   copy(SIMD2<UInt64>.self)
@@ -38,6 +40,11 @@ func copyFew<T>(_ count: Int, from x: UnsafeRawPointer, to y: UnsafeMutableRawPo
 /// Calls `body` with uninitialized memory for `count` values, on the stack where that is little.
 @inline(__always)
 func withStackScratch<T>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) -> Void) {
-  if count * MemoryLayout<T>.stride > 1024 { return withPooledScratch(type, count, body) }
-  withUnsafeTemporaryAllocation(of: type, capacity: count) { body($0.baseAddress!) }
+  // `body` stands here once, and the stack's part has a constant size, for else it would be compiled two and three times.
+  let byteCount = count * MemoryLayout<T>.stride
+  withUnsafeTemporaryAllocation(of: type, capacity: 1024 / MemoryLayout<T>.stride) { stack in
+    let pooled = byteCount > 1024 ? BufferPool.take(byteCount) : nil
+    body(pooled?.bindMemory(to: type, capacity: count) ?? stack.baseAddress!)
+    if let pooled { BufferPool.give(pooled, byteCount) }
+  }
 }

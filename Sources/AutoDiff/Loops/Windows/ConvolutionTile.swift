@@ -9,13 +9,8 @@
 enum ConvolutionTile {
   static let height = 12
 
-  #if AUTODIFF_LANES_512 || arch(arm64)
-    /// Vectors per row: 24 accumulators of 32 registers.
-    static let widestColumns = 2
-  #else
-    /// Vectors per row: 12 accumulators of 16 registers.
-    static let widestColumns = 1
-  #endif
+  /// Vectors per row: 24 accumulators of 32 registers, or 12 of 16.
+  static var widestColumns: Int { InstructionSet.hasManyRegisters ? 2 : 1 }
 
   /// What is summed: `runCount * runLength` terms for each of the twelve rows.
   struct Sum<T: LoopScalar> {

@@ -65,8 +65,11 @@ struct Sign: UnaryElementwise {
 }
 
 /// `a` where the mask is not 0, else `b`.
-struct Select: ElementwisePrimitive {
+struct Select: ElementwisePrimitive, TernaryLaneFunction {
   var name: String { "select" }
+  @inline(__always) func value<V: LaneVector>(_ mask: V, _ a: V, _ b: V) -> V {
+    V.select(V.isEqual(mask, V(constant: 0)), b, a)
+  }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
@@ -74,11 +77,7 @@ struct Select: ElementwisePrimitive {
       make(shape, T.self) { y in
         inputs[0].withView(T.self) { mask in
           inputs[1].withView(T.self) { a in
-            inputs[2].withView(T.self) { b in
-              StridedMap.ternary(mask, a, b, into: y) {
-                T.Lanes.select(T.Lanes.isEqual($0, .init(repeating: 0)), $2, $1)
-              }
-            }
+            inputs[2].withView(T.self) { b in StridedMap.ternary(mask, a, b, into: y, self) }
           }
         }
       }

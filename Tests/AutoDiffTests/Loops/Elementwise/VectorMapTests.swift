@@ -54,8 +54,7 @@ import Testing
     memory.withUnsafeMutableBufferPointer { a in
       y.withUnsafeBufferPointer { b in
         VectorMap.binary(
-          UnsafePointer(a.baseAddress!), b.baseAddress!, a.baseAddress!, count: count,
-          SumOfSquares())
+          T.scalarType, UnsafeRawPointer(a.baseAddress!), b.baseAddress!, a.baseAddress!, count: count, SumOfSquares())
       }
     }
     #expect(memory == x.indices.map { x[$0] * x[$0] + y[$0] * y[$0] })
