@@ -39,6 +39,24 @@ import Testing
       "\(result.message)")
   }
 
+  private struct Failure: Error {}
+  private final class Witness: Sendable { let factor = 2.0 }
+
+  /// A model that throws leaves nothing of its run behind.
+  @Test func aThrownErrorLeavesNothingBehind() {
+    weak var witness: Witness?
+    #expect(throws: Failure.self) {
+      let held = Witness()
+      witness = held
+      _ = try tangentKernel(
+        of: { (x: Tensor, w: Tensor) throws -> Tensor in
+          _ = checkpoint { sin($0) * x * held.factor }(w)
+          throw Failure()
+        }, at: Tensor(0.5), on: Tensor([1, 2]))
+    }
+    #expect(witness == nil)
+  }
+
   /// The kernel's own results are followed by outer transforms as usual.
   @Test func resultsAreOrdinaryValues() {
     let (x, w) = (Tensor([1, 2]), Tensor(0.5))
