@@ -3,7 +3,8 @@
 /// Use it for parts of deep models that would not fit into memory. Values that the closure captures are differentiated
 /// like its input. Forward derivatives and batching pass through unchanged.
 ///
-/// - Parameter f: a function that does the same every time it is run.
+/// - Parameter f: a function that does the same every time it is run. What it computes must leave it as its result: a value
+///   stored elsewhere is forgotten, and stops when it is used.
 /// - Complexity: the gradient runs `f` once more; memory for its intermediate values is needed for one such part at a
 ///   time. Where only captured values are differentiated, not the input, one more run finds out what `f` records; pass
 ///   them in the input to save it. Under a gradient of a gradient the outer one records both runs.

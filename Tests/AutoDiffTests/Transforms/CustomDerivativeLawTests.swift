@@ -282,15 +282,20 @@ import Testing
   /// A recording that never came to its end is freed as well, though what can be run again refers to its values.
   @Test func aThrownErrorLeavesNothingBehind() {
     weak var trace: Trace?
-    #expect(throws: Failure.self) {
-      try gradient(
-        of: { (x: Tensor) throws -> Tensor in
-          trace = (x.node as? TracedNode)?.trace
-          let y = checkpoint { sin($0) * $0 }(x)
-          if y.scalar < 10 { throw Failure() }
-          return y
-        }, at: Tensor(1))
+    let f = { (x: Tensor) throws -> Tensor in
+      trace = (x.node as? TracedNode)?.trace
+      let y = checkpoint { sin($0) * $0 }(x)
+      if y.scalar < 10 { throw Failure() }
+      return y
     }
-    #expect(trace == nil)
+    let x = Tensor(1)
+    #expect(throws: Failure.self) { try gradient(of: f, at: x) }
+    #expect(trace == nil, "gradient")
+    #expect(throws: Failure.self) { try vjp(of: f, at: x).value }
+    #expect(trace == nil, "vjp")
+    #expect(throws: Failure.self) { try linearize(f, at: x).value }
+    #expect(trace == nil, "linearize")
+    #expect(throws: Failure.self) { try jacobian(of: f, at: x) }
+    #expect(trace == nil, "jacobian")
   }
 }

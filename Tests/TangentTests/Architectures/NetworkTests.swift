@@ -100,13 +100,13 @@ import Testing
   }
 
   @Test mutating func fixedPointLayer() throws {
-    let p: Named = ["w": normal([4, 4], 0.3), "in": normal([2, 4]), "b": normal([4]), "out": normal([4, 2])]
+    let p: Named = ["w": normal([4, 4], 0.2), "in": normal([2, 4]), "b": normal([4]), "out": normal([4, 2])]
     let f = { (x: Tensor, p: Named) -> Tensor in
       var all = p
       all["x"] = x
       let z = try! fixedPoint(
         of: { z, q in tanh(matmul(z, q["w"]!) + matmul(q["x"]!, q["in"]!) + q["b"]!) },
-        from: Tensor.zeros([4], as: x.scalarType), at: all)
+        from: Tensor.zeros([4], as: x.scalarType), at: all, by: .newton())
       return matmul(z, p["out"]!)
     }
     try checkArchitecture(f, at: p, on: normal([3, 2], 1))
