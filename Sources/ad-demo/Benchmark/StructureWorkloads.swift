@@ -51,7 +51,7 @@ extension Workloads {
     [
       Workload(id: "W13.embedding.ntk", variant: "factored") { type in
         let p = parameters([[words, width], [width, width], [width, outputs]], scale: 0.2, type)
-        let tokens = benchmarkFill(130, [examples, tokens])
+        let tokens = benchmarkFill(130, [examples, tokens], as: .float64)
         let text = Tensor(
           tokens.scalars.map { ($0.magnitude * 1e9).rounded().truncatingRemainder(dividingBy: Double(words)) },
           shape: tokens.shape)
