@@ -34,10 +34,11 @@ func dispatch(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
   let level = inputs.level
   if level <= 0 { return primitive.evaluate(inputs) }
   // The inputs keep their trace alive, which the compiler does not know and would pay for with a counted reference.
-  return Unmanaged.passUnretained(inputs.trace(ofLevel: level))._withUnsafeGuaranteedRef { trace in
-    guard trace.acceptsOperations else { trace.stopAtMisplacedOperation(primitive.name) }
-    return trace.process(primitive, inputs)
+  let trace = Unmanaged.passUnretained(inputs.trace(ofLevel: level))
+  if !trace._withUnsafeGuaranteedRef({ $0.acceptsOperations }) {
+    trace.takeUnretainedValue().stopAtMisplacedOperation(primitive.name)
   }
+  return trace._withUnsafeGuaranteedRef { $0.process(primitive, inputs) }
 }
 
 extension Inputs {

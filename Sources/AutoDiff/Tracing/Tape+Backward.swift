@@ -4,7 +4,7 @@ package protocol BackwardPass {
   /// Whether anything has arrived at an entry.
   func hasArrived(at index: Int) -> Bool
 
-  /// Hands what has arrived at an operation on to its parents. All later entries have been visited.
+  /// Hands what has arrived at an operation on to its parents. All later entries have been visited. At a leaf it stays.
   mutating func visit(_ entry: Tape.Entry, at index: Int)
 
   /// What has arrived at one entry is due at another one.
@@ -39,7 +39,7 @@ extension Tape {
       let entry = consuming ? entries.removeLast() : entries[index]
       if let segment = entry.segment {
         runAgain(segment, backward: &pass)
-      } else if entry.operation != nil {
+      } else {
         pass.visit(entry, at: index)
       }
       index -= 1
@@ -84,15 +84,18 @@ private struct Cotangents: BackwardPass {
 
   mutating func visit(_ entry: Tape.Entry, at index: Int) {
     guard let operation = entry.operation, let cotangent = values[index].take() else { return }
-    /// The cotangent is given up to the last input that is followed, which may then change it in place.
-    func hand(_ cotangent: consuming Tensor, to argument: Int, _ parent: Int32) {
-      operation.accumulateVJP(
-        entry.inputs, output: entry.output, cotangent: cotangent, argument: argument, into: &values[Int(parent)])
-    }
+    // The cotangent is given up to the last input that is followed, which may then change it in place. Written out: a
+    // local function would copy the operation.
     switch entry.parents {
-    case .one(let parent): hand(consume cotangent, to: 0, parent)
-    case .two(let left, let right) where left < 0: hand(consume cotangent, to: 1, right)
-    case .two(let left, let right) where right < 0: hand(consume cotangent, to: 0, left)
+    case .one(let parent):
+      operation.accumulateVJP(
+        entry.inputs, output: entry.output, cotangent: consume cotangent, argument: 0, into: &values[Int(parent)])
+    case .two(let left, let right) where left < 0:
+      operation.accumulateVJP(
+        entry.inputs, output: entry.output, cotangent: consume cotangent, argument: 1, into: &values[Int(right)])
+    case .two(let left, let right) where right < 0:
+      operation.accumulateVJP(
+        entry.inputs, output: entry.output, cotangent: consume cotangent, argument: 0, into: &values[Int(left)])
     default:
       if let parts = operation.cotangents(
         entry.inputs, output: entry.output, cotangent: cotangent, wanted: entry.parents.map { $0 >= 0 })
@@ -103,10 +106,15 @@ private struct Cotangents: BackwardPass {
         return
       }
       if case .two(let left, let right) = entry.parents {
-        hand(cotangent, to: 0, left)
-        hand(consume cotangent, to: 1, right)
+        operation.accumulateVJP(
+          entry.inputs, output: entry.output, cotangent: cotangent, argument: 0, into: &values[Int(left)])
+        operation.accumulateVJP(
+          entry.inputs, output: entry.output, cotangent: consume cotangent, argument: 1, into: &values[Int(right)])
       } else {
-        for (argument, parent) in entry.parents.enumerated() where parent >= 0 { hand(cotangent, to: argument, parent) }
+        for (argument, parent) in entry.parents.enumerated() where parent >= 0 {
+          operation.accumulateVJP(
+            entry.inputs, output: entry.output, cotangent: cotangent, argument: argument, into: &values[Int(parent)])
+        }
       }
     }
   }

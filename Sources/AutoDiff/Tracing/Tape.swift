@@ -50,7 +50,11 @@ package final class Tape: Trace, @unchecked Sendable {
   }
 
   /// The place of a tensor on this tape, or nil for a constant.
-  package func index(of tensor: Tensor) -> Int? { node(tensor, TapeNode.self).map { Int(place($0, "checkpoint")) } }
+  package func index(of tensor: Tensor) -> Int? {
+    guard let value = node(tensor, TapeNode.self) else { return nil }
+    if value.epoch != epoch { checkNotForgotten(value, nil) }
+    return Int(value.index)
+  }
 
   /// Forgets all entries from one on.
   func forget(from index: Int) {
@@ -60,15 +64,9 @@ package final class Tape: Trace, @unchecked Sendable {
     epoch += 1
   }
 
-  /// The place of a value, which must not have been forgotten.
-  @inline(__always)
-  private func place(_ value: TapeNode, _ operation: @autoclosure () -> String) -> Int32 {
-    if value.epoch != epoch { checkNotForgotten(value, operation()) }
-    return value.index
-  }
-
+  /// Stops if a value of an earlier epoch is one that a checkpoint has forgotten.
   @inline(never)
-  private func checkNotForgotten(_ value: TapeNode, _ operation: String) {
+  private func checkNotForgotten(_ value: TapeNode, _ primitive: (any Primitive)?) {
     // The first that counts reaches furthest back.
     var (low, high) = (0, forgotten.count)
     while low < high {
@@ -77,7 +75,7 @@ package final class Tape: Trace, @unchecked Sendable {
     }
     guard low < forgotten.count, forgotten[low].start <= Int(value.index) else { return }
     stop(
-      operation, "a value was used that checkpoint has forgotten",
+      primitive?.name ?? "checkpoint", "a value was used that checkpoint has forgotten",
       hint: "Return it from the checkpointed function instead of storing it outside.")
   }
 
@@ -89,16 +87,17 @@ package final class Tape: Trace, @unchecked Sendable {
     switch inputs {
     case .one(let a):
       let x = unsafeDowncast(a.node, to: TapeNode.self)
-      return record(primitive, .one(x.primal), .one(place(x, primitive.name)))
+      if x.epoch != epoch { checkNotForgotten(x, primitive) }
+      return record(primitive, .one(x.primal), .one(x.index))
     case .two(let a, let b):
       let (x, y) = (node(a, TapeNode.self), node(b, TapeNode.self))
-      return record(
-        primitive, .two(x?.primal ?? a, y?.primal ?? b),
-        .two(x.map { place($0, primitive.name) } ?? -1, y.map { place($0, primitive.name) } ?? -1))
+      if let x, x.epoch != epoch { checkNotForgotten(x, primitive) }
+      if let y, y.epoch != epoch { checkNotForgotten(y, primitive) }
+      return record(primitive, .two(x?.primal ?? a, y?.primal ?? b), .two(x?.index ?? -1, y?.index ?? -1))
     case .many(let all):
-      return record(
-        primitive, .many(all.map { primal(of: $0) }),
-        .many(all.map { node($0, TapeNode.self).map { place($0, primitive.name) } ?? -1 }))
+      let nodes = all.map { node($0, TapeNode.self) }
+      for case let node? in nodes where node.epoch != epoch { checkNotForgotten(node, primitive) }
+      return record(primitive, .many(all.map { primal(of: $0) }), .many(nodes.map { $0?.index ?? -1 }))
     }
   }
 

@@ -183,7 +183,7 @@ final class ModelRun<P: TensorTree> {
       collector.start(
         at: index, tape.entries[index], cotangents: basis.reshaped(to: [range.count] + output.shape))
       tape.runBackward(&collector, from: last, to: leaves, consuming: false)
-      blocks = (0..<leaves).map { collector.gradients[$0] ?? .init() }
+      blocks = (0..<leaves).map { collector.gradients[$0]?.joined ?? .init() }
     }
     return FactoredJacobian(
       blocks: blocks, parameters: parameters, outputShape: whole ? outputShape : [range.count], outputs: chosen)

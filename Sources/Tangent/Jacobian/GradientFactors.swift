@@ -85,15 +85,20 @@ struct GradientFactors {
     return rule(products).map { GradientFactors(revealing: $0, hidden) }
   }
 
-  /// Joins other products of the same form along the positions.
-  mutating func append(_ other: GradientFactors) {
-    if left.isIdentical(to: other.left) {
+  /// Joins products of one form along the positions.
+  init(joining parts: [GradientFactors]) {
+    var distinct: [GradientFactors] = []
+    for part in parts {
       // Σ_t l ⊗ r + l ⊗ r′ = Σ_t l ⊗ (r + r′).
-      right += other.right
-      return
+      if let index = distinct.lastIndex(where: { $0.left.isIdentical(to: part.left) }) {
+        distinct[index].right += part.right
+      } else {
+        distinct.append(part)
+      }
     }
-    left = concatenate([left, other.left], axis: 1)
-    right = concatenate([right, other.right], axis: 2)
+    form = parts[0].form
+    left = concatenate(distinct.map(\.left), axis: 1)
+    right = concatenate(distinct.map(\.right), axis: 2)
   }
 
   /// The left sides as numbers, of the left entries in a range: [n, positions, p, range].

@@ -3,17 +3,28 @@ import AutoDiff
 /// The gradients of all outputs for all examples with respect to one parameter: a sum of outer products, grouped by the
 /// axes that their sides run over, and of a tensor.
 struct ParameterGradient {
-  /// At most one of each form.
-  private(set) var factors: [GradientFactors] = []
+  /// The parts that have arrived, grouped by their form. They are joined at the end: one by one would copy all that is
+  /// there for every use of the parameter.
+  private var groups: [[GradientFactors]] = []
   /// [n, outputs, shape...].
   private(set) var dense: Tensor?
 
+  /// One sum of outer products for each form.
+  var factors: [GradientFactors] { groups.map { GradientFactors(joining: $0) } }
+
+  /// The same with the parts joined.
+  var joined: ParameterGradient {
+    var result = self
+    result.groups = factors.map { [$0] }
+    return result
+  }
+
   mutating func add(_ part: GradientFactors) {
     guard part.positions > 0 else { return }
-    if let index = factors.firstIndex(where: { $0.form == part.form }) {
-      factors[index].append(part)
+    if let index = groups.firstIndex(where: { $0[0].form == part.form }) {
+      groups[index].append(part)
     } else {
-      factors.append(part)
+      groups.append([part])
     }
   }
 
@@ -27,7 +38,7 @@ struct ParameterGradient {
   }
 
   mutating func add(_ other: ParameterGradient) {
-    for part in other.factors { add(part) }
+    for part in other.groups.joined() { add(part) }
     if let part = other.dense { add(dense: part) }
   }
 
