@@ -15,9 +15,9 @@ public enum RejectedNumbers: Sendable {
 /// named where it is lost:
 ///
 ///     try checkingNumbers(of: { x in gradient(of: { sqrt($0 * 0).sum() }, at: x) }, at: Tensor([1, 4]))
-///     // scale, operation 6, made nan at [0] of shape [2] from the input inf.
+///     // scale, operation 5, made nan at [0] of shape [2] from the input inf.
 ///
-/// Rejecting infinities as well leads to their source: divide, operation 5, made inf from the inputs 1.0 and 0.0.
+/// Rejecting infinities as well leads to their source: powerSlope, operation 4, made inf from the inputs 1.0 and 0.0.
 ///
 /// - Parameters:
 ///   - f: the function. Computations that do not depend on its argument are not followed; what they contribute is

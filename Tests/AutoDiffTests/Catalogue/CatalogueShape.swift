@@ -196,7 +196,7 @@ extension PrimitiveCatalogue {
       ],
       illShaped: [
         IllShapedCall(
-          "scatterAdd: values must have the indices' shape at the axis, but got axis 0, values [2, 3], indices [3]."
+          "scatterAdded: values must have the indices' shape at the axis, but got axis 0, values [2, 3], indices [3]."
         ) { Tensor.ones([2, 3]).scatterAdded(at: Tensor([0, 1, 2]), extent: 4) },
         IllShapedCall("scatterAdded: indices must be whole numbers in 0..<2, but got -1.0 at position 0.") {
           Tensor.ones([1, 3]).scatterAdded(at: Tensor([-1]), extent: 2)

@@ -40,21 +40,24 @@ import Testing
     // The value is 0; the derivative of sqrt at 0 is infinite and meets a 0.
     let f = { (x: Tensor) in gradient(of: { sqrt($0 * 0).sum() }, at: x) }
     let infinite = error(of: f, at: Tensor([1, 4]), reject: .nonFinite)
-    #expect(infinite?.origin == .primitive("divide", operation: 5))
+    #expect(infinite?.origin == .primitive("powerSlope", operation: 4))
     #expect(infinite?.inputValues == [1, 0])
     let nan = error(of: f, at: Tensor([1, 4]))
-    #expect(nan?.origin == .primitive("scale", operation: 6))
+    #expect(nan?.origin == .primitive("scale", operation: 5))
     #expect(nan?.inputValues == [.infinity])
-    #expect(nan.map { "\($0)" } == "scale, operation 6, made nan at [0] of shape [2] from the input inf.")
+    #expect(nan.map { "\($0)" } == "scale, operation 5, made nan at [0] of shape [2] from the input inf.")
   }
 
   @Test func everyTransformIsFollowed() {
     let x = Tensor([1, 0])
-    #expect(error(of: { jvp(of: { sqrt($0) }, at: $0, along: Tensor([0, 0])).tangent }, at: x)?.inputValues == [0, 0])
+    #expect(
+      error(of: { jvp(of: { sqrt($0) - sqrt($0) }, at: $0, along: Tensor([1, 1])).tangent }, at: x)?.inputValues == [
+        .infinity, .infinity,
+      ])
     let batched = error(of: { vmap { (x: Tensor) in log(x - 1) }($0) }, at: x)
     #expect(batched?.origin == .primitive("log", operation: 2))
     #expect(batched?.index == [1])
-    let second = { (x: Tensor) in hessian(of: { (sqrt($0) * 0).sum() }, at: x) }
+    let second = { (x: Tensor) in hessian(of: { (sqrt($0) - sqrt($0)).sum() }, at: x) }
     #expect(error(of: second, at: x) != nil)
     let example = vmap { (x: Tensor) in gradient(of: { log($0 * $0).sum() }, at: x) }
     #expect(error(of: example, at: Tensor([[1, 2], [0, 3]]), reject: .nonFinite)?.index == [1, 0])

@@ -70,15 +70,15 @@ enum HostileSizes {
   ]
 
   private static let shaping: [HostileCall] = [
-    HostileCall("reshape") { _ = x.reshaped(to: [$0]) },
-    HostileCall("reshape") { _ = x.reshaped(to: [$0, $0]) },
-    HostileCall("reshape") { _ = x.reshaped(to: [-1, $0]) },
-    HostileCall("reshape") { _ = x[0..<0].reshaped(to: [0, $0, $0]) },
-    HostileCall("reshape") { _ = x[0..<0].reshaped(to: [$0, -1, 0]) },
+    HostileCall("reshaped") { _ = x.reshaped(to: [$0]) },
+    HostileCall("reshaped") { _ = x.reshaped(to: [$0, $0]) },
+    HostileCall("reshaped") { _ = x.reshaped(to: [-1, $0]) },
+    HostileCall("reshaped") { _ = x[0..<0].reshaped(to: [0, $0, $0]) },
+    HostileCall("reshaped") { _ = x[0..<0].reshaped(to: [$0, -1, 0]) },
     HostileCall("broadcast") { _ = x.broadcast(to: [$0, 2, 3]) },
     HostileCall("broadcast") { _ = Tensor(1).broadcast(to: [$0, $0]) },
-    HostileCall("permute") { _ = x.permuted([$0, 0]) },
-    HostileCall("permute") { _ = x.permuted([0, $0]) },
+    HostileCall("permuted") { _ = x.permuted([$0, 0]) },
+    HostileCall("permuted") { _ = x.permuted([0, $0]) },
     HostileCall("movingAxis") { _ = x.movingAxis($0, to: 0) },
     HostileCall("movingAxis") { _ = x.movingAxis(0, to: $0) },
     HostileCall("expanded") { _ = x.expanded(at: $0) },
@@ -93,12 +93,12 @@ enum HostileSizes {
   ]
 
   private static let indexing: [HostileCall] = [
-    HostileCall("gather") { _ = x.gathered(at: [$0]) },
-    HostileCall("gather") { _ = x.gathered(at: [0], axis: $0) },
-    HostileCall("gather") { _ = x.gathered(at: Tensor([Double($0)], as: .float32)) },
-    HostileCall("scatterAdd") { _ = x.scatterAdded(at: Tensor([0, 1]), extent: $0) },
-    HostileCall("scatterAdd") { _ = x.scatterAdded(at: Tensor([0, 1]), axis: $0, extent: 2) },
-    HostileCall("scatterAdd") { _ = x.scatterAdded(at: Tensor([0, Double($0)]), extent: 2) },
+    HostileCall("gathered") { _ = x.gathered(at: [$0]) },
+    HostileCall("gathered") { _ = x.gathered(at: [0], axis: $0) },
+    HostileCall("gathered") { _ = x.gathered(at: Tensor([Double($0)], as: .float32)) },
+    HostileCall("scatterAdded") { _ = x.scatterAdded(at: Tensor([0, 1]), extent: $0) },
+    HostileCall("scatterAdded") { _ = x.scatterAdded(at: Tensor([0, 1]), axis: $0, extent: 2) },
+    HostileCall("scatterAdded") { _ = x.scatterAdded(at: Tensor([0, Double($0)]), extent: 2) },
     HostileCall("subscript") { _ = x[$0] },
     HostileCall("subscript") { _ = x[0, $0] },
     HostileCall("subscript") { _ = x[..., $0] },
@@ -140,7 +140,7 @@ enum HostileSizes {
     HostileCall("select", "copy", "broadcast") { _ = select(huge($0), huge($0), huge($0)) },
     HostileCall("copy", "broadcast") { _ = huge($0).scalars },
     HostileCall("convert", "broadcast", "copy") { _ = huge($0).as(.float32) },
-    HostileCall("reshape", "broadcast", "copy") { _ = huge($0).transposed.flattened },
+    HostileCall("reshaped", "broadcast", "copy") { _ = huge($0).transposed.flattened },
     HostileCall("cholesky", "copy", "broadcast") {
       _ = try? cholesky(huge($0)[..., 0..<1].broadcast(to: [1 << 40, 1 << 40]))
     },

@@ -59,12 +59,12 @@ import Testing
     }
     #expect(
       gather.message.contains(
-        "gather: indices of float32 must be less than 16777216, where it rounds, but got 16777216 at position 1. "
+        "gathered: indices of float32 must be less than 16777216, where it rounds, but got 16777216 at position 1. "
           + "Hold them in a tensor of float64."))
     let scatter = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = Tensor.ones([1]).scatterAdded(at: Tensor([1e30], as: .float32), extent: 1 << 25)
     }
-    #expect(scatter.message.contains("scatterAdd: indices of float32 must be less than 16777216"))
+    #expect(scatter.message.contains("scatterAdded: indices of float32 must be less than 16777216"))
   }
 
   @Test func permutationsAreExact() async {

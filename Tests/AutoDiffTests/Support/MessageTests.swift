@@ -24,7 +24,6 @@ import Testing
     ("maxPool", { _ = maxPool(vector, window: (2, 2)) }),
     ("averagePool", { _ = averagePool(vector, window: (2, 2)) }),
     ("gathered", { _ = wide.gathered(at: Tensor([5])) }),
-    ("gathered", { _ = wide.gathered(at: Tensor([0], as: .float32)) }),
     ("gathered", { _ = vmap { $0.gathered(at: $1) }(wide, Tensor([0, 7])) }),
     ("scatterAdded", { _ = vector.scatterAdded(at: Tensor([0, 1, 9]), extent: 2) }),
     ("reshaped", { _ = wide.reshaped(to: [4]) }),

@@ -177,6 +177,7 @@ public func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
   for tensor in tensors where tensor.shape != first.shape {
     stop("stack", "shapes must agree", got: "\(first.shape) and \(tensor.shape)")
   }
+  for tensor in tensors { requireOneScalarType("stack", first, tensor) }
   let axis = normalizedAxis(axis, rank: first.rank + 1, "stack")
   return concatenate(tensors.map { $0.expanded(at: axis) }, axis: axis)
 }
