@@ -106,9 +106,9 @@ private func mapEntries(
   of x: ArrayNode, for operation: @autoclosure () -> String,
   _ body: (_ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ count: Int) -> Void
 ) -> Tensor {
-  let x = x.contiguous
-  let count = x.shape.product
-  return .make(x.shape, x.scalarType, for: operation()) { y in x.withAddress { body($0, y, count) } }
+  if !x.isContiguous { return mapEntries(of: x.contiguous, for: operation(), body) }
+  let shape = x.shape
+  return .make(shape, x.scalarType, for: operation()) { y in x.withAddress { body($0, y, shape.product) } }
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
@@ -145,7 +145,7 @@ private func mapEntries(
     _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ isContiguous: Bool
   ) -> Void
 ) -> Tensor {
-  let isContiguous = a.strides == nil && b.strides == nil
+  let isContiguous = a.isContiguous && b.isContiguous
   return .make(a.shape, a.scalarType, for: operation()) { y in
     a.withAddress { p in b.withAddress { q in body(p, q, y, isContiguous) } }
   }

@@ -52,7 +52,7 @@ extension Tensor {
   var isUniquelyReferenced: Bool {
     mutating get {
       guard node.level == 0, isKnownUniquelyReferenced(&node) else { return false }
-      return array.strides == nil && array.storage?.isShared == false
+      return array.isContiguous && array.storage?.isShared == false
     }
   }
 

@@ -5,18 +5,20 @@ import Synchronization
 final class Storage: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
-  /// How many nodes see this memory. (A number of its own, because a node's reference can be asked whether it is the only
-  /// one only where it is a variable, and a class with variable references is slower to free.)
-  private let nodes = Atomic(1)
+  /// How many views see this memory beside the node that it was made for. (A number of its own, because a node's
+  /// reference can be asked whether it is the only one only where it is a variable, and a class with variable references
+  /// is slower to free.)
+  private let views = Atomic(0)
 
-  /// Whether several nodes see this memory. What the others read of it, they have read before this is false.
-  var isShared: Bool { nodes.load(ordering: .acquiring) > 1 }
+  /// Whether others than the node that it was made for may see this memory. What a view reads of it, it has read before
+  /// this is false.
+  var isShared: Bool { views.load(ordering: .acquiring) > 0 }
 
-  /// Notes that one more node sees this memory.
-  func addNode() { nodes.add(1, ordering: .relaxed) }
+  /// Notes one more view.
+  func addView() { views.add(1, ordering: .relaxed) }
 
-  /// Notes that a node no longer sees this memory.
-  func removeNode() { nodes.subtract(1, ordering: .releasing) }
+  /// Notes that a view is gone.
+  func removeView() { views.subtract(1, ordering: .releasing) }
 
   private init(base: UnsafeMutableRawPointer, byteCount: Int) {
     self.base = base

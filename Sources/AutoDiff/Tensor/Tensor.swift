@@ -51,6 +51,8 @@ final class ArrayNode: Node, @unchecked Sendable {
     let storage: Storage?
     let strides: [Int]?
     let offset: Int
+    /// Whether the memory was another node's, which counts its views.
+    var isView = false
   }
 
   private let place: Place
@@ -64,8 +66,8 @@ final class ArrayNode: Node, @unchecked Sendable {
   /// The distance of neighbors along every axis, in entries; nil for row-major order without gaps.
   var strides: [Int]? { place.strides }
 
-  init(shape: [Int], scalarType: ScalarType, storage: Storage, offset: Int, strides: [Int]?) {
-    place = Place(storage: storage, strides: strides, offset: offset)
+  init(shape: [Int], scalarType: ScalarType, storage: Storage, offset: Int, strides: [Int]?, isView: Bool = false) {
+    place = Place(storage: storage, strides: strides, offset: offset, isView: isView)
     single = 0
     super.init(shape: shape, scalarType: scalarType, level: 0, holdsMuchMemory: storage.byteCount >= 4096)
   }
@@ -84,7 +86,7 @@ final class ArrayNode: Node, @unchecked Sendable {
 
   deinit {
     // Without this, a tensor of which a part was once looked at could never again be changed in place.
-    if let storage, storage.isShared { storage.removeNode() }
+    if place.isView { place.storage?.removeView() }
   }
 
   /// Calls `body` with the address of the entry at index 0.
@@ -111,12 +113,16 @@ final class ArrayNode: Node, @unchecked Sendable {
     }
   }
 
+  /// Whether the entries lie in row-major order without gaps.
+  var isContiguous: Bool { @inline(__always) get { place.strides == nil } }
+
   /// The strides, those of row-major order included.
   var explicitStrides: [Int] { strides ?? shape.rowMajorStrides }
 
   /// The same entries in row-major order without gaps.
   var contiguous: ArrayNode {
-    guard let strides else { return self }
+    if isContiguous { return self }
+    let strides = explicitStrides
     func copy<T: LoopScalar>(_: T.Type) -> ArrayNode {
       .make(shape, T.self, for: "copy") { target in
         withAddress(T.self) { StridedCopy.copy(StridedView(base: $0, shape: shape, strides: strides), to: target) }
@@ -155,10 +161,10 @@ final class ArrayNode: Node, @unchecked Sendable {
       return ArrayNode(shape: shape, scalarType: scalarType, single: value)
     }
     let storage = storage ?? storageOfSingle()
-    storage.addNode()
+    storage.addView()
     return ArrayNode(
       shape: shape, scalarType: scalarType, storage: storage, offset: offset,
-      strides: strides.describesRowMajorOrder(of: shape) ? nil : strides)
+      strides: strides.describesRowMajorOrder(of: shape) ? nil : strides, isView: true)
   }
 
   /// Memory that holds the single entry.
