@@ -89,14 +89,17 @@ extension UnaryElementwise {
   @_semantics("optimize.sil.specialize.generic.never")
   @inline(never)
   func evaluate(_ inputs: Inputs) -> Tensor {
-    guard case .one(let x) = inputs else { stop("takes one input", got: "\(inputs.count)") }
-    let node = x.array
-    let type = node.scalarType
-    if node.storage == nil {
-      return Tensor(
-        node: ArrayNode(shape: node.shape, scalarType: type, single: VectorMap.value(type, node.single, self)))
+    switch inputs {
+    case .one(let x):
+      let node = x.array
+      let type = node.scalarType
+      if node.storage == nil {
+        return Tensor(
+          node: ArrayNode(shape: node.shape, scalarType: type, single: VectorMap.value(type, node.single, self)))
+      }
+      return mapEntries(of: node, for: name) { VectorMap.unary(type, $0, $1, count: $2, self) }
+    default: stop("takes one input", got: "\(inputs.count)")
     }
-    return mapEntries(of: node, for: name) { VectorMap.unary(type, $0, $1, count: $2, self) }
   }
 }
 
