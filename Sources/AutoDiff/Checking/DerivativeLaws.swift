@@ -204,7 +204,7 @@ extension DerivativeCheck {
     guard !suspects.isEmpty else { return }
     let own = spread(of: computed, epsilon: epsilon) { compute(subject.own, $0, $1, &$2) }
     let exact = spread(of: expected, epsilon: epsilon) { compute(subject.exact, $0, $1, &$2) }
-    let drift = valueDrift(subject, epsilon)
+    let drift = valueDrift(subject)
     func explained(_ k: Int) -> Double {
       let shift = 4 * drift[isPullback ? output! : k] * max(computed[k].magnitude, expected[k].magnitude)
       return allowance(k) + 16 * (own[k] + exact[k]) + shift
@@ -229,14 +229,14 @@ extension DerivativeCheck {
         ? "this entry of Jᵀ" : input == nil ? "the derivative along a random direction" : "the partial derivative")
   }
 
-  /// How far, relative to itself, each entry of the value is from the same in double precision, at points within the
-  /// rounding of x: where most of it cancels, a rounded constant makes another function of what is left.
-  private func valueDrift(_ subject: Subject, _ epsilon: Double) -> [Double] {
+  /// How far, relative to itself, each entry of the value is from the same in double precision at points near x: where
+  /// most of it cancels, a rounded constant makes another function of what is left. (Not too near, where all round alike.)
+  private func valueDrift(_ subject: Subject) -> [Double] {
     var random = RandomGenerator(seed: report.seed &+ 2)
     let start = entries(of: x)
     var drift = [Double](repeating: 0, count: subject.center.count)
     for _ in 0..<12 {
-      let moved = inputs.tensors(Self.moved(start, by: 4 * epsilon, &random))
+      let moved = inputs.tensors(Self.moved(start, by: 1e-3, &random))
       guard let a = subject.own.value(at: moved).map({ entries(of: $0) }),
         let b = subject.exact.value(at: moved).map({ entries(of: $0) })
       else { continue }
