@@ -5,7 +5,7 @@ extension TensorTree {
   /// A tensor that shall be constant is kept in a type that is not a tree, or captured by the closure.
   ///
   /// - Complexity: every type is looked at once, the first time that a value of it holds a tensor.
-  func checkAllTensorsAreListed() {
+  package func checkAllTensorsAreListed() {
     if Self.self == Tensor.self || Self.self == [Tensor].self { return }
     let type = ObjectIdentifier(Self.self)
     if CheckedTrees.lock.withLock({ CheckedTrees.types.contains(type) }) { return }

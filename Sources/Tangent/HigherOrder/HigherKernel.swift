@@ -37,8 +37,8 @@ public func higherKernel<Example: TensorTree, P: TensorTree>(
 }
 
 /// The higher-order tangent kernel of a layer; see ``higherKernel(order:of:at:on:)``.
-public func higherKernel(order r: Int, of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor)
-  -> Tensor
-{
-  higherKernel(order: r, of: { model($0, $1) }, at: p, on: examples)
+public func higherKernel<Model: Layer>(
+  order r: Int, of model: Model, at p: Parameters, on examples: Model.Input
+) -> Tensor where Model.Output == Tensor {
+  higherKernel(order: r, of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples)
 }

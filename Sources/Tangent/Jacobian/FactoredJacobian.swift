@@ -129,6 +129,8 @@ final class ModelRun<P: TensorTree> {
   init<Example: TensorTree, Output: TensorTree>(
     of f: (Example, P) throws -> Output, at p: P, on examples: Example, _ operation: String
   ) rethrows {
+    p.checkAllTensorsAreListed()
+    examples.checkAllTensorsAreListed()
     let batch = Batch(size: Self.exampleCount(examples, operation))
     defer { batch.close() }
     // Made later than the batch, so that it stands above.

@@ -68,17 +68,19 @@ private func layerwiseKernels<Example: TensorTree, P: TensorTree, Output: Tensor
 }
 
 /// The empirical tangent kernel of a layer; see ``tangentKernel(of:at:on:and:outputs:)``.
-public func tangentKernel(
-  of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
+public func tangentKernel<Model: Layer>(
+  of model: Model, at p: Parameters, on examples: Model.Input, and others: Model.Input? = nil,
   outputs: KernelOutputs = .full
 ) -> Tensor {
-  tangentKernel(of: { model($0, $1) }, at: p, on: examples, and: others, outputs: outputs)
+  tangentKernel(
+    of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples, and: others, outputs: outputs)
 }
 
 /// The tangent kernel's share of every parameter of a layer; see ``layerwiseTangentKernels(of:at:on:and:outputs:)``.
-public func layerwiseTangentKernels(
-  of model: some Layer<Tensor, Tensor>, at p: Parameters, on examples: Tensor, and others: Tensor? = nil,
+public func layerwiseTangentKernels<Model: Layer>(
+  of model: Model, at p: Parameters, on examples: Model.Input, and others: Model.Input? = nil,
   outputs: KernelOutputs = .full
 ) -> [Tensor] {
-  layerwiseTangentKernels(of: { model($0, $1) }, at: p, on: examples, and: others, outputs: outputs)
+  layerwiseTangentKernels(
+    of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples, and: others, outputs: outputs)
 }

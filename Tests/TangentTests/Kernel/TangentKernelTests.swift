@@ -90,6 +90,31 @@ import Testing
     expectClose(tangentKernel(of: f, at: p, on: x), naiveKernel(of: f, at: p, on: x))
   }
 
+  /// A layer whose example is a tree: rows of which some do not count.
+  private struct MaskedMean: Layer {
+    func callAsFunction(_ x: [String: Tensor], _ p: Parameters) -> Tensor {
+      let rows = tanh(Dense(4)(x["rows"]!, p.inner)) * x["mask"]!.expanded(at: 1)
+      return Dense(1)(rows.sum(axes: [0]), p.outer)
+    }
+  }
+
+  @Test func examplesOfALayerMayBeATree() {
+    var random = RandomGenerator(seed: 6)
+    let x = [
+      "rows": Tensor.normal([3, 5, 2], using: &random),
+      "mask": Tensor([[1, 1, 0, 0, 1], [1, 0, 0, 0, 0], [1, 1, 1, 1, 1]]),
+    ]
+    let net = MaskedMean()
+    let p = net.initialized(like: x.mapTensors { $0[0] }, seed: 0)
+    let gradients = vmap { (x: [String: Tensor]) in jacobian(of: { net(x, $0) }, at: p).flattenedEntries }(x)
+    let kernel = tangentKernel(of: net, at: p, on: x)
+    expectClose(kernel.reshaped(to: [3, 3]), matmul(gradients, gradients.transposed))
+    let parts = layerwiseTangentKernels(of: net, at: p, on: x)
+    expectClose(parts.dropFirst().reduce(parts[0]) { $0 + $1 }, kernel)
+    let one = higherKernel(order: 2, of: net, at: p, on: x)
+    expectClose(one, kernel.reshaped(to: [3, 3]))
+  }
+
   @Test func layersGiveTheirParametersKernels() {
     var random = RandomGenerator(seed: 5)
     let x = Tensor.normal([5, 3], using: &random)
