@@ -52,7 +52,7 @@ import Testing
     let x = Tensor([1, 0])
     #expect(
       error(of: { jvp(of: { sqrt($0) - sqrt($0) }, at: $0, along: Tensor([1, 1])).tangent }, at: x)?.inputValues == [
-        .infinity, .infinity,
+        .infinity, -.infinity,
       ])
     let batched = error(of: { vmap { (x: Tensor) in log(x - 1) }($0) }, at: x)
     #expect(batched?.origin == .primitive("log", operation: 2))
