@@ -17,7 +17,7 @@ extension Workloads {
   /// h ← tanh(x Wₓ + h Wₕ + b), one step for every row of the example.
   static func recurrentKernel(steps: Int, width: Int, examples: Int = 32) -> [Workload] {
     kernelVariants(
-      "rnn\(steps)", [examples, steps, 8], [[8, width], [width, width], [width], [width]], scale: 0.2
+      "W13.rnn\(steps)", [examples, steps, 8], [[8, width], [width, width], [width], [width]], scale: 0.2
     ) { x, p in
       var h = Tensor.zeros([width], as: x.scalarType)
       for t in 0..<steps { h = tanh(matmul(x[t], p[0]) + matmul(h, p[1]) + p[2]) }
@@ -27,7 +27,9 @@ extension Workloads {
 
   /// h′ = tanh(h W₁ + b) W₂ by classical Runge–Kutta steps: each weight is used four times a step.
   static func differentialEquationKernel(steps: Int, width: Int, examples: Int = 32) -> [Workload] {
-    kernelVariants("ode\(steps)", [examples, width], [[width, width], [width], [width, width], [width]], scale: 0.2) {
+    kernelVariants(
+      "W13.ode\(steps)", [examples, width], [[width, width], [width], [width, width], [width]], scale: 0.2
+    ) {
       x, p in
       func slope(_ h: Tensor) -> Tensor { matmul(tanh(matmul(h, p[0]) + p[1]), p[2]) }
       let step = 1 / Double(steps)
@@ -93,16 +95,16 @@ extension Workloads {
     shapes.enumerated().map { fill(120 + UInt64($0), $1, type, scale: scale) }
   }
 
-  private static func kernelVariants(
+  static func kernelVariants(
     _ name: String, _ inputs: [Int], _ shapes: [[Int]], scale: Double,
     network: @escaping @Sendable (_ x: Tensor, _ p: [Tensor]) -> Tensor
   ) -> [Workload] {
     [
-      Workload(id: "W13.\(name).ntk", variant: "factored") { type in
+      Workload(id: "\(name).ntk", variant: "factored") { type in
         let (x, p) = (fill(150, inputs, type), parameters(shapes, scale: scale, type))
         return ({ [tangentKernel(of: network, at: p, on: x, outputs: kept)] }, norm)
       },
-      Workload(id: "W13.\(name).ntk", variant: "explicit") { type in
+      Workload(id: "\(name).ntk", variant: "explicit") { type in
         let (x, p) = (fill(150, inputs, type), parameters(shapes, scale: scale, type))
         return (
           {

@@ -277,7 +277,18 @@ import Testing
         "W6.K3n8", "W6.K3n16", "W6.K4n8", "W7.power20", "W8.scalar", "W8.vec32", "W9.forward", "W9.grad",
         "W10.eigh.500", "W10.chol.500", "W10.eigh.1000", "W10.chol.1000", "W10.eigh.2000", "W10.chol.2000",
         "W13.rnn128.ntk", "W13.ode32.ntk", "W13.embedding.ntk", "W13.wide.ntk",
+        "W14.transformer.ntk", "W14.residual50.ntk", "W14.unet.ntk",
       ])
+  }
+
+  /// Factored and explicit kernels of a transformer block, a deep residual network and a U-Net.
+  @Test func architectureKernels() throws {
+    let workloads = Workloads.architectureKernels(examples: 8, tokens: 5, width: 4, layers: 6, side: 4)
+    for pair in stride(from: 0, to: workloads.count, by: 2).map({ workloads[$0...$0 + 1] }) {
+      #expect(pair.map(\.variant) == ["factored", "explicit"])
+      let kernels = try pair.map { try $0.prepare(.float64).work()[0] }
+      #expect(kernels[0].isApproximatelyEqual(to: kernels[1], tolerance: 1e-12))
+    }
   }
 
   /// Factored and explicit kernels of models that use their weights many times.
