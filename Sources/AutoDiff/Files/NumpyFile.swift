@@ -117,6 +117,11 @@ package struct NumpyFile {
     }
   }
 
+  /// The bytes that stand before row-major values.
+  package static func header(shape: [Int], scalarType: ScalarType) -> [UInt8] {
+    NumpyHeader.encoded(shape: shape, scalarType: scalarType)
+  }
+
   /// The bytes that ``write(_:shape:scalarType:to:)`` puts into a file.
   package static func encode(_ values: UnsafeRawBufferPointer, shape: [Int], scalarType: ScalarType) -> [UInt8] {
     NumpyHeader.encoded(shape: shape, scalarType: scalarType) + values

@@ -180,7 +180,7 @@ extension Tensor {
     return (whole ? self : bind(slice, .one(self))).reshaped(to: plan.result)
   }
 
-  private mutating func replacePart(_ positions: [TensorIndex], with value: Tensor) {
+  package mutating func replacePart(_ positions: [TensorIndex], with value: Tensor) {
     let plan = SubscriptPlan(positions, shape)
     guard broadcastShape(value.shape, plan.result, "subscript") == plan.result else {
       stop(

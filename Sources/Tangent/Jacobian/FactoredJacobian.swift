@@ -1,4 +1,5 @@
 import AutoDiff
+import Layers
 
 /// The gradients of a model's outputs with respect to its parameters, for every example, without forming them.
 ///
@@ -21,6 +22,9 @@ public struct FactoredJacobian<P: TensorTree> {
   /// The outputs: [n, output shape...].
   public let outputs: Tensor
 
+  /// Where the entries of every leaf of the output stand among all: the blocks of a model with several outputs.
+  public let outputRanges: [Range<Int>]
+
   /// The number of output entries for one example.
   public var outputCount: Int { outputShape.reduce(1, *) }
 
@@ -40,31 +44,102 @@ public struct FactoredJacobian<P: TensorTree> {
     self = run.jacobian(ofOutputs: 0..<run.outputCount)
   }
 
-  init(blocks: [ParameterGradient], parameters: P, outputShape: [Int], outputs: Tensor) {
+  init(
+    blocks: [ParameterGradient], parameters: P, outputShape: [Int], outputRanges: [Range<Int>], outputs: Tensor
+  ) {
     (self.blocks, self.parameters, self.outputShape, self.outputs) = (blocks, parameters, outputShape, outputs)
+    self.outputRanges = outputRanges
     exampleCount = outputs.shape[0]
   }
 
   // MARK: Inner products
 
-  /// The inner products of gradients, block by block.
+  /// The inner products of gradients, block by block, before they get their layout; traces are sums.
   ///
   /// - Parameter other: the Jacobian on other examples, at the same parameters; nil for this one.
-  /// - Returns: one tensor per leaf of the parameters, nil for a leaf that the outputs do not depend on. Traces are sums.
-  func grams(_ other: FactoredJacobian? = nil, outputs: KernelOutputs) -> [Tensor?] {
+  /// - Returns: one tensor per leaf of the parameters, nil for a leaf that the outputs do not depend on.
+  func grams(_ other: FactoredJacobian? = nil, _ request: GramRequest) -> [Tensor?] {
+    guard request.outputs != .exampleDiagonal else { return exampleGrams(self, request) }
     let other = other ?? self
-    return zip(blocks, other.blocks).map { $0.gram($1, outputs) }
+    return zip(blocks, other.blocks).map { $0.gram($1, request) }
   }
 
-  /// The tangent kernel summed over all parameters: [n, m, outputs, outputs].
+  /// The inner products of gradients for the same example, block by block: [n, outputs, outputs of the other].
+  func exampleGrams(_ other: FactoredJacobian, _ request: GramRequest) -> [Tensor?] {
+    zip(blocks, other.blocks).map { $0.exampleGram($1, request) }
+  }
+
+  /// The tangent kernel summed over all parameters: [n, m, outputs, outputs], or as `outputs` says.
   ///
-  /// - Parameter other: the Jacobian of the other argument, on other examples or of another model with the same
-  ///   parameters; by default this one. It stops where the parameters differ in structure.
-  public func gram(with other: FactoredJacobian? = nil) -> Tensor {
-    if let other { parameters.checkSameStructure(as: other.parameters.leaves, "FactoredJacobian.gram") }
-    let n = exampleCount, m = (other ?? self).exampleCount
-    return grams(other, outputs: .full).compactMap { $0 }.sum
-      ?? .zeros([n, m, outputCount, (other ?? self).outputCount], as: outputs.scalarType)
+  /// - Parameters:
+  ///   - other: the Jacobian of the other argument, on other examples or of another model with the same parameters; by
+  ///     default this one. It stops where the parameters differ in structure, and for traces and diagonals where the
+  ///     numbers of outputs do.
+  ///   - outputs: which part of the output axes is computed.
+  ///   - method: how the inner products are computed.
+  public func gram(
+    with other: FactoredJacobian? = nil, outputs: KernelOutputs = .full, method: KernelMethod = .automatic
+  ) -> Tensor {
+    if let other {
+      parameters.checkSameStructure(as: other.parameters.leaves, "FactoredJacobian.gram")
+      guard outputs.keepsAllPairs || other.outputCount == outputCount else {
+        stop(
+          "FactoredJacobian.gram", "traces and diagonals need as many outputs in both",
+          got: "\(outputCount) and \(other.outputCount)")
+      }
+      if outputs == .exampleDiagonal {
+        stop("FactoredJacobian.gram", "the diagonal in examples is that of one Jacobian", got: "two")
+      }
+    }
+    let request = GramRequest(outputs: outputs, method: method)
+    let (n, m, o) = (exampleCount, (other ?? self).exampleCount, (other ?? self).outputCount)
+    let sum = grams(other, request).compactMap { $0 }.sum
+    return outputs.finished(
+      sum ?? .zeros(request.shape(n, m, outputCount, o), as: self.outputs.scalarType), outputCount: outputCount)
+  }
+
+  // MARK: Parts
+
+  /// The Jacobian of some of the examples.
+  public subscript(examples range: Range<Int>) -> FactoredJacobian {
+    guard range.lowerBound >= 0, range.upperBound <= exampleCount else {
+      stop("FactoredJacobian[examples:]", "the range must lie within 0..<\(exampleCount)", got: "\(range)")
+    }
+    return FactoredJacobian(
+      blocks: blocks.map { $0.examples(range) }, parameters: parameters, outputShape: outputShape,
+      outputRanges: outputRanges, outputs: outputs[range])
+  }
+
+  /// The Jacobian with respect to some of the parameters' leaves, the others taken as constants: their gradients are zero.
+  ///
+  /// - Parameter leaves: the numbers of the leaves that count, in the order of the tree's leaves.
+  public func restricted(toLeaves leaves: some Sequence<Int>) -> FactoredJacobian {
+    let chosen = Set(leaves)
+    if let wrong = chosen.first(where: { !blocks.indices.contains($0) }) {
+      stop("FactoredJacobian.restricted", "there are \(blocks.count) leaves", got: "number \(wrong)")
+    }
+    return FactoredJacobian(
+      blocks: blocks.enumerated().map { chosen.contains($0.offset) ? $0.element : ParameterGradient() },
+      parameters: parameters, outputShape: outputShape, outputRanges: outputRanges, outputs: outputs)
+  }
+
+  /// Joins Jacobians of the same model at the same parameters, on some examples each, along the examples.
+  public init(concatenating parts: [FactoredJacobian]) {
+    guard let first = parts.first else { stop("FactoredJacobian", "needs at least one part", got: "none") }
+    for part in parts.dropFirst() {
+      first.parameters.checkSameStructure(as: part.parameters.leaves, "FactoredJacobian")
+      guard part.outputShape == first.outputShape else {
+        stop(
+          "FactoredJacobian", "all parts must have the same outputs",
+          got: "\(first.outputShape) and \(part.outputShape)")
+      }
+    }
+    let counts = parts.map(\.exampleCount)
+    self.init(
+      blocks: first.parameters.leaves.enumerated().map { k, leaf in
+        ParameterGradient(concatenating: parts.map { $0.blocks[k] }, counts: counts, like: leaf)
+      }, parameters: first.parameters, outputShape: first.outputShape, outputRanges: first.outputRanges,
+      outputs: concatenate(parts.map(\.outputs)))
   }
 
   // MARK: Products with directions
@@ -111,6 +186,9 @@ public struct FactoredJacobian<P: TensorTree> {
 
   /// How the gradients of every leaf of the parameters are kept.
   public var storage: [FactoredJacobianStorage] { blocks.map(\.storage) }
+
+  /// The bytes that the gradients of all leaves take.
+  public var byteCount: Int { storage.reduce(0) { $0 + $1.byteCount } }
 }
 
 /// A model's run on all examples, recorded above a batch of them, from which outputs can be traced back.
@@ -120,6 +198,7 @@ final class ModelRun<P: TensorTree> {
   private let output: Tensor
   private let parameters: P
   let outputShape: [Int]
+  let outputRanges: [Range<Int>]
   /// [n, output shape...]
   let outputs: Tensor
 
@@ -131,7 +210,7 @@ final class ModelRun<P: TensorTree> {
   ) rethrows {
     p.checkAllTensorsAreListed()
     examples.checkAllTensorsAreListed()
-    let batch = Batch(size: Self.exampleCount(examples, operation))
+    let batch = Batch(size: Tangent.exampleCount(of: examples, operation))
     defer { batch.close() }
     // Made later than the batch, so that it stands above.
     let tape = Tape()
@@ -145,25 +224,17 @@ final class ModelRun<P: TensorTree> {
       throw error
     }
     output = (result as? Tensor) ?? result.flattenedEntries
+    var end = 0
+    outputRanges = result.leaves.map { leaf in
+      defer { end += leaf.count }
+      return end..<end + leaf.count
+    }
     outputShape = output.shape
     outputs = batch.reveal(tape.primal(of: output))
     tape.close()
   }
 
   deinit { tape.clear() }
-
-  private static func exampleCount(_ examples: some TensorTree, _ operation: String) -> Int {
-    let leaves = examples.leaves
-    guard let n = leaves.first?.shape.first else {
-      stop(
-        operation, "the examples need a leading axis", got: leaves.isEmpty ? "no tensor" : "a single number",
-        hint: "For one example, pass x.expanded(at: 0).")
-    }
-    for leaf in leaves where leaf.shape.first != n {
-      stop(operation, "all leaves must hold the same number of examples", got: "\(leaves.map(\.shape))")
-    }
-    return n
-  }
 
   /// Traces a range of the outputs back to the parameters.
   func jacobian(ofOutputs range: Range<Int>) -> FactoredJacobian<P> {
@@ -188,17 +259,75 @@ final class ModelRun<P: TensorTree> {
       blocks = (0..<leaves).map { collector.gradients[$0]?.joined ?? .init() }
     }
     return FactoredJacobian(
-      blocks: blocks, parameters: parameters, outputShape: whole ? outputShape : [range.count], outputs: chosen)
+      blocks: blocks, parameters: parameters, outputShape: whole ? outputShape : [range.count],
+      outputRanges: whole ? outputRanges : [0..<range.count], outputs: chosen)
+  }
+
+  /// The Jacobian of all outputs. The values that the backward pass needs are given up for it.
+  private(set) lazy var wholeJacobian: FactoredJacobian<P> = {
+    let jacobian = jacobian(ofOutputs: 0..<outputCount)
+    tape.clear()
+    return jacobian
+  }()
+
+  // MARK: What it takes
+
+  var leafShapes: [[Int]] { parameters.leaves.map(\.shape) }
+
+  /// The bytes of the values that differ between examples.
+  var exampleBytes: Int { bytes { self.examples.follows($0) } }
+  /// The bytes of the values made from parameters alone, the parameters themselves included.
+  var sharedBytes: Int { bytes { !self.examples.follows($0) } }
+  /// The bytes of the largest value of one example.
+  var largestValueBytes: Int {
+    tape.entries.lazy.filter { self.examples.follows($0.output) }
+      .map { $0.output.count * $0.output.scalarType.byteCount }.max() ?? 0
+  }
+
+  private func bytes(where isCounted: (Tensor) -> Bool) -> Int {
+    var sum = 0
+    for entry in tape.entries where isCounted(entry.output) {
+      sum += entry.output.count * entry.output.scalarType.byteCount
+    }
+    return sum
   }
 
   /// Ranges of outputs that are traced back together, so that their cotangents fit into about so many bytes.
   func outputChunks(bytes: Int) -> [Range<Int>] {
     // Every value that depends on the example may have a cotangent, and many are kept as factors.
-    let perOutput =
-      tape.entries.lazy.filter { self.examples.follows($0.output) }
-      .map { $0.output.count * $0.output.scalarType.byteCount }.reduce(0, +) * exampleCount
-    let chunk = max(1, min(outputCount, bytes / max(1, perOutput)))
+    let perOutput = exampleBytes * exampleCount
+    // No less than what the values take that are there anyway: in small parts the left sides meet again and again.
+    let chunk = max(1, min(outputCount, max(bytes, 4 * perOutput) / max(1, perOutput)))
     return stride(from: 0, to: outputCount, by: chunk).map { $0..<min($0 + chunk, outputCount) }
+  }
+}
+
+/// The number of examples in a tree of them. Stops where its leaves do not agree.
+func exampleCount(of examples: some TensorTree, _ operation: String) -> Int {
+  let leaves = examples.leaves
+  guard let n = leaves.first?.shape.first else {
+    stop(
+      operation, "the examples need a leading axis", got: leaves.isEmpty ? "no tensor" : "a single number",
+      hint: "For one example, pass x.expanded(at: 0).")
+  }
+  for leaf in leaves where leaf.shape.first != n {
+    stop(operation, "all leaves must hold the same number of examples", got: "\(leaves.map(\.shape))")
+  }
+  return n
+}
+
+extension FactoredJacobian where P == Parameters {
+  /// The Jacobian with respect to some of the parameters, the others taken as constants: their gradients are zero.
+  ///
+  /// - Parameter paths: those of parameters or of parts of the tree, such as `"0.weight"` or `"encoder"`; a path that
+  ///   nothing lies under stops.
+  public func restricted(to paths: String...) -> FactoredJacobian {
+    let names = parameters.named.map(\.path)
+    func lies(_ name: String, under path: String) -> Bool { name == path || name.hasPrefix(path + ".") }
+    for path in paths where !names.contains(where: { lies($0, under: path) }) {
+      stop("FactoredJacobian.restricted", "there must be a parameter at or under \"\(path)\"", got: "\(names)")
+    }
+    return restricted(toLeaves: names.indices.filter { k in paths.contains { lies(names[k], under: $0) } })
   }
 }
 

@@ -38,7 +38,8 @@ extension GradientFactors {
     }
   }
 
-  func matchingRowsGram(_ other: GradientFactors, _ outputs: KernelOutputs) -> Tensor {
+  func matchingRowsGram(_ other: GradientFactors, _ request: GramRequest) -> Tensor {
+    let outputs = request.outputs
     let mine = PickedRows(self)
     let theirs = right.isIdentical(to: other.right) && left.isIdentical(to: other.left) ? mine : PickedRows(other)
     // Rows of the table that as many examples pick, here and there, are treated together.
@@ -47,12 +48,12 @@ extension GradientFactors {
       if let match = theirs.ranges[row] { sizes[[range.count, match.count], default: []].append((range, match)) }
     }
     let (n, m) = (exampleCount, other.exampleCount)
-    let width = outputs.keepsAllPairs ? outputCount * other.outputCount : outputs.keepsDiagonal ? outputCount : 1
+    let width = outputs.kept(outputCount, other.outputCount)
     var total = Tensor.zeros([n * m, width], as: right.scalarType)
     // In a fixed order, so that results do not depend on that of a dictionary.
     for (size, matches) in sizes.sorted(by: { ($0.key[0], $0.key[1]) < ($1.key[0], $1.key[1]) }) {
       let matches = matches.sorted { $0.0.lowerBound < $1.0.lowerBound }
-      let chunk = max(1, Self.temporaryBytes / max(1, size[0] * size[1] * width * right.scalarType.byteCount))
+      let chunk = max(1, request.temporaryBytes / max(1, size[0] * size[1] * width * right.scalarType.byteCount))
       for start in stride(from: 0, to: matches.count, by: chunk) {
         let part = matches[start..<min(start + chunk, matches.count)]
         let a = mine.sums.gathered(at: part.flatMap { Array($0.0) })
@@ -63,7 +64,7 @@ extension GradientFactors {
           .scatterAdded(at: Tensor(cells.map(Double.init), as: products.scalarType), extent: n * m)
       }
     }
-    return total.reshaped(to: outputs.shape(n, m, outputCount, other.outputCount))
+    return total.reshaped(to: request.shape(n, m, outputCount, other.outputCount))
   }
 
   /// Inner products of all pairs within `count` groups of equal size: [count, here, there, kept outputs...].

@@ -128,7 +128,7 @@ struct GradientFactors {
 
   /// The Jacobian times a direction of W: [n, outputs].
   func jvp(_ direction: Tensor) -> Tensor {
-    let matrix = taken(direction)  // [p, l, r]
+    let matrix = taken(direction, leading: [])  // [p, l, r]
     let moved: Tensor  // [n, positions, p, r]
     if form.hasRows {
       moved = matrix[0].gathered(at: left).expanded(at: 2)
@@ -177,16 +177,18 @@ struct GradientFactors {
 
   private var sides: [Int] { form.parallelAxes + form.leftAxes + form.rightAxes }
 
-  /// [p, l, r] of a tensor with W's entries.
-  private func taken(_ tensor: Tensor) -> Tensor {
+  /// [leading..., p, l, r] of a tensor with W's entries after leading axes.
+  func taken(_ tensor: Tensor, leading: [Int]) -> Tensor {
+    let first = Array(leading.indices)
     var part = tensor
     for box in form.boxes.reversed() {
       let ranges = box.container.indices.map { axis in
         Self.index(box.starts[axis], box.counts[axis], box.steps[axis])
       }
-      part = part.reshaped(to: box.container).part(ranges)
+      part = part.reshaped(to: leading + box.container).part(first.map { _ in .all } + ranges)
     }
-    return part.reshaped(to: form.shape).permuted(sides).reshaped(to: [parallelCount, leftCount, rightCount])
+    return part.reshaped(to: leading + form.shape).permuted(first + sides.map { $0 + leading.count })
+      .reshaped(to: leading + [parallelCount, leftCount, rightCount])
   }
 
   /// [leading..., entries of W] of [leading..., p, l, r].

@@ -41,29 +41,18 @@ private func layerwiseKernels<Example: TensorTree, P: TensorTree, Output: Tensor
   _ operation: String, of f: (Example, P) throws -> Output, at p: P, on examples: Example, and others: Example?,
   outputs: KernelOutputs
 ) rethrows -> [Tensor] {
+  if outputs == .exampleDiagonal, others != nil {
+    stop(operation, "the diagonal in examples has one set of examples", got: "two")
+  }
   let here = try ModelRun(of: f, at: p, on: examples, operation)
   let there = try others.map { try ModelRun(of: f, at: p, on: $0, operation) }
   let (n, m, count) = (here.exampleCount, (there ?? here).exampleCount, here.outputCount)
-  // All pairs of outputs need all gradients at once; a diagonal takes them in parts that fit into memory.
-  let chunks = outputs == .full ? [0..<count] : here.outputChunks(bytes: GradientFactors.temporaryBytes)
-  var blocks = [Tensor?](repeating: nil, count: p.leaves.count)
-  for chunk in chunks {
-    let jacobian = here.jacobian(ofOutputs: chunk)
-    let grams = jacobian.grams(there?.jacobian(ofOutputs: chunk), outputs: outputs)
-    for (leaf, gram) in grams.enumerated() {
-      if outputs == .diagonal, chunks.count > 1 {
-        let part = gram ?? .zeros([n, m, chunk.count], as: here.outputs.scalarType)
-        blocks[leaf] = blocks[leaf].map { concatenate([$0, part], axis: 2) } ?? part
-      } else if let gram {
-        accumulate(&blocks[leaf], gram)
-      }
-    }
-  }
-  return blocks.map { block in
-    guard let block else {
-      return .zeros(outputs.shape(n, m, count, (there ?? here).outputCount), as: here.outputs.scalarType)
-    }
-    return outputs == .traceMean ? block / Double(max(count, 1)) : block
+  let request = GramRequest(outputs: outputs)
+  // All pairs of outputs need all gradients at once; traces and diagonals take them in parts that fit into memory.
+  let chunks = outputs.keepsAllPairs ? [0..<count] : here.outputChunks(bytes: request.temporaryBytes)
+  return tileGrams(here, there, chunks: chunks, request).map { gram in
+    let sum = gram ?? .zeros(request.shape(n, m, count, (there ?? here).outputCount), as: here.outputs.scalarType)
+    return outputs.finished(sum, outputCount: count)
   }
 }
 

@@ -46,8 +46,8 @@ import Testing
       #expect(block.dense == nil && block.factors.count == 1, "\(named.path)")
     }
     // The last convolution has a single place, where the factors win.
-    let routes = weights.map { $0.1.factors[0].route(with: $0.1.factors[0], .full) }
-    #expect(routes[2] == .factored && routes[0] == .dense)
+    let methods = weights.map { GramExtents($0.1.factors[0], $0.1.factors[0]).cheapestMethod(.full) }
+    #expect(methods[2] == .factored && methods[0] == .dense)
   }
 
   @Test func kernelIsThatOfTheJacobian() {
@@ -59,18 +59,21 @@ import Testing
     expectEqual(tangentKernel(of: Self.net, at: Self.parameters, on: a), full)
     let traces = (0..<2).map { full[TensorIndex.all, TensorIndex.all, $0, $0] }
     expectEqual(tangentKernel(of: Self.net, at: Self.parameters, on: a, outputs: .traceSum), traces[0] + traces[1])
-    expectEqual(tangentKernel(of: Self.net, at: Self.parameters, on: a, outputs: .diagonal), stack(traces, axis: 2))
+    expectEqual(
+      tangentKernel(of: Self.net, at: Self.parameters, on: a, outputs: .outputDiagonal), stack(traces, axis: 2))
   }
 
-  /// Both routes of every block, whichever is the cheaper one.
+  /// All methods for every block, whichever is the cheapest one, also in very small pieces.
   @Test func factorsAndDenseGradientsGiveTheSame() {
     let jacobian = FactoredJacobian(of: { Self.net($0, $1) }, at: Self.parameters, on: Self.images(3, seed: 5))
     for block in jacobian.blocks {
       for factors in block.factors {
-        for outputs in KernelOutputs.allCases {
-          let expected = outputs.gram(factors.dense, factors.dense)
-          for route in [GradientFactors.Route.factored, .dense] {
-            expectEqual(factors.gram(factors, outputs, by: route), expected)
+        for outputs in [KernelOutputs.full, .traceSum, .outputDiagonal] {
+          for method in KernelMethod.allCases {
+            for bytes in [1 << 26, 3000, 1] {
+              let request = GramRequest(outputs: outputs, method: method, temporaryBytes: bytes)
+              expectEqual(factors.gram(factors, request), request.gram(factors.dense, factors.dense), "\(method)")
+            }
           }
         }
       }

@@ -149,15 +149,24 @@ private func expectExplicitJacobian(
       let diagonal = (full * .eye(outputs)).sum(axes: [3])
       return switch kind {
       case .full: full
-      case .diagonal: diagonal
+      case .flattened: full.permuted([0, 2, 1, 3]).reshaped(to: [full.shape[0] * outputs, full.shape[1] * outputs])
+      case .outputDiagonal: diagonal
+      case .exampleDiagonal: stack((0..<full.shape[0]).map { full[$0, $0] })
       case .traceSum: diagonal.sum(axes: [2])
       case .traceMean: diagonal.mean(axes: [2])
       }
     }
     expect(tangentKernel(of: f, at: p, on: x, outputs: kind), gram(a, a), "\(kind)")
+    if kind == .exampleDiagonal { continue }
     expect(tangentKernel(of: f, at: p, on: x, and: others, outputs: kind), gram(a, b), "\(kind) with others")
   }
   let factored = FactoredJacobian(of: f, at: p, on: x)
+  let otherFactored = FactoredJacobian(of: f, at: p, on: others)
+  for method in KernelMethod.allCases {
+    expect(
+      factored.gram(with: otherFactored, outputs: .traceSum, method: method),
+      tensordot(a, b, axes: ([1, 2], [1, 2])), "\(method)")
+  }
   var random = RandomGenerator(seed: 64)
   let v = p.map { Tensor.normal($0.shape, using: &random) }
   let u = Tensor.normal([x.shape[0], outputs], using: &random)

@@ -33,7 +33,7 @@ import Testing
       let full = naiveKernel(of: model.f, at: model.parameters, on: model.examples, and: others)
       let count = full.shape[2]
       let diagonal = stack((0..<count).map { full[0..., 0..., $0, $0] }, axis: -1)
-      expectClose(kernel(.diagonal), diagonal)
+      expectClose(kernel(.outputDiagonal), diagonal)
       expectClose(kernel(.traceSum), diagonal.sum(axes: [2]))
       expectClose(kernel(.traceMean), diagonal.mean(axes: [2]))
     }
@@ -185,11 +185,11 @@ import Testing
     let model = Model.catalogue[2]
     let sets = stack([model.examples, model.examples * 0.5])
     let kernels = vmap { (x: Tensor) in
-      tangentKernel(of: model.f, at: model.parameters, on: x, outputs: .diagonal)
+      tangentKernel(of: model.f, at: model.parameters, on: x, outputs: .outputDiagonal)
     }(sets)
     expectClose(
       kernels,
-      stack((0..<2).map { tangentKernel(of: model.f, at: model.parameters, on: sets[$0], outputs: .diagonal) }))
+      stack((0..<2).map { tangentKernel(of: model.f, at: model.parameters, on: sets[$0], outputs: .outputDiagonal) }))
     let directions = model.parameters.map { stack([$0, square($0)]) }
     let derivative = { (v: [Tensor]) in
       jvp(

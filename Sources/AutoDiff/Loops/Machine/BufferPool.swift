@@ -24,6 +24,19 @@ public func releasePooledMemory() {
   BufferPool.shrink(to: 0)
 }
 
+/// Runs `body` so that memory is not kept for reuse where it, together with what is in use, would exceed a limit.
+///
+/// What is in use itself is not limited: that is for the caller to plan. Blocks below 32 KiB are not counted. The limit
+/// is that of the whole process, and the lowest of those that hold at a time.
+///
+/// - Returns: what `body` returns, and the most bytes that were in use or kept at a time meanwhile.
+package func withPooledMemoryLimit<R>(_ bytes: Int, _ body: () throws -> R) rethrows -> (result: R, peak: Int) {
+  BufferPool.pushLimit(bytes)
+  defer { BufferPool.popLimit(bytes) }
+  let result = try body()
+  return (result, BufferPool.peakBytes)
+}
+
 /// Large blocks of memory that were used before, by size.
 ///
 /// A size is rounded up to one of four classes per octave. A free block holds the address of the next one in its first
@@ -52,6 +65,12 @@ enum BufferPool {
   private struct State {
     var lists = [FreeList](repeating: FreeList(), count: BufferPool.classCount)
     var retainedBytes = 0
+    /// The bytes that are handed out at present, and the most of both together since a limit was set.
+    var usedBytes = 0
+    var peakBytes = 0
+    /// The limits that hold for both together, see ``withPooledMemoryLimit(_:_:)``.
+    var limits: [Int] = []
+    var limit = Int.max
     /// The clock: the bytes that were ever handed out.
     var deliveredBytes = 0
     /// When the round ends.
@@ -76,7 +95,9 @@ enum BufferPool {
 
     /// Notes that a block of the class is handed out; returns whether this ends the round, which is for the caller to do.
     mutating func advance(_ index: Int) -> Bool {
-      deliveredBytes &+= BufferPool.blockBytes(ofClass: index)
+      let bytes = BufferPool.blockBytes(ofClass: index)
+      deliveredBytes &+= bytes
+      usedBytes += bytes
       lists[index].latestRequest = deliveredBytes
       if deliveredBytes < roundEnd { return false }
       roundEnd = .max
@@ -140,12 +161,17 @@ enum BufferPool {
     }
     if endsRound { freeUnused() }
     if let block = UnsafeMutableRawPointer(bitPattern: kept) { return block }
-    if byteCount > MachineMemory.byteCount { return nil }
     let blockBytes = blockBytes(ofClass: index)
+    if byteCount > MachineMemory.byteCount {
+      withState { $0.usedBytes -= blockBytes }
+      return nil
+    }
+    makeRoom()
     let fresh = allocate(blockBytes, alignment: blockBytes < hugePage ? 64 : hugePage)
     #if os(Linux)
       if let fresh, blockBytes >= hugePage { madvise(fresh, blockBytes, Int32(MADV_HUGEPAGE)) }
     #endif
+    if fresh == nil { withState { $0.usedBytes -= blockBytes } }
     return fresh
   }
 
@@ -185,13 +211,45 @@ enum BufferPool {
   static func give(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
     if byteCount < smallestBlock { return giveSmall(block) }
     let index = sizeClass(of: byteCount)
-    if blockBytes(ofClass: index) > capacity { return release(block, blockBytes(ofClass: index)) }
+    if blockBytes(ofClass: index) > capacity {
+      withState { $0.usedBytes -= blockBytes(ofClass: index) }
+      return release(block, blockBytes(ofClass: index))
+    }
     let address = UInt(bitPattern: block)
     let isOverfull = withState { state in
+      state.usedBytes -= blockBytes(ofClass: index)
       state.push(address, onto: index)
       return state.retainedBytes > capacity
     }
     if isOverfull { shrink(to: capacity) }
+  }
+
+  /// Where a limit holds, gives kept blocks back so that they stay within it together with what is in use.
+  private static func makeRoom() {
+    let room: Int? = withState { state in
+      state.limit == .max ? nil : max(0, state.limit - state.usedBytes)
+    }
+    guard let room else { return }
+    shrink(to: room)
+    withState { $0.peakBytes = max($0.peakBytes, $0.usedBytes + $0.retainedBytes) }
+  }
+
+  static var peakBytes: Int { withState { $0.peakBytes } }
+
+  static func pushLimit(_ bytes: Int) {
+    withState { state in
+      if state.limits.isEmpty { state.peakBytes = state.usedBytes }
+      state.limits.append(bytes)
+      state.limit = state.limits.min()!
+    }
+    makeRoom()
+  }
+
+  static func popLimit(_ bytes: Int) {
+    withState { state in
+      if let index = state.limits.firstIndex(of: bytes) { state.limits.remove(at: index) }
+      state.limit = state.limits.min() ?? .max
+    }
   }
 
   /// Gives kept blocks back to the operating system until at most `capacity` bytes are kept.
