@@ -60,7 +60,8 @@ public struct LinearizedTraining: Sendable {
     kernel: Tensor, outputs: Tensor, targets: Tensor, loss: SquaredLoss, tolerance: Double? = nil
   ) throws(TrainingError) {
     guard outputs.shape == targets.shape else {
-      stop("LinearizedTraining", "outputs and targets must have one shape", got: "\(outputs.shape) and \(targets.shape)")
+      stop(
+        "LinearizedTraining", "outputs and targets must have one shape", got: "\(outputs.shape) and \(targets.shape)")
     }
     requireOneScalarType("LinearizedTraining", kernel, outputs)
     requireOneScalarType("LinearizedTraining", outputs, targets)

@@ -17,7 +17,8 @@ struct OutputKernel: Sendable {
   ///   - rowShape: the shape of outputs on its left.
   ///   - columnShape: the shape of outputs on its right.
   init(_ kernel: Tensor, _ rowShape: [Int], _ columnShape: [Int], _ operation: String) {
-    guard let m = rowShape.first, let n = columnShape.first, n > 0, rowShape.dropFirst() == columnShape.dropFirst() else {
+    guard let m = rowShape.first, let n = columnShape.first, n > 0, rowShape.dropFirst() == columnShape.dropFirst()
+    else {
       stop(
         operation, "outputs need the shape [n, ...] with n > 0, and the same one for each example",
         got: "\(columnShape) and \(rowShape)")

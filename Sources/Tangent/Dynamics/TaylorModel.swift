@@ -34,7 +34,9 @@ public func taylorModel<Example: TensorTree, P: TensorTree, Output: TensorTree>(
     var terms = derivatives(upTo: degree)(center)
     // Horner's scheme, in which factorials do not grow.
     var sum = terms.removeLast()
-    for order in stride(from: degree, to: 0, by: -1) { sum = terms.removeLast().adding(sum, scaledBy: 1 / Double(order)) }
+    for order in stride(from: degree, to: 0, by: -1) {
+      sum = terms.removeLast().adding(sum, scaledBy: 1 / Double(order))
+    }
     return sum
   }
 }
