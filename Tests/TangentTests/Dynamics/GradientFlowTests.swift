@@ -40,50 +40,61 @@ import Testing
 
   // MARK: Wide networks
 
-  /// How far a network moves from its linearization while it is trained, in the mean over seeds: at training and new points.
+  /// How far a network moves from its linearization while it is trained to change its outputs by given numbers.
   private static func deviation(
-    width: Int, seeds: Int, _ parameterization: Parameterization
+    width: Int, seed: Int, _ parameterization: Parameterization
   ) throws -> (trained: Double, new: Double) {
     var random = RandomGenerator(seed: 101)
-    let (x, others, y) = (
-      Tensor.normal([4, 3], using: &random), Tensor.normal([3, 3], using: &random),
-      Tensor.normal([4, 1], using: &random)
-    )
+    let x = Tensor.normal([4, 3], using: &random)
+    let others = Tensor.normal([3, 3], using: &random)
+    let change = Tensor.normal([4, 1], using: &random)
     let net = Sequential([
       Dense(width, parameterization: parameterization), Tanh(), Dense(1, parameterization: parameterization),
     ])
+    let p = net.initialized(like: x[0], seed: UInt64(seed))
+    let y = net.batched(x, p) + change
     // In LeCun's scale the kernel grows as the width, in the tangent one it has a limit.
     let clock: Double = if case .leCun = parameterization { 3 / Double(width) } else { 1 }
     let times = [0.5 * clock, 2 * clock]
+    let course = try trainingFlow(of: net, from: p, on: x, and: others, at: times) { SquaredLoss.halfSum($0, y) }.course
+    let model = { (x: Tensor, p: Parameters) in net(x, p) }
+    let jacobian = FactoredJacobian(of: model, at: p, on: x)
+    let training = try LinearizedTraining(jacobian: jacobian, targets: y, loss: .halfSum)
+    let there = FactoredJacobian(of: model, at: p, on: others)
+    let predictor = try training.predictor(jacobian: there, trainedOn: jacobian)
     var (trained, new) = (0.0, 0.0)
-    for seed in 0..<seeds {
-      let p = net.initialized(like: x[0], seed: UInt64(seed))
-      let (course, _) = try trainingFlow(of: net, from: p, on: x, and: others, at: times) { SquaredLoss.halfSum($0, y) }
-      let model = { (x: Tensor, p: Parameters) in net(x, p) }
-      let jacobian = FactoredJacobian(of: model, at: p, on: x)
-      let training = try LinearizedTraining(jacobian: jacobian, targets: y, loss: .halfSum)
-      let predictor = try training.predictor(
-        jacobian: FactoredJacobian(of: model, at: p, on: others), trainedOn: jacobian)
-      trained += try times.indices.map {
-        (course.outputs[$0] - (try training.outputs(at: .flow(times[$0])))).norm().scalar
-      }.max()!
-      new += try times.indices.map {
-        (course.predictions[$0] - (try predictor.outputs(at: .flow(times[$0])))).norm().scalar
-      }.max()!
+    for (k, time) in times.enumerated() {
+      trained = max(trained, (course.outputs[k] - (try training.outputs(at: .flow(time)))).norm().scalar)
+      new = max(new, (course.predictions[k] - (try predictor.outputs(at: .flow(time)))).norm().scalar)
     }
-    return (trained / Double(seeds), new / Double(seeds))
+    return (trained, new)
   }
 
+  /// Networks stay within C/√m of their linearization, on training and new points. That is what is proved for LeCun's scale
+  /// (theorems 11.25 and 11.26 of the wide-network theory). For smooth activations and symmetric starts the kernel moves by
+  /// O(1/m) only (the hierarchy: ∂ₜK ≲ (1 + t)/m), so that the networks come nearer than they must: like 1/m in the tangent
+  /// scale, faster still in LeCun's.
   @Test(arguments: [Parameterization.leCun, .neuralTangent()]) func wideNetworksStayNearTheirLinearization(
     parameterization: Parameterization
   ) throws {
-    // Theorems 11.25 and 11.26 of the wide-network theory: within C/√m on training and new points.
     let widths = [32, 64, 128, 256, 512]
-    let deviations = try widths.map { try Self.deviation(width: $0, seeds: 6, parameterization) }
-    for part in [deviations.map(\.trained), deviations.map(\.new)] {
-      let (exponent, error) = logarithmicSlope(widths.map(Double.init), part)
-      print("exponent", exponent, error, part)
-      #expect((exponent + 0.5).magnitude < max(0.1, 2 * error) && error < 0.1, "\(exponent) ± \(error): \(part)")
+    let points = try widths.flatMap { width in
+      try (0..<8).map {
+        (width: Double(width), deviation: try Self.deviation(width: width, seed: $0, parameterization))
+      }
+    }
+    for part in [points.map(\.deviation.trained), points.map(\.deviation.new)] {
+      let (exponent, error) = logarithmicSlope(points.map(\.width), part)
+      print("exponent", exponent, error, part.max()!, part.min()!)
+      #expect(exponent < -0.5 - 2 * error && error < 0.15, "\(exponent) ± \(error): \(part)")
+      if case .neuralTangent = parameterization {
+        #expect((exponent + 1).magnitude < 3 * error, "\(exponent) ± \(error): \(part)")
+      }
+      // On average over starts √m times the deviation is largest for the narrowest networks.
+      let constants = stride(from: 0, to: part.count, by: 8).map {
+        points[$0].width.squareRoot() * part[$0..<$0 + 8].reduce(0, +)
+      }
+      #expect(constants.max()! == constants[0], "\(constants)")
     }
   }
 }
