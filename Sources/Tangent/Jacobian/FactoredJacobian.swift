@@ -184,6 +184,14 @@ public struct FactoredJacobian<P: TensorTree> {
       ?? .zeros([exampleCount] + outputShape, as: outputs.scalarType)
   }
 
+  /// The same with respect to every leaf of the parameters alone; their sum is ``squaredNorms``.
+  public var leafSquaredNorms: [Tensor] {
+    blocks.map {
+      $0.squaredNorms?.reshaped(to: [exampleCount] + outputShape)
+        ?? .zeros([exampleCount] + outputShape, as: outputs.scalarType)
+    }
+  }
+
   /// How the gradients of every leaf of the parameters are kept.
   public var storage: [FactoredJacobianStorage] { blocks.map(\.storage) }
 

@@ -33,6 +33,12 @@ final class KernelFile {
     _ path: String, plan: KernelPlan, identity: [(field: String, value: String)], shard: KernelShard
   ) throws {
     self.path = path
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+      throw FileError(
+        .unwritable, file: path,
+        status.st_mode & S_IFMT == S_IFDIR ? "is a folder, not a file." : "is not an ordinary file.")
+    }
     journal = try RandomAccessFile(path + ".journal", lock: true)
     let fields = identity + [("shard", "\(shard)")]
     let text = try Journal(journal, path: path + ".journal")

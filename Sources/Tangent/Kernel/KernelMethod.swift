@@ -20,5 +20,5 @@ public enum KernelMethod: String, Sendable, CaseIterable {
   case dense
   /// The gradients of one set in memory, a part at a time, each as a direction that the outer products of the other set
   /// are applied to.
-  case vectorProducts
+  case vectorProducts = "vector-products"
 }

@@ -7,13 +7,13 @@ public enum KernelOutputs: String, Sendable, CaseIterable {
   /// All pairs as one matrix, rows numbered by example and then output: [n · outputs, m · outputs].
   case flattened
   /// The sum over outputs, Σ_a K[i, j, a, a]: [n, m].
-  case traceSum
+  case traceSum = "trace-sum"
   /// The mean over outputs: [n, m].
-  case traceMean
+  case traceMean = "trace-mean"
   /// Every output with itself, K[i, j, a, a]: [n, m, outputs].
-  case outputDiagonal
+  case outputDiagonal = "output-diagonal"
   /// Every example with itself, K[i, i, a, b]: [n, outputs, outputs]. There is only one set of examples.
-  case exampleDiagonal
+  case exampleDiagonal = "example-diagonal"
 
   var keepsAllPairs: Bool { self == .full || self == .flattened || self == .exampleDiagonal }
   var keepsDiagonal: Bool { self == .outputDiagonal }

@@ -17,14 +17,21 @@ struct KernelSummary {
   init(_ parts: [Tensor], of parameters: [(name: String, shape: [Int])]) throws {
     var kernel = parts[0]
     for part in parts.dropFirst() { kernel += part }
-    self.kernel = kernel
-    eigenvalues = try symmetricEigenvalues(kernel.as(.float64)).scalars
     let traces = parts.map { part in
       let entries = part.scalars
       return stride(from: 0, to: entries.count, by: part.shape[0] + 1).map { entries[$0] }.reduce(0, +)
     }
     let whole = traces.reduce(0, +)
-    shares = zip(parameters, traces).map { ($0.name, $0.shape, whole == 0 ? 0 : $1 / whole) }
+    try self.init(
+      kernel, shares: zip(parameters, traces).map { ($0.name, $0.shape, whole == 0 ? 0 : $1 / whole) })
+  }
+
+  /// Computes the spectrum of a kernel.
+  ///
+  /// - Parameter shares: What every parameter contributes to the trace, from 0 to 1.
+  init(_ kernel: Tensor, shares: [(name: String, shape: [Int], share: Double)]) throws {
+    (self.kernel, self.shares) = (kernel, shares)
+    eigenvalues = try symmetricEigenvalues(kernel.as(.float64)).scalars
   }
 
   /// The number of examples.

@@ -1,23 +1,20 @@
 import AutoDiff
 import Foundation
 
-/// About how much memory the kernel of a fully connected network takes, so that a run that cannot end does not begin.
+/// About how much memory a fully connected network and one example take, so that a run that cannot end does not begin.
 struct MemoryNeed: Error, CustomStringConvertible {
   /// An estimate in bytes.
   let bytes: Double
   let available: Double
 
   init(
-    inputs: Int, width: Int, depth: Int, outputs: Int, examples: Int, scalarType: ScalarType,
+    inputs: Int, width: Int, depth: Int, outputs: Int, scalarType: ScalarType,
     available: Double = MemoryNeed.ofMachine()
   ) {
-    let (n, w, a, layers) = (Double(examples), Double(width), Double(outputs), Double(depth + 1))
-    let parameters =
-      depth == 0 ? Double(inputs) * a : Double(inputs) * w + Double(max(depth - 1, 0)) * w * w + w * a
-    // Every layer's values and cotangents for each example and output, with as much again on the way; one kernel for
-    // each parameter and some for the sum, its spectrum and its picture.
-    let values = n * (Double(inputs) + (w + a) * layers * 2 + (w * Double(depth) + a) * a * 2)
-    bytes = Double(scalarType.byteCount) * (values + parameters * 2 + n * n * layers * 2) + n * n * 8 * 4
+    let (d, w, a, layers) = (Double(inputs), Double(width), Double(outputs), Double(depth))
+    let parameters = depth == 0 ? d * a : d * w + max(layers - 1, 0) * w * w + w * a
+    // The values of every layer and one cotangent of each, and as much again on the way.
+    bytes = Double(scalarType.byteCount) * (2 * parameters + 4 * (d + (w + a) * (layers + 1)))
     self.available = available
   }
 
@@ -26,7 +23,7 @@ struct MemoryNeed: Error, CustomStringConvertible {
 
   var description: String {
     "about \(numeral(bytes / 0x1p30, digits: 3)) GiB of memory would be needed, but the machine has "
-      + "\(numeral(available / 0x1p30, digits: 3)) GiB. Fewer --examples, --width or --outputs need less."
+      + "\(numeral(available / 0x1p30, digits: 3)) GiB. A smaller --width, --depth or --outputs needs less."
   }
 
   static func ofMachine() -> Double { Double(ProcessInfo.processInfo.physicalMemory) }

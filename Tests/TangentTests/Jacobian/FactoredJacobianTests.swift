@@ -67,6 +67,89 @@ import Testing
     expectClose(gram, naiveKernel(of: model.f, at: model.parameters, on: model.examples)[0..., 0..., 0..<1, 0...])
   }
 
+  // MARK: Parts
+
+  @Test(arguments: Model.catalogue) func partsJoinToTheWhole(_ model: Model) {
+    let whole = jacobian(model)
+    let parts = [0..<1, 1..<1, 1..<4].map { whole[examples: $0] }
+    let joined = FactoredJacobian(concatenating: parts)
+    expectClose(joined.outputs, whole.outputs)
+    expectClose(joined.gram(), whole.gram())
+    expectClose(joined.dense, whole.dense)
+    #expect(joined.byteCount == whole.byteCount)
+    // Jacobians of their own, which may have other positions.
+    let separate = [0..<2, 2..<4].map {
+      FactoredJacobian(of: model.f, at: model.parameters, on: model.examples[$0])
+    }
+    expectClose(FactoredJacobian(concatenating: separate).gram(), whole.gram())
+  }
+
+  @Test(arguments: Model.catalogue) func manyDirectionsGoTogether(_ model: Model) {
+    var random = RandomGenerator(seed: 33)
+    let jacobian = jacobian(model)
+    let directions = model.parameters.map { Tensor.normal([3] + $0.shape, using: &random) }
+    expectClose(
+      vmap { (v: [Tensor]) in jacobian.jvp(v) }(directions),
+      stack((0..<3).map { k in jacobian.jvp(directions.map { $0[k] }) }))
+    let outputs = Tensor.normal([3] + jacobian.outputs.shape, using: &random)
+    let pulled = vmap { (u: Tensor) in jacobian.vjp(u) }(outputs)
+    for k in 0..<3 { expectClose(pulled.map { $0[k] }, jacobian.vjp(outputs[k])) }
+  }
+
+  @Test(arguments: Model.catalogue) func restrictedToLeavesItIsThatOfTheOthersFixed(_ model: Model) {
+    let jacobian = jacobian(model)
+    for leaf in model.parameters.indices {
+      expectClose(
+        jacobian.restricted(toLeaves: [leaf]).gram(),
+        naiveKernel(of: model.f, at: model.parameters, on: model.examples, leaf: leaf))
+    }
+    expectClose(jacobian.leafSquaredNorms.reduce(jacobian.squaredNorms * 0) { $0 + $1 }, jacobian.squaredNorms)
+    #expect(jacobian.restricted(toLeaves: []).gram().scalars.allSatisfy { $0 == 0 })
+  }
+
+  @Test func pathsNameParameters() async {
+    let net = Sequential {
+      Dense(3)
+      Tanh()
+      Dense(2)
+    }
+    var random = RandomGenerator(seed: 34)
+    let x = Tensor.normal([4, 3], using: &random)
+    let p = net.initialized(like: x[0], seed: 0)
+    let jacobian = FactoredJacobian(of: { net($0, $1) }, at: p, on: x)
+    let layers = layerwiseTangentKernels(of: net, at: p, on: x)
+    expectClose(jacobian.restricted(to: "2").gram(), layers[2] + layers[3])
+    expectClose(jacobian.restricted(to: "0.weight", "2.bias").gram(), layers[0] + layers[3])
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let net = Dense(3)
+      let x = Tensor.ones([2, 2])
+      _ = FactoredJacobian(of: { net($0, $1) }, at: net.initialized(like: x[0], seed: 0), on: x).restricted(to: "weigh")
+    }
+    #expect(result.message.contains("there must be a parameter at or under \"weigh\""))
+  }
+
+  @Test func severalOutputsHaveBlocks() {
+    struct Heads: TensorTree {
+      var mean: Tensor
+      var spread: Tensor
+      mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+        body(&mean)
+        body(&spread)
+      }
+    }
+    let model = Model.catalogue[2]
+    let f = { (x: Tensor, p: [Tensor]) in
+      let y = model.f(x, p)
+      return Heads(mean: y, spread: sin(y[0..<1]))
+    }
+    let jacobian = FactoredJacobian(of: f, at: model.parameters, on: model.examples)
+    #expect(jacobian.outputRanges == [0..<2, 2..<3])
+    let alone = FactoredJacobian(of: { f($0, $1).spread }, at: model.parameters, on: model.examples)
+    expectClose(
+      jacobian.gram()[0..., 0..., jacobian.outputRanges[0], jacobian.outputRanges[1]],
+      FactoredJacobian(of: model.f, at: model.parameters, on: model.examples).gram(with: alone))
+  }
+
   @Test func canBeDifferentiated() throws {
     let model = Model.catalogue[2]
     let direction = model.parameters
