@@ -67,6 +67,12 @@ struct ConvolutionCase: Sendable {
       note: "strides, padding and dilation", images: [2], image: [4, 5], channels: (1, 2), window: [2, 3],
       strides: [2, 1], padding: .init(top: 1, bottom: 0, left: 2, right: 1), dilation: [1, 2]),
     .init(note: "groups", images: [2], image: [2, 3], channels: (4, 6), window: [1, 2], groups: 2),
+    // Fewer places than a patch has entries: the weights' gradient is stated as outer products.
+    .init(note: "few places", images: [2], image: [3, 3], channels: (3, 2), window: [2, 3]),
+    .init(note: "few places of groups", image: [2, 2], channels: (6, 4), window: [2, 2], groups: 2),
+    .init(
+      note: "few places with strides and padding", image: [4, 5], channels: (4, 2), window: [3, 3], strides: [2, 2],
+      padding: .init(top: 0, bottom: 1, left: 1, right: 0)),
     .init(
       note: "sets", sets: [2], images: [2], image: [3, 3], channels: (2, 2), window: [2, 2],
       padding: .init(top: 1, bottom: 0, left: 0, right: 0)),

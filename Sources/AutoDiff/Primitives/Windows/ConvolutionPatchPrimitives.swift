@@ -80,12 +80,16 @@ struct AddPatches: LinearPrimitive {
 
 extension ConvolutionProduct {
   /// A convolution is the product of patches with its weights; groups of channels run in parallel.
+  ///
+  /// With many positions the gradient itself is smaller than these factors, and computed without patches: where there are
+  /// a quarter as many as a patch has entries, their inner products take more work for any number of outputs.
   package func outerProducts(
     _ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int
   ) -> OuterProducts? {
     guard result == .output, argument == 1, setRank == 0 else { return nil }
     let weights = inputs[1].shape
     let (channels, outputs) = (weights[2], weights[3] / groups)
+    guard 4 * (output.count / max(1, weights[3])) < weights.dropLast().product else { return nil }
     let patches = dispatch(ExtractPatches(window: window, image: image), .one(inputs[0]))
     let positions = patches.shape.dropLast().reduce(1, *)
     // The channels of a patch, like those of the output, are those of the first group, then of the second, and so on.
