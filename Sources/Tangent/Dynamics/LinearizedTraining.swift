@@ -47,7 +47,7 @@ public struct LinearizedTraining: Sendable {
   ///
   /// - Parameters:
   ///   - kernel: K(train, train): [n, n], which all outputs share, or for pairs of outputs [n, n, o, o], as
-  ///     ``tangentKernel(of:at:on:and:outputs:)-(_,P,Example,_,_)`` gives it, or [n · o, n · o]. Another shape stops.
+  ///     `tangentKernel(of:at:on:and:outputs:)` gives it, or [n · o, n · o]. Another shape stops.
   ///   - outputs: f₀ on the training examples: [n], [n, o] or of higher rank.
   ///   - targets: y, of the same shape.
   ///   - loss: which squared loss, and thereby which clock.

@@ -130,14 +130,17 @@ struct ODEIntegration<Y: TensorTree> {
   private mutating func initialStep(to end: Double, _ direction: Double) throws -> Double {
     let (size, speed) = (norm(values, scaledBy: values, values), norm(slope, scaledBy: values, values))
     let longest = min((end - time).magnitude, solver.largestStep)
-    let guess = min(size < 1e-5 || speed < 1e-5 ? 1e-6 : 0.01 * size / speed, longest)
+    let isKnown = size >= 1e-5 && speed >= 1e-5 && size.isFinite && speed.isFinite
+    let guess = min(isKnown ? 0.01 * size / speed : 1e-6, longest)
     let moved = combination(from: values, guess * direction, [1], [slope])
     // Where the slope ends, the first step is as short as it can be, and its control takes over.
     guard let next = try slope(at: time + guess * direction, moved) else { return guess }
     let bend = norm(zip(next, slope).map { $0 - $1 }, scaledBy: values, values) / guess
     let fastest = max(speed, bend)
     let limit = fastest <= 1e-15 ? max(1e-6, guess * 1e-3) : pow(0.01 / fastest, 1 / 5)
-    return min(100 * guess, limit, longest)
+    let step = min(100 * guess, limit, longest)
+    // Sizes beyond all numbers tell nothing.
+    return step > 0 ? step : guess
   }
 
   // MARK: Rules

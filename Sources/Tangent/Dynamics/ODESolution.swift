@@ -121,6 +121,10 @@ public struct ODESegment<Y: TensorTree> {
   }
 }
 
+extension ODESolution: Sendable where Y: Sendable {}
+extension ODETrajectory: Sendable where Y: Sendable {}
+extension ODESegment: Sendable where Y: Sendable {}
+
 /// Why an integration cannot go on.
 public enum ODEError: Error, Equatable, Sendable {
   /// The error stays too large however short the step: the solution has a singularity here, or the tolerance is below what

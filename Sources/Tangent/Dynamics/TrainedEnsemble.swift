@@ -9,7 +9,8 @@ import Foundation
 ///     mean(x) = B y
 ///     cov(x, x′) = 𝒦(x, x′) + B 𝒦(X, X) B′ᵀ − (B 𝒦(X, x′) + 𝒦(x, X) B′ᵀ)
 ///
-/// Directions in which Θ is zero are not trained: at t = ∞, Θ⁻¹ becomes the pseudo-inverse.
+/// Directions in which Θ is zero are not trained: at t = ∞, Θ⁻¹ becomes the pseudo-inverse. Eigenvalues up to a cut-off c
+/// count as zero from the time 1/c on, when their size would matter.
 ///
 /// The clock is that of ½ Σ r² at learning rate 1: for the loss Σ r² take 2 t, for (1/2n) Σ r² take t / n, and for a rate η, η t.
 ///
@@ -32,7 +33,7 @@ public struct TrainedEnsemble: Sendable {
   ///   - tangentKernel: Θ(X, X), the same for every output; the symmetric part counts. A traced one stops.
   ///   - initialCovariance: 𝒦(X, X), of the outputs at initialization.
   ///   - labels: y. All are of one scalar type; others stop.
-  ///   - cutoff: eigenvalues of Θ of at most this share of the largest count as zero at t = ∞; by default n ε.
+  ///   - cutoff: eigenvalues of Θ of at most this share of the largest count as zero at late times; by default n ε.
   /// - Throws: ``KernelMatrixError/indefinite(smallestEigenvalue:count:cutoff:)`` if Θ has an eigenvalue below minus that,
   ///   because the flow would diverge; ``SymmetricMatrixError`` and
   ///   ``KernelMatrixError/labelNotFinite(example:output:value:)`` for the entries.
@@ -97,10 +98,11 @@ public struct TrainedEnsemble: Sendable {
   private func smoother(_ crossTangentKernel: Tensor, _ time: Double, _ operation: String) -> Tensor {
     guard time >= 0 else { stop(operation, "the time must be at least 0", got: "\(time)") }
     checkCrossKernel(crossTangentKernel, count: spectrum.count, scalarType, operation)
-    let factors = spectrum.eigenvalues.map { value in
+    let factors = spectrum.eigenvalues.map { value -> Double in
+      // An eigenvalue that cannot be told from 0 is not trained, at times when that would show.
+      if value <= cutoff, time * cutoff >= 1 { return 0 }
       // (1 − e^(−λ t)) / λ, which is t at λ = 0.
-      if time == .infinity { return value.magnitude > cutoff ? 1 / value : 0 }
-      return value == 0 ? time : -Foundation.expm1(-value * time) / value
+      return value <= 0 ? time : -Foundation.expm1(-value * time) / value
     }
     let v = spectrum.eigenvectors
     let along = matmul(crossTangentKernel.as(.float64), v) * Tensor(factors)

@@ -45,12 +45,16 @@ struct LanczosRun<A: SymmetricOperator> {
   mutating func result(using generator: inout RandomGenerator) throws -> LanczosResult {
     guard n > 0 else { return LanczosResult(emptyOf: a.scalarType) }
     for _ in 0..<blockExtent { appendRandom(using: &generator) }
+    var nextCheck = 0
     while true {
       try multiplyPending(using: &generator)
       let done = size - pending
       let isWhole = done == n
       let isLast = products + pending + wantedCount > productLimit
       let isFull = size > basisLimit
+      // Ritz pairs are looked at after every growth by an eighth, because they cost the cube of the extent.
+      guard isWhole || isLast || isFull || done >= nextCheck else { continue }
+      nextCheck = done + done / 8
       let (values, vectors) = try ritzPairs()
       let wanted = wantedIndices(done)
       let largest = values.map(\.magnitude).max() ?? 0
@@ -58,7 +62,10 @@ struct LanczosRun<A: SymmetricOperator> {
       if isWhole || converged || isLast {
         return try finish(values, vectors, isWhole ? .wholeSpace : converged ? .converged : .productLimit)
       }
-      if isFull { restart(values, vectors) }
+      if isFull {
+        restart(values, vectors)
+        nextCheck = 0
+      }
     }
   }
 

@@ -85,7 +85,6 @@ import Testing
     }
     for part in [points.map(\.deviation.trained), points.map(\.deviation.new)] {
       let (exponent, error) = logarithmicSlope(points.map(\.width), part)
-      print("exponent", exponent, error, part.max()!, part.min()!)
       #expect(exponent < -0.5 - 2 * error && error < 0.15, "\(exponent) ± \(error): \(part)")
       if case .neuralTangent = parameterization {
         #expect((exponent + 1).magnitude < 3 * error, "\(exponent) ± \(error): \(part)")

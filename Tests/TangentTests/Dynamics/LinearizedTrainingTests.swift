@@ -293,12 +293,27 @@ import Testing
 
   // MARK: Errors
 
+  @Test func errorsAreCaughtByTheirCase() throws {
+    let p = Self.problem(3, rank: 4)
+    let training = try LinearizedTraining(kernel: p.kernel, outputs: p.f, targets: p.y, loss: .sum)
+    do {
+      _ = try training.outputs(at: .steps(100_000, of: 1e3))
+      Issue.record("was accepted")
+    } catch TrainingError.diverged(let steps, _, let limit) {
+      #expect(steps == 100_000 && limit == training.largestStableStep())
+    }
+  }
+
+  private static func refusal(_ kernel: Tensor, _ f: Tensor, _ y: Tensor) throws -> TrainingError {
+    try #require(throws: TrainingError.self) {
+      try LinearizedTraining(kernel: kernel, outputs: f, targets: y, loss: .sum)
+    }
+  }
+
   @Test func wrongNumbersAreRefused() throws {
     let p = Self.problem(4, rank: 6)
     func refusal(_ kernel: Tensor, _ f: Tensor? = nil, _ y: Tensor? = nil) throws -> TrainingError {
-      try #require(throws: TrainingError.self) {
-        try LinearizedTraining(kernel: kernel, outputs: f ?? p.f, targets: y ?? p.y, loss: .sum)
-      }
+      try Self.refusal(kernel, f ?? p.f, y ?? p.y)
     }
     struct Other: Error {}
     var kernel = p.kernel

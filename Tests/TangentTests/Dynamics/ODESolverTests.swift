@@ -136,6 +136,30 @@ import Testing
     #expect((800...1200).contains(work.acceptedSteps), "\(work)")
   }
 
+  @Test func theWorkIsThatOfTheReferenceCode() throws {
+    // Evaluations of Hairer's and Wanner's DOPRI5 (as SciPy's integrator "dopri5" with β = 0.04) at four tolerances.
+    let reference: [(equation: Int, evaluations: [Int])] = [
+      (2, [68, 110, 230, 512]), (3, [200, 482, 1190, 2978]), (4, [92, 188, 458, 1130]), (5, [1160, 1670, 3656, 8684]),
+    ]
+    for (index, evaluations) in reference {
+      let equation = SolvedEquation.all[index]
+      for (tolerance, expected) in zip([1e-4, 1e-6, 1e-8, 1e-10], evaluations) {
+        let solver = ODESolver(relativeTolerance: tolerance, absoluteTolerance: tolerance)
+        let found = try solver.solve(from: equation.solution(0), at: [equation.end], equation.rate).statistics
+          .evaluations
+        #expect((found - expected).magnitude <= max(6, expected / 50), "\(equation) at \(tolerance): \(found)")
+      }
+    }
+  }
+
+  @Test func numbersBeyondAllBoundsAreNamed() throws {
+    #expect(throws: ODEError.self) {
+      try ODESolver().solve(from: Tensor([1e200, 1e250]), at: [1e9]) { _, y in square(y) * 1e300 }
+    }
+    let fast = try ODESolver().solve(from: Tensor(0), at: [1]) { _, _ in Tensor(1e120) }
+    #expect((fast.finalState.scalar / 1e120 - 1).magnitude < 1e-12)
+  }
+
   @Test func statesAreTrees() throws {
     let net = Dense(3)
     let p = net.initialized(like: Tensor([1, 2]), seed: 1)
