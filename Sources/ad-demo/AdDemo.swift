@@ -4,7 +4,9 @@ import Foundation
 /// The program `ad-demo`: one file per command, and this one to choose among them.
 @main
 enum AdDemo {
-  static let commands: [any Command.Type] = [Tour.self, Check.self, KernelCommand.self, Bench.self]
+  static let commands: [any Command.Type] = [
+    Tour.self, Check.self, KernelCommand.self, PredictCommand.self, Bench.self,
+  ]
 
   static func main() {
     StandardStream.secure()

@@ -1,11 +1,12 @@
 import AutoDiff
+import Tangent
 
 /// A tangent kernel with its spectrum, the shares of the parameters, and the files that show them.
 struct KernelSummary {
   /// [n, n].
   let kernel: Tensor
-  /// In ascending order.
-  let eigenvalues: [Double]
+  /// All eigenvalues, with proved bounds of their errors.
+  let spectrum: KernelSpectrum
   /// What every parameter contributes to the trace, from 0 to 1.
   let shares: [(name: String, shape: [Int], share: Double)]
 
@@ -31,23 +32,26 @@ struct KernelSummary {
   /// - Parameter shares: What every parameter contributes to the trace, from 0 to 1.
   init(_ kernel: Tensor, shares: [(name: String, shape: [Int], share: Double)]) throws {
     (self.kernel, self.shares) = (kernel, shares)
-    eigenvalues = try symmetricEigenvalues(kernel.as(.float64)).scalars
+    spectrum = try KernelSpectrum(of: kernel)
   }
 
   /// The number of examples.
   var count: Int { kernel.shape[0] }
 
   /// Eigenvalues below this are as good as zero: n ε λ_max.
-  var rounding: Double { Double(count) * kernel.scalarType.epsilon * (eigenvalues.last ?? 0).magnitude }
+  var rounding: Double { Double(count) * kernel.scalarType.epsilon * spectrum.largest.estimate.magnitude }
 
   /// The ends of the spectrum and the shares, line by line.
   var lines: [String] {
-    let (smallest, largest) = (eigenvalues.first ?? 0, eigenvalues.last ?? 0)
+    let (smallest, largest) = (spectrum.smallest.estimate, spectrum.largest.estimate)
     let isSingular = smallest <= rounding
     let condition = isSingular ? "above \(numeral(largest / rounding, digits: 2))" : numeral(largest / smallest)
+    let error = numeral(spectrum.eigenvalueError, digits: 2)
     return [
       "λ_max \(numeral(largest))   λ_min \(numeral(smallest))   condition \(condition)   "
-        + "trace/n \(numeral(eigenvalues.reduce(0, +) / Double(max(count, 1))))"
+        + "trace/n \(numeral(spectrum.trace.estimate / Double(max(count, 1))))",
+      "Eigenvalues are proved to within \(error); effective rank \(numeral(spectrum.effectiveRank, digits: 3)) "
+        + "by the trace, \(numeral(spectrum.entropyRank, digits: 3)) by entropy",
     ] + (isSingular ? ["λ_min is zero up to rounding, which is n ε λ_max = \(numeral(rounding, digits: 2))"] : [])
       + ["Shares of the trace by parameter:"] + shareLines
   }
@@ -105,7 +109,7 @@ func spectrumChart(title: String, _ kernels: [(name: String, summary: KernelSumm
     title: title, x: Axis("index", .logarithmic), y: Axis("eigenvalue", .logarithmic),
     series: kernels.map { kernel in
       // What lies below rounding says nothing about the kernel.
-      let reliable = kernel.summary.eigenvalues.reversed().filter { $0 > kernel.summary.rounding }
+      let reliable = kernel.summary.spectrum.eigenvalues.filter { $0 > kernel.summary.rounding }
       return LineChart.Series(kernel.name, values: reliable, style: .linePoints)
     })
 }
