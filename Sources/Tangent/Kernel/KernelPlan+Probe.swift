@@ -46,9 +46,14 @@ extension KernelPlan {
       let dense = block.dense.map { rows * columns * pairs * Double($0.count) } ?? 0
       let work = zip(extents, methods).reduce(dense) { $0 + $1.0.cost(of: $1.1, outputs) }
       let chunks = Double((count + tile.outputs - 1) / tile.outputs)
+      let times = tileCount * (outputs.keepsAllPairs ? chunks * chunks : chunks)
       return ParameterPlan(
         name: leaf.0, shape: leaf.1, positions: block.factors.map(\.positions), methods: methods,
-        multiplications: work * tileCount * (outputs.keepsAllPairs ? chunks * chunks : chunks))
+        multiplications: work * times,
+        costs: extents.map { extents in
+          let methods: [KernelMethod] = [.factored, .dense, .vectorProducts]
+          return Dictionary(uniqueKeysWithValues: methods.map { ($0, extents.cost(of: $0, outputs) * times) })
+        })
     }
   }
 }

@@ -44,6 +44,8 @@ public struct KernelPlan: Sendable, CustomStringConvertible {
     public let methods: [KernelMethod]
     /// About how many multiplications the inner products of all tiles take.
     public let multiplications: Double
+    /// The same for each form by every method, which is what the choice is made by.
+    public let costs: [[KernelMethod: Double]]
   }
 
   /// The shape of the kernel.
@@ -115,6 +117,22 @@ public struct KernelPlan: Sendable, CustomStringConvertible {
       lines.append(
         "  " + parameter.name.padding(toLength: names + 2, withPad: " ", startingAt: 0) + "\(parameter.shape)  \(how), "
           + String(format: "%.2g", parameter.multiplications) + " multiplications")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Why the methods were chosen: for every parameter what each method would take, in multiplications, work at the speed
+  /// of memory counted ten times.
+  public var explanation: String {
+    let methods: [KernelMethod] = [.factored, .dense, .vectorProducts]
+    var lines: [String] = []
+    for parameter in parameters {
+      if parameter.costs.isEmpty { lines.append("\(parameter.name): no structure, its gradients are kept in memory") }
+      for (form, costs) in parameter.costs.enumerated() {
+        let list = methods.map { "\($0.rawValue) " + String(format: "%.3g", costs[$0] ?? .nan) }
+        lines.append(
+          "\(parameter.name): \(parameter.methods[form].rawValue), because of " + list.joined(separator: ", "))
+      }
     }
     return lines.joined(separator: "\n")
   }

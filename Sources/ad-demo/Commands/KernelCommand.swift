@@ -47,6 +47,7 @@ enum KernelCommand: Command {
     for line in chosen.lines { print(line) }
     if arguments[plan] {
       print(indented("Plan", "\(computation.plan)"))
+      print(indented("Why", computation.plan.explanation))
       return
     }
     let folder = try OutputFolder(arguments[output])

@@ -141,18 +141,3 @@ enum PredictCommand: Command {
     return (matmul(kernel, coefficients) * factor, matmul(cross, coefficients) * factor)
   }
 }
-
-extension ChosenNetwork.Activation {
-  /// The same activation of layers of infinite width.
-  fileprivate var dual: DualActivation {
-    switch self {
-    case .tanh: .tanh
-    case .erf: .erf
-    case .relu: .relu
-    case .gelu: .gelu
-    case .silu: .silu
-    case .sigmoid: .sigmoid
-    case .softplus: .softplus()
-    }
-  }
-}

@@ -89,3 +89,18 @@ struct ChosenNetwork {
     ]
   }
 }
+
+extension ChosenNetwork.Activation {
+  /// The same activation of layers of infinite width.
+  var dual: DualActivation {
+    switch self {
+    case .tanh: .tanh
+    case .erf: .erf
+    case .relu: .relu
+    case .gelu: .gelu
+    case .silu: .silu
+    case .sigmoid: .sigmoid
+    case .softplus: .softplus()
+    }
+  }
+}

@@ -84,6 +84,10 @@ import Testing
     #expect(text.contains("0.weight"))
     #expect(text.contains("factored, 1 position"))
     #expect(plan.parameters.map(\.name) == p.named.map(\.path))
+    #expect(plan.explanation.contains("0.weight: factored, because of factored"))
+    for parameter in plan.parameters {
+      for (method, costs) in zip(parameter.methods, parameter.costs) { #expect(costs[method] == costs.values.min()) }
+    }
     // Every pair of examples once, or on the other side of the diagonal.
     var seen = [Int](repeating: 0, count: 300 * 300)
     for tile in plan.tiles {
