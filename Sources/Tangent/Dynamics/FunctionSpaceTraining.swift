@@ -63,8 +63,8 @@ public struct FunctionSpaceTraining {
   ///   - steadyRate: ends the flow where the outputs, on new points as well, move by no more than this in Euclidean norm;
   ///     later times get the state that was reached.
   /// - Throws: ``ODEError``.
-  /// - Complexity: a gradient of the loss and a product with each kernel per evaluation; about 3 / λ time units are one step
-  ///   of the solver at least, with λ the largest eigenvalue of K times the loss's curvature.
+  /// - Complexity: a gradient of the loss and a product with each kernel per evaluation, six evaluations per step. However
+  ///   wide the tolerance, a step is not much longer than 3/λ, with λ the largest eigenvalue of K times the loss's curvature.
   public func flow(
     at times: [Double], solver: ODESolver = ODESolver(), steadyRate: Double? = nil
   ) throws -> TrainingCourse {
@@ -96,7 +96,7 @@ public struct FunctionSpaceTraining {
     var step = 0
     for count in counts {
       while step < count {
-        // The velocity is of the sign of the gradient; Nesterov's step looks ahead by what momentum alone would do.
+        // Nesterov's gradient is taken where momentum alone would lead. The velocity has the sign of the gradient.
         var ahead = state
         if case .nesterov = momentum { ahead = state.adding(velocity, scaledBy: -size * share) }
         velocity = direction(gradient(of: loss, at: ahead.first)).adding(velocity, scaledBy: share)

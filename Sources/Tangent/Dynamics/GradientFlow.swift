@@ -11,8 +11,8 @@ import Layers
 ///   - rule: what ends the flow earlier, such as `.steady(rate:)`: a gradient of that norm at most.
 /// - Returns: the parameters at the times.
 /// - Throws: ``ODEError``, or what `loss` throws.
-/// - Complexity: six gradients per step; about 3 / λ time units are one step at least, with λ the largest eigenvalue of the
-///   loss's Hessian.
+/// - Complexity: six gradients per step. However wide the tolerance, a step is not much longer than 3/λ, with λ the largest
+///   eigenvalue of the loss's Hessian.
 public func gradientFlow<P: TensorTree>(
   of loss: @escaping (P) throws -> Tensor, from p: P, at times: [Double], solver: ODESolver = ODESolver(),
   until rule: ODEStopRule<P>? = nil

@@ -27,7 +27,7 @@ public struct ODESolver: Sendable {
   public var absoluteTolerance: Double
   /// The magnitude of the first step; by default found from the first two slopes.
   public var initialStep: Double?
-  /// No step is longer.
+  /// No step is longer, but for the last one, which may be by a hundredth.
   public var largestStep: Double
   /// The most steps that are tried, rejected ones included.
   public var stepLimit: Int

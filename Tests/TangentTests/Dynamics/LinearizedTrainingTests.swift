@@ -255,6 +255,8 @@ import Testing
       expectClose(try predictor.outputs(at: time), try clean.outputs(at: time), tolerance: 1e-10)
       #expect(try predictor.outputs(at: time).isFinite)
     }
+    let nowhere = try training.predictor(kernel: .zeros([0, 5]), outputs: .zeros([0, 2]))
+    #expect(try nowhere.outputs(at: .flow(1)).shape == [0, 2])
     let zero = try LinearizedTraining(kernel: .zeros([5, 5]), outputs: p.f, targets: p.y, loss: .halfSum)
     #expect(zero.rank == 0 && zero.largestStableStep() == .infinity)
     for time in [TrainingTime.flow(.infinity), .steps(9, of: 1e9)] { #expect(try zero.outputs(at: time) == p.f) }

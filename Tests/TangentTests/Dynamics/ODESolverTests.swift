@@ -88,11 +88,17 @@ import Testing
 
   @Test func singlePrecisionComesAsFarAsItsType() throws {
     for equation in SolvedEquation.all.dropLast() {
-      let found = try ODESolver(relativeTolerance: 1e-12).solve(
-        from: equation.solution(0).as(.float32), at: [equation.end]
-      ) { t, y in equation.rate(t, y.as(.float64)).as(.float32) }
+      let solve = { (tolerance: Double) in
+        try ODESolver(relativeTolerance: tolerance).solve(from: equation.solution(0).as(.float32), at: [equation.end]) {
+          equation.rate($0, $1.as(.float64)).as(.float32)
+        }
+      }
+      let found = try solve(1e-12)
       #expect(found.finalState.scalarType == .float32)
       #expect(distance(found.finalState.as(.float64), equation.solution(equation.end)) < 1e-4, "\(equation)")
+      // No tolerance below the type's resolution is tried.
+      let resolved = try solve(16 * ScalarType.float32.epsilon)
+      #expect(found.finalState == resolved.finalState && found.statistics == resolved.statistics)
     }
   }
 
@@ -104,6 +110,8 @@ import Testing
     let found = try ODESolver().solve(from: equation.solution(0), at: times, equation.rate)
     let course = try ODESolver().trajectory(from: equation.solution(0), to: 5, equation.rate)
     #expect(found.states == times.map { course($0) })
+    let again = try ODESolver().solve(from: equation.solution(0), at: times, equation.rate)
+    #expect(again.states == found.states && again.statistics == found.statistics)
     #expect(found.states[0] == equation.solution(0) && found.finalState == course.finalState)
     #expect(found.statistics == course.statistics)
     #expect(course.segments.count == course.statistics.acceptedSteps && course.start == 0 && course.end == 5)

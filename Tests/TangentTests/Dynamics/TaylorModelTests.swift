@@ -129,6 +129,18 @@ import Testing
     #expect(linear.initialized(like: x[0], seed: 2).leaves == p.leaves)
   }
 
+  @Test(arguments: smooth) func singlePrecisionComesAsFarAsItsType(model: Model) {
+    let (p, v) = (model.parameters, Self.direction(model).scaled(by: 0.1))
+    let narrow = p.map { $0.as(.float32) }
+    for degree in 1...2 {
+      let value = taylorModel(of: model.f, at: narrow, degree: degree)(
+        model.examples[0].as(.float32), narrow.adding(v.map { $0.as(.float32) }))
+      #expect(value.scalarType == .float32)
+      let expected = taylorModel(of: model.f, at: p, degree: degree)(model.examples[0], p.adding(v))
+      expectClose(value.as(.float64), expected, tolerance: 1e-5)
+    }
+  }
+
   @Test func outputsAndExamplesAreTrees() {
     let f = { (x: Pair<Tensor, Tensor>, p: Tensor) in [exp(x.first * p), square(p) * x.second] }
     let x = Pair(Tensor([1, 2]), Tensor([3, 4]))
