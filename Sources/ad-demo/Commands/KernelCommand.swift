@@ -82,7 +82,9 @@ enum KernelCommand: Command {
     let part = plan.outputs.isMatrix && outputs > 1 ? ", \(plan.outputs.rawValue) of the \(outputs) outputs" : ""
     print("Kernel   \(plan.shape)\(part)")
     var results = ["kernel.npy"]
-    if plan.outputs.isMatrix, plan.kernelBytes * 6 <= Int(MemoryNeed.ofMachine()) {
+    // The eigenvectors take some copies of the kernel, within the budget as well.
+    if plan.outputs.isMatrix, plan.kernelBytes <= plan.budget / 10 {
+      releasePooledMemory()
       let summary = try KernelSummary(
         Tensor(contentsOf: path), shares: shares(chosen, plan))
       for line in summary.lines { print("  " + line) }
@@ -97,7 +99,10 @@ enum KernelCommand: Command {
         spectrumChart(title: "Eigenvalues of the tangent kernel", [("", summary)]).svg, to: "spectrum.svg")
       results.append("spectrum.svg")
     } else {
-      print("  no spectrum and no picture: the kernel is not a matrix, or too large for them")
+      print(
+        plan.outputs.isMatrix
+          ? "  no spectrum and no picture, which take ten times the kernel's memory: more than the budget"
+          : "  no spectrum and no picture, because it is no matrix: --keep flattened or a trace is one")
     }
     print("Results  \(ListFormatter.text(results)) in \(folder.path)")
   }
