@@ -24,7 +24,7 @@ enum PredictCommand: Command {
     "activation", "NAME", default: ChosenNetwork.Activation.erf, "What stands between the layers")
   static let ridge = Option(
     "ridge", "X", default: 1e-3, range: 0...1e6, "What is added to the kernel's diagonal, relative to its mean")
-  static let epochs = Option("epochs", "N", default: 40, range: 0...100_000, "How often the network sees every digit")
+  static let epochs = Option("epochs", "N", default: 150, range: 0...100_000, "How often the network sees every digit")
   static let seed = Option<UInt64>("seed", "N", default: 0, "Decides all that is random")
   static let output = Option("output", "DIR", default: "ad-demo-output", "The folder for the results")
   static let options: [any CommandOption] = [
