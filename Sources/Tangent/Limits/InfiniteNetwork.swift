@@ -82,7 +82,9 @@ public struct InfiniteNetwork: Sendable {
   }
 
   /// The limit of the tangent kernel; see ``kernels(_:_:)``.
-  public func ntk(_ x: Tensor, _ z: Tensor? = nil) throws(LimitError) -> Tensor { try kernels(x, z).ntk }
+  public func ntk(_ x: Tensor, _ z: Tensor? = nil) throws(LimitError) -> Tensor {
+    try LimitComputation("ntk", self, x, z, wantsSlopes: true).run(.sum)[1]
+  }
 
   /// Both kernels from one pass.
   ///

@@ -39,6 +39,9 @@ struct LimitComputation {
     directions = Directions(all)
     let inputs = network.parameterization.dividesByInputs ? Double(max(1, x.shape[1])) : 1
     moments = square(directions.norms) / inputs
+    if !moments.isTraced, let bad = moments.scalars.firstIndex(where: { !$0.isFinite }) {
+      throw .momentNotFinite(activation: "the input", layer: 0, example: bad)
+    }
 
     var variances = moments * scales[0].weightCovariance + scales[0].biasCovariance
     for (index, activation) in activations.enumerated() {

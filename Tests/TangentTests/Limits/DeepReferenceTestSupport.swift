@@ -8,6 +8,8 @@ struct DeepReference: Sendable {
   let network: InfiniteNetwork
   let nngp: [[Double]]
   let ntk: [[Double]]
+  /// Which of the examples.
+  var rows = [0, 1, 2, 3, 4]
 
   /// The second one is 10⁻⁸ away from the first, the third its opposite, the last one 0.
   static let examples: [[Double]] = [
@@ -87,5 +89,23 @@ struct DeepReference: Sendable {
         [-2.7938875196273785, -2.793887504638568, 9.876138369047074, 48.298336028476484, 0.0625],
         [0.0625, 0.0625, 0.0625, 0.0625, 0.0625],
       ]),
+    // The expectations by the trapezoidal rule in two dimensions, v = c u + √(1 − c²) w, step 1/14, with 30 digits.
+    DeepReference(
+      name: "three layers of tanh with biases",
+      network: InfiniteNetwork(
+        depth: 3, .tanh, parameterization: .neuralTangent(weightScale: 1.5, biasScale: 0.5), tolerance: 1e-14),
+      nngp: [
+        [1.264508129503992, 1.2645081294675893, 0.28259173831508157, 0.68969247668764545],
+        [1.2645081294675893, 1.2645081294311867, 0.28259173936022327, 0.68969247690790237],
+        [0.28259173831508157, 0.28259173936022327, 1.2300296985594741, 0.79220552151854853],
+        [0.68969247668764545, 0.68969247690790237, 0.79220552151854853, 1.120045382470814],
+      ],
+      ntk: [
+        [5.8144071090912764, 5.8144071074896238, -0.096321985229246369, 1.5068676021326718],
+        [5.8144071074896238, 5.8144071058879721, -0.0963219808464159, 1.5068676030085061],
+        [-0.096321985229246369, -0.0963219808464159, 4.8467244554092931, 1.9249487140428893],
+        [1.5068676021326718, 1.5068676030085061, 1.9249487140428893, 3.5001844470290163],
+      ],
+      rows: [0, 1, 3, 4]),
   ]
 }

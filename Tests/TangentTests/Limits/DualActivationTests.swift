@@ -103,15 +103,16 @@ import Testing
     expectClose(derivative, try activation.moments(a, b, c).slopes, tolerance: 1e-11)
   }
 
-  @Test func derivativesAgreeWithDifferences() {
-    let q = [Tensor([1, 0.6, 2]), Tensor([0.3, -0.5, 0.1]), Tensor([1.5, 0.9, 0.4])]
-    for activation in [DualActivation.relu, .step, .erf, .sin, .cos, .monomial(3), .tanh] {
-      let report = checkDerivatives(
-        of: { (q: [Tensor]) in
-          // The signature of the checker has no place for errors; these inputs cause none.
-          let moments = try! activation.moments(q[0], q[1], q[2])
+  @Test(arguments: [DualActivation.relu, .leakyRelu(0.2), .step, .erf, .sin, .cos, .monomial(3), .tanh])
+  func derivativesAgreeWithDifferences(_ activation: DualActivation) throws {
+    for correlation in [0.3, -0.8] {
+      // All covariances that the checker's steps meet are positive definite.
+      let report = try checkDerivatives(
+        of: { (x: Tensor) in
+          let (a, b) = (exp(x[0..<1]), exp(x[1..<2]))
+          let moments = try activation.moments(a * a, a * b * tanh(x[2..<3]), b * b)
           return [moments.values, moments.slopes]
-        }, at: q)
+        }, at: Tensor([-0.2, 0.3, correlation]), orders: 1...(activation.name == "tanh" ? 1 : 2))
       #expect(report.passed, "\(activation): \(report)")
     }
   }
@@ -170,7 +171,10 @@ import Testing
     #expect(throws: LimitError.momentNotFinite(activation: "e^(x^2)", layer: 0, example: 1)) {
       try DualActivation.smooth("e^(x^2)", { exp(square($0)) }).moments(q, q, q)
     }
-    let x = Tensor([[1e200], [1]])
+    #expect(throws: LimitError.momentNotFinite(activation: "the input", layer: 0, example: 1)) {
+      try InfiniteNetwork([]).nngp(Tensor([[1], [1e200]]))
+    }
+    let x = Tensor([[1e100], [1]])
     #expect(throws: LimitError.momentNotFinite(activation: "x^2", layer: 1, example: 0)) {
       try InfiniteNetwork(depth: 2, .monomial(2)).ntk(x)
     }
