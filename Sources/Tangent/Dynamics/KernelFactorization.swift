@@ -174,5 +174,5 @@ public struct KernelFactorization: Sendable {
 
 extension Tensor {
   /// The diagonal of a square matrix: [n, n] → [n].
-  var diagonal: Tensor { flattened[stride(from: 0, to: shape[0] * shape[0], by: shape[0] + 1)] }
+  fileprivate var diagonal: Tensor { flattened[stride(from: 0, to: shape[0] * shape[0], by: shape[0] + 1)] }
 }

@@ -60,10 +60,12 @@ enum SplitProduct {
     return (normBound(residual) + products + sums) * (1 + 16 * unit)
   }
 
-  /// An upper bound of ‖Vᵀ V − I‖_F.
+  /// Upper bounds of ‖S‖_F and ‖Λ S − S Λ‖_F for S = Vᵀ V − I and Λ = diag(λ).
   ///
-  /// - Parameter v: [n, n], entries of magnitude at most 2.
-  static func orthogonalityBound(_ v: Tensor) -> Double {
+  /// - Parameters:
+  ///   - v: [n, n], entries of magnitude at most 2.
+  ///   - values: λ, [n].
+  static func orthogonalityBounds(_ v: Tensor, _ values: Tensor) -> (departure: Double, commutator: Double) {
     let n = v.shape[0]
     let (v1, v2) = split(v, extent: n)
     let leading = matmul(v1.transposed, v1) - Tensor.eye(n)
@@ -71,20 +73,28 @@ enum SplitProduct {
     let departure = leading + (second + third)
     let products = gamma(n) * normBound(v2) * (normBound(v1) + normBound(v))
     let sums = 4 * unit * [leading, second, third].map(normBound).reduce(0, +)
-    return (normBound(departure) + products + sums) * (1 + 16 * unit)
+    let error = products + sums
+    let gaps = values.expanded(at: 1) - values.expanded(at: 0)
+    return (
+      (normBound(departure) + error) * (1 + 16 * unit),
+      (normBound(gaps * departure) + abs(gaps).max().scalar * error) * (1 + 16 * unit)
+    )
   }
 }
 
 /// How far computed eigenvalues of a symmetric matrix can be from the exact ones.
 ///
-/// With R = A V − V Λ, ρ = ‖R‖ and δ = ‖VᵀV − I‖ < 1, let V = Q H be the polar decomposition. Then QᵀAQ = Λ + E with
+/// With R = A V − V Λ, ρ = ‖R‖, S = VᵀV − I and δ = ‖S‖ ≤ ½, let V = Q H be the polar decomposition, H² = I + S. Then
+/// QᵀAQ = Λ + E with
 ///
-///     E = (Qᵀ R − (Λ H − H Λ)) H⁻¹,    ‖H − I‖ ≤ δ,    ‖H⁻¹‖ ≤ (1 − δ)^(−1/2),
+///     E = (Qᵀ R − [Λ, H]) H⁻¹,    ‖H − I − S/2‖ ≤ δ²/2,    ‖H⁻¹‖ ≤ (1 − δ)^(−1/2).
 ///
-/// where Λ may be shifted by the middle of its range, so ‖Λ H − H Λ‖ ≤ (λ_max − λ_min) δ. By Weyl's theorem the i-th eigenvalue
-/// of A differs from the i-th entry of Λ by at most
+/// In the commutator, [Λ, H] = ½ [Λ, S] + [Λ, H − I − S/2], Λ may be shifted by the middle of its range, so the last term is at
+/// most (λ_max − λ_min) δ²/2. By Weyl's theorem the i-th eigenvalue of A differs from the i-th entry of Λ by at most
 ///
-///     (ρ + (λ_max − λ_min) δ) / √(1 − δ).
+///     (ρ + ½ ‖[Λ, S]‖ + ½ (λ_max − λ_min) δ²) / √(1 − δ).
+///
+/// Entries of [Λ, S] are (λᵢ − λⱼ) Sᵢⱼ: what vectors of close eigenvalues lack in orthogonality does no harm.
 struct EigenvalueError {
   /// An upper bound of ‖A V − V Λ‖.
   let residual: Double
@@ -103,11 +113,15 @@ struct EigenvalueError {
       return
     }
     residual = SplitProduct.residualBound(a, vectors, values)
-    departure = SplitProduct.orthogonalityBound(vectors)
+    let orthogonality = SplitProduct.orthogonalityBounds(vectors, values)
+    departure = orthogonality.departure
     let range = (values.max().scalar - values.min().scalar) * (1 + 2 * Double.ulpOfOne)
+    guard departure < 0.5 else {
+      bound = .infinity
+      return
+    }
+    let perturbation = residual + (orthogonality.commutator + range * departure * departure) / 2
     // The last term is for what underflows on the way.
-    bound =
-      departure < 0.5
-      ? (residual + range * departure) / (1 - departure).squareRoot() * (1 + 8 * Double.ulpOfOne) + 1e-290 : .infinity
+    bound = perturbation / (1 - departure).squareRoot() * (1 + 16 * Double.ulpOfOne) + 1e-290
   }
 }

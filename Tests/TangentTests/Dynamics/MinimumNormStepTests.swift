@@ -8,27 +8,27 @@ import Testing
 
   private func problem(_ n: Int) -> (p: [Tensor], x: Tensor, y: Tensor) {
     var random = RandomGenerator(seed: UInt64(n))
-    let p = [Tensor.normal([2, 3], using: &random), Tensor.normal([2], using: &random)]
-    return (p, .normal([n, 3], using: &random), .normal([n, 2], using: &random))
+    let p = [Tensor.normal([2, 8], using: &random), Tensor.normal([2], using: &random)]
+    return (p, .normal([n, 8], using: &random), .normal([n, 2], using: &random))
   }
 
-  /// Fewer examples than parameters, as many, and more of them.
-  @Test(arguments: [1, 3, 4, 6]) func isTheStepToTheLimitOfGradientDescent(n: Int) throws {
+  /// Fewer examples than parameters, and more of them.
+  @Test(arguments: [1, 3, 24]) func isTheStepToTheLimitOfGradientDescent(n: Int) throws {
     let (start, x, y) = problem(n)
     let jacobian = FactoredJacobian(of: Self.model, at: start, on: x)
     let result = try jacobian.minimumNormStep(changing: y - jacobian.outputs)
     let limit = start.adding(result.step)
     func loss(_ p: [Tensor]) -> Tensor { square(vmap { Self.model($0, p) }(x) - y).sum() }
     var p = start
-    let rate = 0.4 / result.spectrum.largest.upper.value
-    for _ in 0..<20_000 {
+    let rate = 0.9 / result.spectrum.largest.upper.value
+    for _ in 0..<2000 {
       let g = gradient(of: loss, at: p)
-      if g.euclideanNorm.scalar < 1e-11 { break }
+      if g.euclideanNorm.scalar < 1e-8 { break }
       p = p.adding(g, scaledBy: -rate)
     }
     expectClose(p, limit, tolerance: 1e-6)
     #expect(abs(loss(limit).scalar.squareRoot() - result.residual) < 1e-12)
-    #expect(result.rank == 2 * min(n, 4))
+    #expect(result.rank == 2 * min(n, 9))
     // Shorter than any other step with the same effect: orthogonal to what J does not see.
     var random = RandomGenerator(seed: 9)
     let other = start.mapTensors { .normal($0.shape, using: &random) }

@@ -31,8 +31,28 @@ import Testing
     let error = 0x1p-40
     let moved = SplitProduct.residualBound(a, signs, values + error)
     #expect(moved >= 8 * error && moved < 8.2 * error)
-    let departure = SplitProduct.orthogonalityBound(signs)
+    let (departure, commutator) = SplitProduct.orthogonalityBounds(signs, values)
+    #expect(commutator >= 0 && commutator < 1e-12)
     #expect(departure >= 7 * Double(n).squareRoot() && departure < 7 * Double(n).squareRoot() * (1 + 1e-12))
+  }
+
+  /// ‖S‖ and ‖[Λ, S]‖ from the definition, in exact arithmetic of whole numbers.
+  @Test(arguments: [2, 5, 16]) func boundsTheExactDeparture(n: Int) {
+    var random = RandomGenerator(seed: UInt64(n))
+    let v = Tensor.uniform([n, n], in: -1..<1, using: &random).grid
+    let values = Tensor.uniform([n], in: -1..<1, using: &random).grid
+    let (iv, il) = (v.scalars.map { Int($0 * 0x1p20) }, values.scalars.map { Int($0 * 0x1p20) })
+    var (squares, commutators) = (0.0, 0.0)
+    for i in 0..<n {
+      for j in 0..<n {
+        let entry = (0..<n).reduce(i == j ? -(1 << 40) : 0) { $0 + iv[$1 * n + i] * iv[$1 * n + j] }
+        squares += pow(Double(entry) * 0x1p-40, 2)
+        commutators += pow(Double(entry) * Double(il[i] - il[j]) * 0x1p-60, 2)
+      }
+    }
+    let (departure, commutator) = SplitProduct.orthogonalityBounds(v, values)
+    #expect(departure >= squares.squareRoot() && departure <= squares.squareRoot() * (1 + 1e-9))
+    #expect(commutator >= commutators.squareRoot() && commutator <= commutators.squareRoot() * (1 + 1e-9))
   }
 
   /// The bounds lie above residuals computed entry by entry in exact arithmetic of whole numbers, and not far above.

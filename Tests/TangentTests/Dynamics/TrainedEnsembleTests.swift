@@ -60,7 +60,7 @@ import Testing
   /// The law of many linear models, each trained by itself: f(x) = φ(x)·w from random w, by small steps of gradient descent.
   @Test func isTheLawOfTrainedModels() throws {
     var random = RandomGenerator(seed: 5)
-    let (n, d, draws) = (3, 5, 20_000)
+    let (n, d, draws) = (3, 5, 5000)
     let features = Tensor.normal([n, d], using: &random), new = Tensor.normal([2, d], using: &random)
     // Initial weights of different variances, so that 𝒦 is not Θ.
     let deviations = Tensor([1, 0.5, 2, 0.25, 1.5])
@@ -72,7 +72,8 @@ import Testing
     let cross = matmul(new, features.transposed)
     for time in [0.3, Double.infinity] {
       var trained = w
-      let (step, count) = time == .infinity ? (0.05, 4000) : (time / 500, 500)
+      let largest = ensemble.spectrum.largest.upper.value
+      let (step, count) = time == .infinity ? (1 / largest, 1000) : (time / 100, 100)
       // The flow's steps are exact for the linear model to second order when taken at the middle.
       for _ in 0..<count {
         func slope(_ w: Tensor) -> Tensor { matmul(features.transposed, y.expanded(at: 1) - matmul(features, w)) }
@@ -113,9 +114,9 @@ import Testing
     let theta = PlantedMatrix.exact([4, 2, 1, 0], as: type), k = PlantedMatrix.exact([3, 1, 1, 2], as: type)
     let ensemble = try TrainedEnsemble(tangentKernel: theta, initialCovariance: k, labels: .ones([4, 1], as: type))
     let last = ensemble.spectrum.eigenvectors[TensorIndex.all, 3].as(type)
-    for time in [0.5, 1e3, 1e30, .infinity] {
+    for time in [0.5, 10, 1e30, .infinity] {
       let covariance = ensemble.covariance(theta, crossCovariance: k, prior: k, at: time)
-      #expect(abs(dot(last, matmul(covariance, last)).scalar - 2) < 100 * type.epsilon)
+      #expect(abs(dot(last, matmul(covariance, last)).scalar - 2) < 200 * type.epsilon)
       #expect(ensemble.mean(theta, at: time).isFinite)
       if time > 100 {
         expectClose(ensemble.mean(theta, at: time), ensemble.mean(theta), tolerance: 100 * type.epsilon)

@@ -102,6 +102,32 @@ import Testing
     #expect(try x != lanczos(a, using: &third).largest.vectors)
   }
 
+  /// A tangent kernel that is never formed: K v = J (Jᵀ v), here for all outputs of all examples.
+  @Test func worksOnATangentKernelByItsProducts() throws {
+    var random = RandomGenerator(seed: 11)
+    let p = [Tensor.normal([6, 3], using: &random), Tensor.normal([2, 6], using: &random)]
+    let x = Tensor.normal([5, 3], using: &random)
+    let jacobian = FactoredJacobian(
+      of: { (x: Tensor, p: [Tensor]) in matmul(p[1], tanh(matmul(p[0], x))) }, at: p, on: x)
+    let kernel = ClosureOperator(dimension: 10) { v in
+      stack(
+        (0..<v.shape[1]).map { k in
+          jacobian.jvp(jacobian.vjp(v[TensorIndex.all, k].reshaped(to: [5, 2]))).flattened
+        }, axis: 1)
+    }
+    let dense = jacobian.gram().permuted([0, 2, 1, 3]).reshaped(to: [10, 10])
+    let spectrum = try KernelSpectrum(of: dense)
+    let result = try lanczos(kernel, count: 2, using: &random)
+    for k in 0..<2 {
+      #expect(result.largest.brackets[k].contains(spectrum.eigenvalues[k]))
+      #expect(result.smallest.brackets[k].contains(spectrum.eigenvalues[9 - k]))
+    }
+    let b = Tensor.normal([10], using: &random)
+    expectClose(
+      try conjugateGradients(kernel, b, ridge: 0.1).solution, try choleskySolve(dense + Tensor.eye(10) * 0.1, b),
+      tolerance: 1e-8)
+  }
+
   @Test func noDimensionHasNoPairs() throws {
     var random = RandomGenerator(seed: 0)
     let result = try lanczos(ClosureOperator(dimension: 0) { $0 }, count: 2, using: &random)
