@@ -250,7 +250,7 @@ extension Tensor {
   package func placed(in box: OuterProducts.Box, leadingRank: Int) -> Tensor {
     let leading = Array(shape.prefix(leadingRank))
     return bind(
-      Place(
+      EmbedInZeros(
         target: leading + box.container, starts: leading.map { _ in 0 } + box.starts,
         steps: leading.map { _ in 1 } + box.steps), .one(self))
   }

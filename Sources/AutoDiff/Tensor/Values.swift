@@ -83,25 +83,25 @@ public struct TensorDifference: Sendable, CustomStringConvertible {
     var scale = 0.0
     for entry in x + y where entry.isFinite { scale = Swift.max(scale, entry.magnitude) }
     var worst = 0.0
-    var place: Int?
+    var offset: Int?
     for k in x.indices {
       var difference = (x[k] - y[k]).magnitude
       if x[k] == y[k] || x[k].isNaN && y[k].isNaN { difference = 0 }
       if difference.isNaN { difference = .infinity }
-      if difference > worst { (worst, place) = (difference, k) }
+      if difference > worst { (worst, offset) = (difference, k) }
     }
     relative = worst == 0 ? 0 : worst / (scale > 0 ? scale : 1)
-    guard let place else {
+    guard let offset else {
       (index, description) = (nil, "no difference")
       return
     }
-    var rest = place
+    var rest = offset
     let worstIndex = a.shape.rowMajorStrides.map { stride in
       defer { rest %= stride }
       return rest / stride
     }
     index = worstIndex
-    description = "relative difference \(relative), worst at \(worstIndex): \(x[place]) and \(y[place])"
+    description = "relative difference \(relative), worst at \(worstIndex): \(x[offset]) and \(y[offset])"
   }
 }
 
