@@ -41,6 +41,9 @@ public struct OuterProducts: Sendable {
   /// - Parameters:
   ///   - left: [positions, extents of the parallel axes..., extents of the left axes...]
   ///   - right: [positions, extents of the parallel axes..., extents of the right axes...]
+  ///   - leftAxes: the axes of W that the left side spans.
+  ///   - rightAxes: the axes of W that the right side spans.
+  ///   - parallelAxes: the axes of W that both sides have.
   ///   - shape: the shape of W. Every axis must be named once.
   public init(
     left: Tensor, right: Tensor, leftAxes: [Int], rightAxes: [Int], parallelAxes: [Int] = [], shape: [Int]

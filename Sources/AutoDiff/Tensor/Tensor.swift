@@ -1,14 +1,14 @@
 /// An array of numbers of any rank, or the trace of one: the value that all code here computes with.
 ///
 /// A tensor is immutable and has value semantics; copying it copies a reference. It holds either numbers in memory or,
-/// inside a transform such as ``gradient(of:at:)`` or ``vmap(_:)``, a value that a ``Trace`` follows. Code that computes
+/// inside a transform such as ``gradient(of:at:)`` or `vmap`, a value that a `Trace` follows. Code that computes
 /// with tensors need not know which.
 public struct Tensor: Sendable {
   var node: Node
 
   init(node: Node) { self.node = node }
 
-  /// The extent of every axis; empty for a single number. Inside ``vmap(_:)`` the example axis is hidden.
+  /// The extent of every axis; empty for a single number. Inside `vmap` the example axis is hidden.
   public var shape: [Int] { node.shape }
 
   /// The type of the entries.

@@ -2,7 +2,7 @@ extension Tensor {
   /// The single number that this tensor holds.
   ///
   /// It can be read under gradients and forward derivatives, so that Swift's control flow can depend on it. Inside
-  /// ``vmap(_:)`` it stops, since the examples may differ; use ``select(_:_:_:)`` there.
+  /// ``vmap(_:axis:outputAxis:)`` it stops, since the examples may differ; use `select` there.
   public var scalar: Double {
     guard count == 1 else { stop("scalar", "the tensor must hold one number", got: "shape \(shape)") }
     let x = concrete("scalar").array
@@ -10,7 +10,7 @@ extension Tensor {
     return Tensor(node: x).scalars[0]
   }
 
-  /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside ``vmap(_:)``.
+  /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside `vmap`.
   public var scalars: [Double] {
     let x = concrete("scalars")
     // Its own type, not the shown one: a check may compute in a higher precision than it shows.
@@ -112,7 +112,9 @@ extension Tensor {
   /// Whether the largest difference is at most `tolerance` times the largest magnitude in either tensor. Shapes must
   /// agree; equal infinities and two not-a-numbers count as equal.
   ///
-  /// - Parameter tolerance: relative; by default the square root of the coarser type's epsilon.
+  /// - Parameters:
+  ///   - other: what it is compared with.
+  ///   - tolerance: relative; by default the square root of the coarser type's epsilon.
   public func isApproximatelyEqual(to other: Tensor, tolerance: Double? = nil) -> Bool {
     let epsilon = Swift.max(scalarType.epsilon, other.scalarType.epsilon)
     return difference(from: other).relative <= tolerance ?? epsilon.squareRoot()

@@ -4,7 +4,7 @@
 /// like its input. Forward derivatives and batching pass through unchanged.
 ///
 /// - Parameter f: a function that does the same every time it is run. What it computes must leave it as its result: a value
-///   stored elsewhere is forgotten, and stops when it is used.
+///   stored elsewhere is forgotten, and stops when it is used. It may throw; what its first run throws is thrown.
 /// - Complexity: the gradient runs `f` once more; memory for its intermediate values is needed for one such part at a
 ///   time. Where only captured values are differentiated, not the input, one more run finds out what `f` records; pass
 ///   them in the input to save it. Under a gradient of a gradient the outer one records both runs.
@@ -14,9 +14,10 @@ public func checkpoint<T: TensorTree, Out: TensorTree>(_ f: @escaping (T) -> Out
   { x in forgetting(f, at: x, again: f) }
 }
 
-/// The same of a function that throws; see ``checkpoint(_:)-((T)->Out)``. What it throws in its first run is thrown; when
+/// The same of a function that throws; see ``checkpoint(_:)``. What it throws in its first run is thrown; when
 /// it is run again it must not throw, and stops.
 @_disfavoredOverload
+@_documentation(visibility: internal)
 public func checkpoint<T: TensorTree, Out: TensorTree>(_ f: @escaping (T) throws -> Out) -> (T) throws -> Out {
   { x in
     try forgetting(f, at: x) { x in

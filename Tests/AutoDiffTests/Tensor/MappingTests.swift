@@ -11,7 +11,7 @@ import Testing
   private static func layouts(_ shape: [Int], _ type: ScalarType, _ random: inout RandomGenerator) -> [Tensor] {
     let plain = Tensor.normal(shape, using: &random).as(type)
     let repeated = Tensor.normal([1], using: &random).as(type).reshaped(to: shape.map { _ in 1 }).broadcast(to: shape)
-    let flipped = Tensor.normal(shape.reversed(), using: &random).as(type).transposed(Array(shape.indices.reversed()))
+    let flipped = Tensor.normal(shape.reversed(), using: &random).as(type).permuted(shape.indices.reversed())
     return [plain, repeated, flipped]
   }
 
