@@ -64,10 +64,11 @@ let package = Package(
     .executableTarget(
       name: "ad-demo", dependencies: ["AutoDiff", "Layers", "Tangent"],
       resources: [.copy("Resources/digits.csv"), .copy("Resources/README.md")]),
-    .testTarget(name: "AutoDiffTests", dependencies: ["AutoDiff"]),
-    .testTarget(name: "LayersTests", dependencies: ["Layers"]),
-    .testTarget(name: "TangentTests", dependencies: ["Tangent"]),
-    .testTarget(name: "ADDemoTests", dependencies: ["ad-demo"]),
+    .target(name: "TestSupport", dependencies: ["AutoDiff"], path: "Tests/TestSupport"),
+    .testTarget(name: "AutoDiffTests", dependencies: ["AutoDiff", "TestSupport"]),
+    .testTarget(name: "LayersTests", dependencies: ["Layers", "TestSupport"]),
+    .testTarget(name: "TangentTests", dependencies: ["Tangent", "TestSupport"]),
+    .testTarget(name: "ADDemoTests", dependencies: ["ad-demo", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -13,6 +13,9 @@ import AutoDiff
 ///
 /// An example and an output may be any tree: tokens with their mask, a graph, a point and a time. They follow from the
 /// types of `callAsFunction`; `Layer<Tensor, Tensor>` is what a ``Sequential`` joins.
+///
+/// It does not throw: were it allowed to, every use of a layer through this protocol would need a `try`, in models, losses
+/// and kernels of layers that never throw. A model that may throw is a function f(x, p), which the transforms take as well.
 public protocol Layer<Input, Output>: Sendable {
   /// One example: a tensor, or any tree.
   associatedtype Input: TensorTree = Tensor

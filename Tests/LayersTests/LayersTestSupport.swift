@@ -1,21 +1,6 @@
 import AutoDiff
-import Testing
-
-/// Expects two trees to agree, relative to the largest entry of each leaf.
-func expectClose<T: TensorTree>(
-  _ actual: T, _ expected: T, tolerance: Double = 1e-12, sourceLocation: SourceLocation = #_sourceLocation
-) {
-  do throws(Mismatch) {
-    try requireClose(actual, expected, tolerance: tolerance)
-  } catch {
-    Issue.record("\(error)", sourceLocation: sourceLocation)
-  }
-}
-
-extension ExitTest.Result? {
-  /// What the process wrote to its standard error.
-  var message: String { String(decoding: self?.standardErrorContent ?? [], as: UTF8.self) }
-}
+// For all files of this target.
+@_exported import TestSupport
 
 extension Tensor {
   /// The rows of a matrix as arrays.

@@ -59,7 +59,7 @@ final class NumberCheck: Trace, @unchecked Sendable {
 
   init(rejecting rejected: RejectedNumbers) { self.rejected = rejected }
 
-  /// Written out, because the compiler warns of the one that it would synthesise.
+  /// Written out, because the compiler warns of the one that it would synthesize.
   override package init() { rejected = .notANumber }
 
   /// Starts to follow a value.
@@ -93,12 +93,12 @@ final class NumberCheck: Trace, @unchecked Sendable {
     _ tensor: Tensor, from origin: NonFiniteError.Origin, inputs: Inputs = .many([]), isElementwise: Bool = false
   ) {
     let numbers = tensor.beneathTraces()
-    guard let place = firstRejected(numbers) else { return }
+    guard let offset = firstRejected(numbers) else { return }
     let operands = inputs.map { $0.beneathTraces() }
     let fits = isElementwise && operands.allSatisfy { $0.shape == numbers.shape }
     finding = NonFiniteError(
-      origin: origin, value: numbers.scalars[place], index: index(of: place, in: numbers.shape), shape: numbers.shape,
-      inputShapes: operands.map { $0.shape }, inputValues: fits ? operands.map { $0.scalars[place] } : nil,
+      origin: origin, value: numbers.scalars[offset], index: index(of: offset, in: numbers.shape), shape: numbers.shape,
+      inputShapes: operands.map { $0.shape }, inputValues: fits ? operands.map { $0.scalars[offset] } : nil,
       inputRanges: operands.map { operand in
         let entries = operand.scalars
         guard let least = entries.min(), let greatest = entries.max(), least <= greatest else { return nil }
@@ -114,9 +114,9 @@ final class NumberCheck: Trace, @unchecked Sendable {
   }
 }
 
-/// The index of an entry, given its place in row-major order.
-func index(of place: Int, in shape: [Int]) -> [Int] {
-  var rest = place
+/// The index of an entry, given its offset in row-major order.
+func index(of offset: Int, in shape: [Int]) -> [Int] {
+  var rest = offset
   return shape.rowMajorStrides.map { stride in
     let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: Swift.max(stride, 1))
     rest = remainder

@@ -31,9 +31,9 @@ public struct Choices {
   /// The next scripted choice of a kind; others in between belong to something that is no longer built.
   private mutating func next<T>(_ match: (Choice) -> T?) -> T? {
     guard let script else { return nil }
-    for place in position..<max(position, script.count) {
-      if let value = match(script[place]) {
-        position = place + 1
+    for index in position..<max(position, script.count) {
+      if let value = match(script[index]) {
+        position = index + 1
         return value
       }
     }

@@ -5,9 +5,9 @@ extension DerivativeCheck {
   /// The relative difference allowed where only the rounding of double precision makes one.
   ///
   /// In float32 the constants of rules are rounded, not always the same way in both modes.
-  private func exactness(_ order: Int) -> Double { (isSingle ? 1e-5 : 1e-9) * pow(4, Double(order - 1)) }
+  func exactness(_ order: Int) -> Double { (isSingle ? 1e-5 : 1e-9) * pow(4, Double(order - 1)) }
 
-  private func rounding(_ entry: Int, _ subject: Subject, _ epsilon: Double = .ulpOfOne) -> Double {
+  func rounding(_ entry: Int, _ subject: Subject, _ epsilon: Double = .ulpOfOne) -> Double {
     64 * epsilon * subject.magnitude(entry, peak: 0)
   }
 
@@ -93,9 +93,7 @@ extension DerivativeCheck {
       }
       if let own {
         let single = entries(of: own(cotangent))
-        comparePrecisions(single, row, subject, isPullback: true, output: output) { view, x, _, _ in
-          view.pullback(at: x).map { entries(of: $0.pullback(cotangent)) }
-        }
+        comparePrecisions(single, row, unit, subject, output: output)
       }
     }
   }
@@ -139,7 +137,7 @@ extension DerivativeCheck {
   }
 
   /// Whether a difference of two numbers is much the same at points near x.
-  private func isLasting(
+  func isLasting(
     _ computed: Double, _ expected: Double, _ allowance: Double,
     _ compute: ([Tensor], inout RandomGenerator) -> (Double, Double)?
   ) -> Bool {
@@ -155,96 +153,6 @@ extension DerivativeCheck {
       guard (a - b).magnitude > 0.3 * allowance, ratio > 0.3, ratio < 3 else { return false }
     }
     return true
-  }
-
-  // MARK: Both precisions
-
-  /// The derivative along a direction in `.float32` against double precision.
-  mutating func comparePrecisions(_ direction: Direction, _ subject: Subject) {
-    let d = inputs.tensors(direction.entries)
-    guard let (_, tangent) = subject.own.tangent(at: x, along: d) else {
-      return failBecauseOfError("the forward derivative", subject.order, subject.name)
-    }
-    guard haveShapes(tangent, subject.outputs, "the tangent", subject),
-      isFinite(tangent, "the forward derivative", subject)
-    else { return }
-    let inputs = inputs
-    comparePrecisions(entries(of: tangent), direction.tangent, subject, isPullback: false, input: direction.input) {
-      view, x, motion, random in
-      let d = inputs.tensors(Self.moved(direction.entries, by: motion, &random))
-      return view.tangent(at: x, along: d).map { entries(of: $0.tangent) }
-    }
-  }
-
-  /// Compares numbers computed in `.float32` with the same in double precision. Where they disagree, it is looked how far
-  /// either moves within the rounding of x.
-  private mutating func comparePrecisions(
-    _ computed: [Double], _ expected: [Double], _ subject: Subject, isPullback: Bool, input: Int? = nil,
-    output: Int? = nil,
-    _ compute: (PrecisionView, [Tensor], Double, inout RandomGenerator) -> [Double]?
-  ) {
-    report.comparisons += 1
-    let epsilon = ScalarType.float32.epsilon
-    let tolerance = report.tolerance * pow(2, Double(subject.order - 1))
-    let unit = isPullback ? 1 : input.map { scales[$0] } ?? scales.max() ?? 1
-    let largestExpected = isPullback ? 0 : largest(expected)
-    func allowance(_ k: Int) -> Double {
-      // A row is in units of the input's entries, a tangent in those of the output.
-      let magnitude = isPullback ? rounding(output!, subject, epsilon) / scales[k] : rounding(k, subject, epsilon)
-      // What lies below the smallest numbers of float32, or beside larger ones beneath their last place, is lost.
-      let lost = 1e-35 * max(1, unit) + 4 * epsilon * largestExpected
-      // Where the value differs as much, a constant was rounded and what is left after cancelling is another function.
-      let entry = isPullback ? output! : k
-      let (a, b) = (subject.ownCenter[entry], subject.center[entry])
-      let shift = a == b ? 0 : 4 * (a - b).magnitude / max(a.magnitude, b.magnitude)
-      return lost + shift * max(computed[k].magnitude, expected[k].magnitude) + tolerance
-        * max(computed[k].magnitude, expected[k].magnitude) + magnitude
-    }
-    let suspects = computed.indices.filter { !((computed[$0] - expected[$0]).magnitude <= allowance($0)) }
-    guard !suspects.isEmpty else { return }
-    let own = spread(of: computed, epsilon: epsilon) { compute(subject.own, $0, $1, &$2) }
-    let exact = spread(of: expected, epsilon: epsilon) { compute(subject.exact, $0, $1, &$2) }
-    let drift = valueDrift(subject)
-    func explained(_ k: Int) -> Double {
-      let shift = 4 * drift[isPullback ? output! : k] * max(computed[k].magnitude, expected[k].magnitude)
-      return allowance(k) + 16 * (own[k] + exact[k]) + shift
-    }
-    guard
-      let worst = suspects.first(where: { (computed[$0] - expected[$0]).magnitude > explained($0) }),
-      isLasting(
-        computed[worst], expected[worst], allowance(worst),
-        { x, random in
-          guard let a = compute(subject.own, x, 0, &random), let b = compute(subject.exact, x, 0, &random) else {
-            return nil
-          }
-          return (a[worst], b[worst])
-        })
-    else { return }
-    let entry = isPullback ? worst : input
-    let step = isPullback || input == nil ? 1 : scales[input!]
-    fail(
-      .precision, subject, output: subject.outputs.place(isPullback ? output! : worst),
-      input: entry.map { inputs.place($0) }, computed: computed[worst] / step, expected: expected[worst] / step,
-      isPullback
-        ? "this entry of Jᵀ" : input == nil ? "the derivative along a random direction" : "the partial derivative")
-  }
-
-  /// How far, relative to itself, each entry of the value is from the same in double precision at points near x: where
-  /// most of it cancels, a rounded constant makes another function of what is left. (Not too near, where all round alike.)
-  private func valueDrift(_ subject: Subject) -> [Double] {
-    var random = RandomGenerator(seed: report.seed &+ 2)
-    let start = entries(of: x)
-    var drift = [Double](repeating: 0, count: subject.center.count)
-    for _ in 0..<12 {
-      let moved = inputs.tensors(Self.moved(start, by: 1e-3, &random))
-      guard let a = subject.own.value(at: moved).map({ entries(of: $0) }),
-        let b = subject.exact.value(at: moved).map({ entries(of: $0) })
-      else { continue }
-      for k in drift.indices where a[k] != b[k] {
-        drift[k] = max(drift[k], (a[k] - b[k]).magnitude / max(a[k].magnitude, b[k].magnitude))
-      }
-    }
-    return drift
   }
 
   // MARK: Examples

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What ``checkDerivatives(of:at:orders:directions:seed:tolerance:)`` found.
+/// What ``checkDerivatives(of:at:orders:directions:seed:tolerance:batching:)`` found.
 public struct DerivativeReport: Error, Sendable, CustomStringConvertible {
   /// The laws that are checked.
   public enum Law: String, Sendable {

@@ -13,7 +13,7 @@ extension DerivativeCheck {
   }
 
   /// The relative error of a derivative that must be visible: 0.1 %, which is far more than what passes.
-  private var visible: Double { max(1e-3, tolerance) }
+  var visible: Double { max(1e-3, tolerance) }
 
   private func tolerance(_ order: Int) -> Double { tolerance * pow(2, Double(order - 1)) }
 

@@ -13,7 +13,9 @@ public struct InputGenerator<Value> {
   /// Makes a generator from a closure of a seeded generator and a size, which knows nothing of choices. A failure is
   /// shrunk by building smaller sizes.
   ///
-  /// - Parameter sizes: the sizes to choose from.
+  /// - Parameters:
+  ///   - sizes: the sizes to choose from.
+  ///   - build: makes the input from a seeded generator and a size.
   public init(sizes: ClosedRange<Int>, _ build: @escaping (_ random: inout RandomGenerator, _ size: Int) -> Value) {
     self.build = { choose in
       let size = choose.integer(in: sizes)

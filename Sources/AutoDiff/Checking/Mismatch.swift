@@ -39,9 +39,9 @@ public func requireClose<T: TensorTree>(_ actual: T, _ expected: T, tolerance: D
     let limit = tolerance ?? max(p.scalarType.epsilon, q.scalarType.epsilon).squareRoot()
     let difference = p.difference(from: q)
     guard difference.relative > limit, let index = difference.index else { continue }
-    let place = zip(p.shape.rowMajorStrides, index).reduce(0) { $0 + $1.0 * $1.1 }
+    let offset = zip(p.shape.rowMajorStrides, index).reduce(0) { $0 + $1.0 * $1.1 }
     throw Mismatch(
-      leaf: leaf, index: index, actual: p.scalars[place], expected: q.scalars[place], relative: difference.relative,
+      leaf: leaf, index: index, actual: p.scalars[offset], expected: q.scalars[offset], relative: difference.relative,
       tolerance: limit)
   }
 }

@@ -32,10 +32,10 @@ extension [Choices.Choice] {
   /// Simpler lists to try, the boldest first.
   var simplifications: [Self] {
     var result: [Self] = []
-    for (place, choice) in enumerated() {
+    for (index, choice) in enumerated() {
       func replace(_ new: Choices.Choice, removing removed: Int? = nil) {
         var copy = self
-        copy[place] = new
+        copy[index] = new
         if let removed { copy.remove(at: removed) }
         result.append(copy)
       }
@@ -47,11 +47,11 @@ extension [Choices.Choice] {
           step /= 2
         }
         // If this is a rank, one of the extents that follow goes with it; which one matters.
-        for next in place + 1..<Swift.min(place + 5, count) {
+        for next in index + 1..<Swift.min(index + 5, count) {
           guard case .integer = self[next] else { break }
           replace(.integer(value - 1, excess: excess - 1), removing: next)
         }
-      case .numbers(let values, let range): result += simplified(values, range, at: place)
+      case .numbers(let values, let range): result += simplified(values, range, at: index)
       default: break
       }
     }
@@ -59,12 +59,12 @@ extension [Choices.Choice] {
   }
 
   /// All numbers of a choice made simple, then blocks of half the length, and so on; then single numbers rounded.
-  private func simplified(_ values: [Double], _ range: ClosedRange<Double>, at place: Int) -> [Self] {
+  private func simplified(_ values: [Double], _ range: ClosedRange<Double>, at index: Int) -> [Self] {
     var result: [Self] = []
     func propose(_ new: [Double]) {
       guard new != values else { return }
       var copy = self
-      copy[place] = .numbers(new, in: range)
+      copy[index] = .numbers(new, in: range)
       result.append(copy)
     }
     var block = values.count

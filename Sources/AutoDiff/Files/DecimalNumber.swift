@@ -39,21 +39,21 @@ struct DecimalNumber {
     }
     if digitCount == 0 { return readWord(bytes, from: firstDigit, to: end, isNegative: isNegative) }
     if position < end, bytes[position] | 0x20 == UInt8(ascii: "e") {
-      var place = position + 1
+      var cursor = position + 1
       var isDivided = false
-      if place < end, bytes[place] == UInt8(ascii: "-") || bytes[place] == UInt8(ascii: "+") {
-        isDivided = bytes[place] == UInt8(ascii: "-")
-        place += 1
+      if cursor < end, bytes[cursor] == UInt8(ascii: "-") || bytes[cursor] == UInt8(ascii: "+") {
+        isDivided = bytes[cursor] == UInt8(ascii: "-")
+        cursor += 1
       }
       var power = 0
-      let firstOfPower = place
-      while place < end, let digit = Self.digit(bytes[place]) {
+      let firstOfPower = cursor
+      while cursor < end, let digit = Self.digit(bytes[cursor]) {
         power = min(power * 10 + Int(digit), 1_000_000)
-        place += 1
+        cursor += 1
       }
-      if place > firstOfPower {
+      if cursor > firstOfPower {
         exponent += isDivided ? -power : power
-        position = place
+        position = cursor
       }
     }
     // Twenty digits can overflow 64 bits; leading zeros count too, which only costs time.

@@ -67,7 +67,7 @@ package struct NumpyFile {
     return header.isColumnMajor && extents.count > 1 && count > 0 ? extents : nil
   }
 
-  /// Fills `destination` in row-major order from entries read by their place in the file.
+  /// Fills `destination` in row-major order from entries read by their index in the file.
   @inline(__always)
   private func copy<T: Scalar>(to destination: UnsafeMutablePointer<T>, _ entry: (Int) -> T) {
     guard let extents = transposedExtents else {
@@ -82,10 +82,10 @@ package struct NumpyFile {
     let block = 32
     var index = [Int](repeating: 0, count: extents.count)
     for inner in 0..<(rowStride / columns) {
-      var place = 0
+      var offset = 0
       var stride = rows
       for axis in 1..<(extents.count - 1) {
-        place += index[axis] * stride
+        offset += index[axis] * stride
         stride *= extents[axis]
       }
       let target = destination + inner * columns
@@ -93,7 +93,7 @@ package struct NumpyFile {
         for left in Swift.stride(from: 0, to: columns, by: block) {
           for row in top..<min(top + block, rows) {
             for column in left..<min(left + block, columns) {
-              (target + row * rowStride + column).initialize(to: entry(place + row + column * columnStride))
+              (target + row * rowStride + column).initialize(to: entry(offset + row + column * columnStride))
             }
           }
         }

@@ -111,7 +111,7 @@ struct NumpyHeader: Equatable {
     let start = version == 1 ? 10 : 12
     let length = padded(start) - start
     var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [version, 0]
-    for place in 0..<(start - 8) { bytes.append(UInt8(truncatingIfNeeded: length >> (8 * place))) }
+    for byte in 0..<(start - 8) { bytes.append(UInt8(truncatingIfNeeded: length >> (8 * byte))) }
     bytes += Array(dictionary.utf8)
     bytes += repeatElement(UInt8(ascii: " "), count: start + length - 1 - bytes.count)
     bytes.append(UInt8(ascii: "\n"))

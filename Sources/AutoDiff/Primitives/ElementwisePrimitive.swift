@@ -110,8 +110,8 @@ private func mapEntries(
   _ body: (_ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ count: Int) -> Void
 ) -> Tensor {
   if !x.isContiguous { return mapEntries(of: x.contiguous, for: operation(), body) }
-  let shape = x.shape
-  return .make(shape, x.scalarType, for: operation()) { y in x.withAddress { body($0, y, shape.product) } }
+  let count = x.shape.product
+  return .make(x.shape, count: count, x.scalarType, for: operation()) { y in x.withAddress { body($0, y, count) } }
 }
 
 /// An elementwise function of two inputs that the loops evaluate.
@@ -129,8 +129,8 @@ extension BinaryElementwise {
       let single = VectorMap.value(type, x.single, y.single, self)
       return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
     }
-    return mapEntries(of: x, y, for: name) { p, q, target, isContiguous in
-      if isContiguous { return VectorMap.binary(type, p, q, target, count: shape.product, self) }
+    return mapEntries(of: x, y, for: name) { p, q, target, count in
+      if let count { return VectorMap.binary(type, p, q, target, count: count, self) }
       let (p, q) = ((p, x.explicitStrides), (q, y.explicitStrides))
       switch type {
       case .float64: StridedMap.binary(shape, p, q, into: target.assumingMemoryBound(to: Double.self), self)
@@ -140,16 +140,17 @@ extension BinaryElementwise {
   }
 }
 
-/// A tensor of the shape of `a` whose entries `body` computes from those of `a` and `b`.
+/// A tensor of the shape of `a` whose entries `body` computes from those of `a` and `b`; it gets their number if both are in
+/// row-major order.
 @inline(never)
 private func mapEntries(
   of a: ArrayNode, _ b: ArrayNode, for operation: @autoclosure () -> String,
   _ body: (
-    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ isContiguous: Bool
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ flatCount: Int?
   ) -> Void
 ) -> Tensor {
-  let isContiguous = a.isContiguous && b.isContiguous
-  return .make(a.shape, a.scalarType, for: operation()) { y in
-    a.withAddress { p in b.withAddress { q in body(p, q, y, isContiguous) } }
+  let count = a.shape.product
+  return .make(a.shape, count: count, a.scalarType, for: operation()) { y in
+    a.withAddress { p in b.withAddress { q in body(p, q, y, a.isContiguous && b.isContiguous ? count : nil) } }
   }
 }

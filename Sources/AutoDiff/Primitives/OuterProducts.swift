@@ -41,6 +41,9 @@ public struct OuterProducts: Sendable {
   /// - Parameters:
   ///   - left: [positions, extents of the parallel axes..., extents of the left axes...]
   ///   - right: [positions, extents of the parallel axes..., extents of the right axes...]
+  ///   - leftAxes: the axes of W that the left side spans.
+  ///   - rightAxes: the axes of W that the right side spans.
+  ///   - parallelAxes: the axes of W that both sides have.
   ///   - shape: the shape of W. Every axis must be named once.
   public init(
     left: Tensor, right: Tensor, leftAxes: [Int], rightAxes: [Int], parallelAxes: [Int] = [], shape: [Int]
@@ -250,7 +253,7 @@ extension Tensor {
   package func placed(in box: OuterProducts.Box, leadingRank: Int) -> Tensor {
     let leading = Array(shape.prefix(leadingRank))
     return bind(
-      Place(
+      EmbedInZeros(
         target: leading + box.container, starts: leading.map { _ in 0 } + box.starts,
         steps: leading.map { _ in 1 } + box.steps), .one(self))
   }

@@ -9,7 +9,7 @@ public typealias Tangents = ShortList<Tensor?>
 /// A primitive is a value whose stored properties are its static parameters (axes, shapes, exponents). Its rules stand
 /// side by side; those that every primitive needs have no default, so that a forgotten rule does not compile. `jvp` and `vjp` are written with
 /// tensor operations; they are themselves differentiated and batched when transforms nest. Call a primitive through
-/// ``bind(_:_:)-(Primitive,Inputs)``.
+/// ``bind(_:_:)-(_,[Tensor])``.
 ///
 /// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
 /// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
@@ -46,7 +46,11 @@ public protocol Primitive: Sendable {
   /// The gradients of ⟨cotangent, output⟩ with respect to all wanted inputs in one call, for a primitive whose rules share
   /// work; nil, the default, where ``vjp(_:output:cotangent:argument:)`` gives each on its own.
   ///
-  /// - Parameter wanted: which of the inputs are followed, two of them or more.
+  /// - Parameters:
+  ///   - inputs: those of the operation.
+  ///   - output: what it gave.
+  ///   - cotangent: of the output's shape.
+  ///   - wanted: which of the inputs are followed, two of them or more.
   /// - Returns: one gradient per input; nil where it is zero or not wanted.
   func cotangents(
     _ inputs: Inputs, output: Tensor, cotangent: Tensor, wanted: ShortList<Bool>

@@ -37,13 +37,20 @@ extension ShortList: RandomAccessCollection, ExpressibleByArrayLiteral {
 
   /// The element at a position; stops outside the list.
   @inlinable public subscript(position: Int) -> Element {
-    switch self {
-    case .one(let a) where position == 0: return a
-    case .two(let a, _) where position == 0: return a
-    case .two(_, let b) where position == 1: return b
-    case .many(let elements): return elements[position]
-    default: fatalError("ShortList: index \(position) lies outside 0..<\(count).")
+    @inline(__always) get {
+      switch self {
+      case .one(let a) where position == 0: return a
+      case .two(let a, _) where position == 0: return a
+      case .two(_, let b) where position == 1: return b
+      case .many(let elements): return elements[position]
+      default: stopOutside(position)
+      }
     }
+  }
+
+  @usableFromInline @inline(never)
+  func stopOutside(_ position: Int) -> Never {
+    fatalError("ShortList: index \(position) lies outside 0..<\(count).")
   }
 
   /// The list of the transformed elements.

@@ -58,13 +58,13 @@ extension StrideThrough<Int>: TensorIndexConvertible {
 }
 
 /// The positions of a stride, of which there may be more than could be listed. It tells its bounds only to a mirror.
-private func strideIndex(_ places: some Sequence<Int>, isThrough: Bool) -> TensorIndex {
-  let parts = Mirror(reflecting: places).children.compactMap { $0.value as? Int }
-  guard parts.count == 3 else { stop("subscript", "a stride must have two bounds and a step", got: "\(places)") }
+private func strideIndex(_ positions: some Sequence<Int>, isThrough: Bool) -> TensorIndex {
+  let parts = Mirror(reflecting: positions).children.compactMap { $0.value as? Int }
+  guard parts.count == 3 else { stop("subscript", "a stride must have two bounds and a step", got: "\(positions)") }
   let (first, end, step) = (parts[0], parts[1], parts[2])
   let isEmpty = step > 0 ? first > end : first < end
   if isEmpty || !isThrough && first == end { return .range(0, 0, step: 1) }
-  // Between opposite ends of the range of numbers lie more places than there are numbers.
+  // Between opposite ends of the range of numbers lie more positions than there are numbers.
   let distance = saturatingSum(end, first == .min ? .max : -first).magnitude
   let steps = (isThrough ? distance : distance - 1) / step.magnitude
   let last = saturatingSum(first, saturatingProduct(Int(clamping: steps), step))
@@ -228,11 +228,11 @@ private struct SubscriptPlan {
       case .insertedAxis: result.append(1)
       case .at(let index):
         let extent = shape[axis]
-        let place = index < 0 ? index + extent : index
-        guard place >= 0, place < extent else {
+        let normalized = index < 0 ? index + extent : index
+        guard normalized >= 0, normalized < extent else {
           stop("subscript", "an index must lie in \(-extent)..<\(extent)", got: "\(index) on axis \(axis) of \(shape)")
         }
-        starts.append(place)
+        starts.append(normalized)
         counts.append(1)
         steps.append(1)
         axis += 1

@@ -1,14 +1,14 @@
 /// An array of numbers of any rank, or the trace of one: the value that all code here computes with.
 ///
 /// A tensor is immutable and has value semantics; copying it copies a reference. It holds either numbers in memory or,
-/// inside a transform such as ``gradient(of:at:)`` or ``vmap(_:)``, a value that a ``Trace`` follows. Code that computes
+/// inside a transform such as ``gradient(of:at:)`` or `vmap`, a value that a `Trace` follows. Code that computes
 /// with tensors need not know which.
 public struct Tensor: Sendable {
   var node: Node
 
   init(node: Node) { self.node = node }
 
-  /// The extent of every axis; empty for a single number. Inside ``vmap(_:)`` the example axis is hidden.
+  /// The extent of every axis; empty for a single number. Inside `vmap` the example axis is hidden.
   public var shape: [Int] { node.shape }
 
   /// The type of the entries.
@@ -27,11 +27,13 @@ public struct Tensor: Sendable {
 /// What a tensor refers to: numbers in memory (``ArrayNode``) or a value that a trace follows.
 package class Node: @unchecked Sendable {
   final let shape: [Int]
+  /// The level of the trace that follows this value; 0 for numbers in memory.
+  final let level: Int
+  // The small fields stand last, where subclasses fill up the word: nodes of numbers and of tapes then have one size, and
+  // the allocator finds the memory of one for the other.
   final let scalarType: ScalarType
   /// Whether there are so many numbers in memory that freeing them early is worth an object that stands for them.
   final let holdsMuchMemory: Bool
-  /// The level of the trace that follows this value; 0 for numbers in memory.
-  final let level: Int
 
   init(shape: [Int], scalarType: ScalarType, level: Int, holdsMuchMemory: Bool = false) {
     self.shape = shape
@@ -47,34 +49,37 @@ package class Node: @unchecked Sendable {
 /// tensor may do without memory, which the initializer sees to: a node without storage always has one entry.
 final class ArrayNode: Node, @unchecked Sendable {
   /// Where the numbers are. One structure, because a class with one field that needs destroying is freed faster.
-  private struct Place {
+  private struct Memory {
     let storage: Storage?
     let strides: [Int]?
     let offset: Int
-    /// Whether the memory was another node's, which counts its views.
-    var isView = false
   }
 
-  private let place: Place
+  /// Whether the memory was another node's, which counts its views.
+  private let isView: Bool
+
+  private let memory: Memory
   /// The single entry, if `storage` is nil. A Double holds every Float.
   let single: Double
 
   /// The memory; nil where the node holds its single entry itself.
-  var storage: Storage? { place.storage }
-  /// The place of the entry at index 0, in entries.
-  var offset: Int { place.offset }
+  var storage: Storage? { memory.storage }
+  /// Where the entry at index 0 stands in it, in entries.
+  var offset: Int { memory.offset }
   /// The distance of neighbors along every axis, in entries; nil for row-major order without gaps.
-  var strides: [Int]? { place.strides }
+  var strides: [Int]? { memory.strides }
 
   init(shape: [Int], scalarType: ScalarType, storage: Storage, offset: Int, strides: [Int]?, isView: Bool = false) {
-    place = Place(storage: storage, strides: strides, offset: offset, isView: isView)
+    self.isView = isView
+    memory = Memory(storage: storage, strides: strides, offset: offset)
     single = 0
     super.init(shape: shape, scalarType: scalarType, level: 0, holdsMuchMemory: storage.byteCount >= 4096)
   }
 
   init(shape: [Int], scalarType: ScalarType, single: Double) {
     if shape.contains(where: { $0 != 1 }) { Self.stopWithoutStorage(shape) }
-    place = Place(storage: nil, strides: nil, offset: 0)
+    isView = false
+    memory = Memory(storage: nil, strides: nil, offset: 0)
     self.single = single
     super.init(shape: shape, scalarType: scalarType, level: 0)
   }
@@ -86,7 +91,7 @@ final class ArrayNode: Node, @unchecked Sendable {
 
   deinit {
     // Without this, a tensor of which a part was once looked at could never again be changed in place.
-    if place.isView { place.storage?.removeView() }
+    if isView { memory.storage?.removeView() }
   }
 
   /// Calls `body` with the address of the entry at index 0.
@@ -114,7 +119,7 @@ final class ArrayNode: Node, @unchecked Sendable {
   }
 
   /// Whether the entries lie in row-major order without gaps.
-  var isContiguous: Bool { @inline(__always) get { place.strides == nil } }
+  var isContiguous: Bool { @inline(__always) get { memory.strides == nil } }
 
   /// The strides, those of row-major order included.
   var explicitStrides: [Int] { strides ?? shape.rowMajorStrides }
@@ -235,7 +240,15 @@ extension Tensor {
     _ shape: [Int], _ type: ScalarType, for operation: @autoclosure () -> String,
     _ fill: (UnsafeMutableRawPointer) -> Void
   ) -> Tensor {
-    let count = shape.entryCount(operation())
+    make(shape, count: shape.entryCount(operation()), type, for: operation(), fill)
+  }
+
+  /// The same where the number of entries is known.
+  @inline(__always)
+  static func make(
+    _ shape: [Int], count: Int, _ type: ScalarType, for operation: @autoclosure () -> String,
+    _ fill: (UnsafeMutableRawPointer) -> Void
+  ) -> Tensor {
     let storage = count == 1 ? nil : Storage.allocate(byteCount: count * type.byteCount)
     if storage == nil, count != 1 { stopForMemory(shape, type, operation()) }
     var bits: UInt64 = 0

@@ -2,7 +2,7 @@ extension Tensor {
   /// The single number that this tensor holds.
   ///
   /// It can be read under gradients and forward derivatives, so that Swift's control flow can depend on it. Inside
-  /// ``vmap(_:)`` it stops, since the examples may differ; use ``select(_:_:_:)`` there.
+  /// ``vmap(_:axis:outputAxis:)`` it stops, since the examples may differ; use `select` there.
   public var scalar: Double {
     guard count == 1 else { stop("scalar", "the tensor must hold one number", got: "shape \(shape)") }
     let x = concrete("scalar").array
@@ -10,7 +10,7 @@ extension Tensor {
     return Tensor(node: x).scalars[0]
   }
 
-  /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside ``vmap(_:)``.
+  /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside `vmap`.
   public var scalars: [Double] {
     let x = concrete("scalars")
     // Its own type, not the shown one: a check may compute in a higher precision than it shows.
@@ -83,25 +83,25 @@ public struct TensorDifference: Sendable, CustomStringConvertible {
     var scale = 0.0
     for entry in x + y where entry.isFinite { scale = Swift.max(scale, entry.magnitude) }
     var worst = 0.0
-    var place: Int?
+    var offset: Int?
     for k in x.indices {
       var difference = (x[k] - y[k]).magnitude
       if x[k] == y[k] || x[k].isNaN && y[k].isNaN { difference = 0 }
       if difference.isNaN { difference = .infinity }
-      if difference > worst { (worst, place) = (difference, k) }
+      if difference > worst { (worst, offset) = (difference, k) }
     }
     relative = worst == 0 ? 0 : worst / (scale > 0 ? scale : 1)
-    guard let place else {
+    guard let offset else {
       (index, description) = (nil, "no difference")
       return
     }
-    var rest = place
+    var rest = offset
     let worstIndex = a.shape.rowMajorStrides.map { stride in
       defer { rest %= stride }
       return rest / stride
     }
     index = worstIndex
-    description = "relative difference \(relative), worst at \(worstIndex): \(x[place]) and \(y[place])"
+    description = "relative difference \(relative), worst at \(worstIndex): \(x[offset]) and \(y[offset])"
   }
 }
 
@@ -112,7 +112,9 @@ extension Tensor {
   /// Whether the largest difference is at most `tolerance` times the largest magnitude in either tensor. Shapes must
   /// agree; equal infinities and two not-a-numbers count as equal.
   ///
-  /// - Parameter tolerance: relative; by default the square root of the coarser type's epsilon.
+  /// - Parameters:
+  ///   - other: what it is compared with.
+  ///   - tolerance: relative; by default the square root of the coarser type's epsilon.
   public func isApproximatelyEqual(to other: Tensor, tolerance: Double? = nil) -> Bool {
     let epsilon = Swift.max(scalarType.epsilon, other.scalarType.epsilon)
     return difference(from: other).relative <= tolerance ?? epsilon.squareRoot()

@@ -20,6 +20,10 @@ func bind<P: Primitive>(_ primitive: P, _ inputs: Inputs) -> Tensor {
   return dispatch(primitive, inputs)
 }
 
+/// Applies an elementwise function of one input, about whose shape nothing can be wrong.
+@inline(__always)
+func bind(_ function: some UnaryElementwise, _ input: Inputs) -> Tensor { dispatch(function, input) }
+
 /// Applies a primitive to any number of inputs.
 public func bind(_ primitive: some Primitive, _ inputs: [Tensor]) -> Tensor { bind(primitive, Inputs(inputs)) }
 
@@ -30,11 +34,14 @@ public func bind(_ primitive: some Primitive, _ a: Tensor) -> Tensor { bind(prim
 public func bind(_ primitive: some Primitive, _ a: Tensor, _ b: Tensor) -> Tensor { bind(primitive, .two(a, b)) }
 
 /// Hands a primitive to the trace of the highest level among its inputs, or evaluates it.
-func dispatch(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
+///
+/// Inlined, so that what is known of the primitive where it is called stays known: as a call, this would copy it into an
+/// existential each time.
+@inline(__always)
+func dispatch(_ primitive: some Primitive, _ inputs: Inputs) -> Tensor {
   let level = inputs.level
   if level <= 0 { return primitive.evaluate(inputs) }
-  // The inputs keep their trace alive, which the compiler does not know and would pay for with a counted reference.
-  let trace = Unmanaged.passUnretained(inputs.trace(ofLevel: level))
+  let trace = inputs.trace(ofLevel: level)
   if !trace._withUnsafeGuaranteedRef({ $0.acceptsOperations }) {
     trace.takeUnretainedValue().stopAtMisplacedOperation(primitive.name)
   }
@@ -48,20 +55,35 @@ extension Inputs {
     switch self {
     case .one(let a): a.node.level
     case .two(let a, let b): Swift.max(a.node.level, b.node.level)
-    case .many(let all): all.reduce(0) { Swift.max($0, $1.node.level) }
+    case .many(let all): Self.level(of: all)
     }
   }
 
-  /// The trace of a level that one of these tensors has.
+  @inline(never)
+  private static func level(of all: [Tensor]) -> Int { all.reduce(0) { Swift.max($0, $1.node.level) } }
+
+  /// The trace of a level that one of these tensors has. They keep it alive, which the compiler does not know and would pay
+  /// for with counted references.
   @inline(__always)
-  fileprivate func trace(ofLevel level: Int) -> Trace {
-    let node: Node =
-      switch self {
-      case .one(let a): a.node
-      case .two(let a, let b): a.node.level == level ? a.node : b.node
-      case .many(let all): all.first { $0.node.level == level }!.node
-      }
-    return unsafeDowncast(node, to: TracedNode.self).trace
+  fileprivate func trace(ofLevel level: Int) -> Unmanaged<Trace> {
+    switch self {
+    case .one(let a): a.unmanagedTrace
+    case .two(let a, let b): a.node.level == level ? a.unmanagedTrace : b.unmanagedTrace
+    case .many(let all): Self.trace(ofLevel: level, in: all)
+    }
+  }
+
+  @inline(never)
+  private static func trace(ofLevel level: Int, in all: [Tensor]) -> Unmanaged<Trace> {
+    all[all.firstIndex { $0.node.level == level }!].unmanagedTrace
+  }
+}
+
+extension Tensor {
+  /// The trace that follows this tensor, which must be followed by one.
+  @inline(__always)
+  fileprivate var unmanagedTrace: Unmanaged<Trace> {
+    .passUnretained(unsafeDowncast(node, to: TracedNode.self).trace)
   }
 }
 

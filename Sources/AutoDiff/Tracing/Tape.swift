@@ -1,6 +1,6 @@
 /// Reverse mode: the operations are recorded in order, then their `vjp` rules run backward.
 ///
-/// The recording is flat. An entry holds the plain inputs and output and the places of the inputs on the tape, never the
+/// The recording is flat. An entry holds the plain inputs and output and the indices of the inputs on the tape, never the
 /// traced values themselves, so there are no cycles and no chains of references to free recursively.
 package final class Tape: Trace, @unchecked Sendable {
   /// One recorded operation. A leaf has neither an operation nor a segment. Of values that the operation's rules do not
@@ -10,7 +10,7 @@ package final class Tape: Trace, @unchecked Sendable {
     /// A part of the computation that is not recorded but run again when it is needed.
     var segment: Segment?
     package var inputs: Inputs
-    /// The place of every input on this tape, or -1 for a constant.
+    /// The index of every input on this tape, or -1 for a constant.
     package var parents: ShortList<Int32>
     package var output: Tensor
 
@@ -49,10 +49,10 @@ package final class Tape: Trace, @unchecked Sendable {
     return Tensor(node: TapeNode(self, tensor, Int32(truncatingIfNeeded: entries.count - 1)))
   }
 
-  /// The place of a tensor on this tape, or nil for a constant.
+  /// The index of a tensor on this tape, or nil for a constant.
   package func index(of tensor: Tensor) -> Int? {
     guard let value = node(tensor, TapeNode.self) else { return nil }
-    if value.epoch != epoch { checkNotForgotten(value, nil) }
+    if value.epoch != epoch { checkNotForgotten(value, "checkpoint") }
     return Int(value.index)
   }
 
@@ -66,7 +66,7 @@ package final class Tape: Trace, @unchecked Sendable {
 
   /// Stops if a value of an earlier epoch is one that a checkpoint has forgotten.
   @inline(never)
-  private func checkNotForgotten(_ value: TapeNode, _ primitive: (any Primitive)?) {
+  private func checkNotForgotten(_ value: TapeNode, _ operation: String) {
     // The first that counts reaches furthest back.
     var (low, high) = (0, forgotten.count)
     while low < high {
@@ -75,7 +75,7 @@ package final class Tape: Trace, @unchecked Sendable {
     }
     guard low < forgotten.count, forgotten[low].start <= Int(value.index) else { return }
     stop(
-      primitive?.name ?? "checkpoint", "a value was used that checkpoint has forgotten",
+      operation, "a value was used that checkpoint has forgotten",
       hint: "Return it from the checkpointed function instead of storing it outside.")
   }
 
@@ -87,16 +87,16 @@ package final class Tape: Trace, @unchecked Sendable {
     switch inputs {
     case .one(let a):
       let x = unsafeDowncast(a.node, to: TapeNode.self)
-      if x.epoch != epoch { checkNotForgotten(x, primitive) }
+      if x.epoch != epoch { checkNotForgotten(x, primitive.name) }
       return record(primitive, .one(x.primal), .one(x.index))
     case .two(let a, let b):
       let (x, y) = (node(a, TapeNode.self), node(b, TapeNode.self))
-      if let x, x.epoch != epoch { checkNotForgotten(x, primitive) }
-      if let y, y.epoch != epoch { checkNotForgotten(y, primitive) }
+      if let x, x.epoch != epoch { checkNotForgotten(x, primitive.name) }
+      if let y, y.epoch != epoch { checkNotForgotten(y, primitive.name) }
       return record(primitive, .two(x?.primal ?? a, y?.primal ?? b), .two(x?.index ?? -1, y?.index ?? -1))
     case .many(let all):
       let nodes = all.map { node($0, TapeNode.self) }
-      for case let node? in nodes where node.epoch != epoch { checkNotForgotten(node, primitive) }
+      for case let node? in nodes where node.epoch != epoch { checkNotForgotten(node, primitive.name) }
       return record(primitive, .many(all.map { primal(of: $0) }), .many(nodes.map { $0?.index ?? -1 }))
     }
   }
@@ -153,7 +153,7 @@ final class TapeNode: TracedNode, @unchecked Sendable {
   override var primal: Tensor { value }
 
   override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
-    // A place on the tape belongs to one value. Nobody asks: replacements are of values of the innermost tape.
+    // An index on the tape belongs to one value. Nobody asks: replacements are of values of the innermost tape.
     fatalError("TapeNode.replacingPrimal: a recorded value cannot be replaced.")
   }
 

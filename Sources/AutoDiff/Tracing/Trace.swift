@@ -86,7 +86,7 @@ extension Tensor {
     node.level > 0 ? unsafeDowncast(node, to: TracedNode.self) : nil
   }
 
-  /// The tensor beneath all traces. Under ``vmap(_:)`` these are the numbers of all examples.
+  /// The tensor beneath all traces. Under `vmap` these are the numbers of all examples.
   ///
   /// - Parameter pass: called for every trace on the way, from the innermost one outward.
   func beneathTraces(passing pass: (Trace) -> Void = { _ in }) -> Tensor {
@@ -98,7 +98,7 @@ extension Tensor {
     return tensor
   }
 
-  /// The numbers beneath all tapes and forward traces. Stops under ``vmap(_:)``, where every example has its own.
+  /// The numbers beneath all tapes and forward traces. Stops under `vmap`, where every example has its own.
   func concrete(_ operation: String) -> Tensor {
     beneathTraces {
       guard $0 is Batch else { return }

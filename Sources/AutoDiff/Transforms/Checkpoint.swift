@@ -4,34 +4,57 @@
 /// like its input. Forward derivatives and batching pass through unchanged.
 ///
 /// - Parameter f: a function that does the same every time it is run. What it computes must leave it as its result: a value
-///   stored elsewhere is forgotten, and stops when it is used.
+///   stored elsewhere is forgotten, and stops when it is used. It may throw; what its first run throws is thrown.
 /// - Complexity: the gradient runs `f` once more; memory for its intermediate values is needed for one such part at a
 ///   time. Where only captured values are differentiated, not the input, one more run finds out what `f` records; pass
 ///   them in the input to save it. Under a gradient of a gradient the outer one records both runs.
 /// - Source: Griewank, Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
 ///   differentiation, Optimization Methods and Software 1 (1992).
 public func checkpoint<T: TensorTree, Out: TensorTree>(_ f: @escaping (T) -> Out) -> (T) -> Out {
+  { x in forgetting(f, at: x, again: f) }
+}
+
+/// The same of a function that throws; see ``checkpoint(_:)``. What it throws in its first run is thrown; when
+/// it is run again it must not throw, and stops.
+@_disfavoredOverload
+@_documentation(visibility: internal)
+public func checkpoint<T: TensorTree, Out: TensorTree>(_ f: @escaping (T) throws -> Out) -> (T) throws -> Out {
   { x in
-    let known = innermostTape(of: x)
-    let start = known?.entries.count ?? 0
-    let output = f(x)
-    guard let tape = innermostTape(of: output) else { return output }
-    if tape === known { return tape.replacing(from: start, output, of: f, at: x) }
-    // The tape follows what the closure captures, and was not known before the run.
-    let end = tape.entries.count
-    let again = f(x)
-    let recorded = tape.entries.count - end
-    let (first, second) = (tape.values(in: output), tape.values(in: again))
-    guard recorded <= end, first.count == second.count,
-      zip(first, second).allSatisfy({
-        Int($1.index) < end ? $0.index == $1.index : Int($0.index) + recorded == $1.index
-      })
-    else {
-      stop("checkpoint", "the function must do the same every time", got: "another computation in its second run")
+    try forgetting(f, at: x) { x in
+      do {
+        return try f(x)
+      } catch {
+        stopAtAnotherRun("\(error), thrown in its second run only")
+      }
     }
-    tape.forget(from: end)
-    return tape.replacing(from: end - recorded, output, of: f, at: x)
   }
+}
+
+/// f(x), of whose intermediate values the tape keeps only how to compute them again.
+private func forgetting<T: TensorTree, Out: TensorTree>(
+  _ f: (T) throws -> Out, at x: T, again: @escaping (T) -> Out
+) rethrows -> Out {
+  let known = innermostTape(of: x)
+  let start = known?.entries.count ?? 0
+  let output = try f(x)
+  guard let tape = innermostTape(of: output) else { return output }
+  if tape === known { return tape.replacing(from: start, output, of: again, at: x) }
+  // The tape follows what the closure captures, and was not known before the run.
+  let end = tape.entries.count
+  let copy = again(x)
+  let recorded = tape.entries.count - end
+  let (first, second) = (tape.values(in: output), tape.values(in: copy))
+  guard recorded <= end, first.count == second.count,
+    zip(first, second).allSatisfy({
+      Int($1.index) < end ? $0.index == $1.index : Int($0.index) + recorded == $1.index
+    })
+  else { stopAtAnotherRun("another computation in its second run") }
+  tape.forget(from: end)
+  return tape.replacing(from: end - recorded, output, of: again, at: x)
+}
+
+private func stopAtAnotherRun(_ difference: String) -> Never {
+  stop("checkpoint", "the function must do the same every time", got: difference)
 }
 
 /// The tape of the highest level among those that follow a leaf.

@@ -29,7 +29,9 @@ func valueWithGradient<T: TensorTree>(
 /// The value of a function, its gradient, and further tensors that the function returns on the way; see
 /// ``gradient(of:at:)``.
 ///
-/// - Parameter f: returns the number to differentiate and an auxiliary tree, which is not differentiated.
+/// - Parameters:
+///   - f: returns the number to differentiate and an auxiliary tree, which is not differentiated.
+///   - x: where: any tree of tensors.
 public func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
   of f: (T) throws -> (Tensor, Auxiliary), at x: T
 ) rethrows -> (value: Tensor, gradient: T, auxiliary: Auxiliary) {

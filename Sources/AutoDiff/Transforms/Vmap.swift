@@ -20,7 +20,10 @@ public func vmap<A: TensorTree, Out: TensorTree>(
 
 /// Makes a function of one example, with two inputs, a function of many; see ``vmap(_:axis:outputAxis:)``.
 ///
-/// - Parameter axes: for either input the axis along which the examples lie, or nil if all examples share the input.
+/// - Parameters:
+///   - f: a function of one example.
+///   - axes: for either input the axis along which the examples lie, or nil if all examples share the input.
+///   - outputAxis: where the example axis goes in every leaf of the result.
 public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
   _ f: @escaping (A, B) -> Out, axes: (Int?, Int?) = (0, 0), outputAxis: Int = 0
 ) -> (A, B) -> Out {
@@ -33,7 +36,10 @@ public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
 
 /// Makes a function of one example, with three inputs, a function of many; see ``vmap(_:axis:outputAxis:)``.
 ///
-/// - Parameter axes: for each input the axis along which the examples lie, or nil if all examples share the input.
+/// - Parameters:
+///   - f: a function of one example.
+///   - axes: for each input the axis along which the examples lie, or nil if all examples share the input.
+///   - outputAxis: where the example axis goes in every leaf of the result.
 public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
   _ f: @escaping (A, B, C) -> Out, axes: (Int?, Int?, Int?) = (0, 0, 0), outputAxis: Int = 0
 ) -> (A, B, C) -> Out {
@@ -50,6 +56,7 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
 
 /// Makes a throwing function of one example a throwing function of many; see ``vmap(_:axis:outputAxis:)``.
 @_disfavoredOverload
+@_documentation(visibility: internal)
 public func vmap<A: TensorTree, Out: TensorTree>(
   _ f: @escaping (A) throws -> Out, axis: Int = 0, outputAxis: Int = 0
 ) -> (A) throws -> Out {
@@ -62,8 +69,12 @@ public func vmap<A: TensorTree, Out: TensorTree>(
 
 /// Makes a throwing function of one example, with two inputs, a throwing function of many.
 ///
-/// - Parameter axes: for either input the axis along which the examples lie, or nil if all examples share the input.
+/// - Parameters:
+///   - f: a function of one example.
+///   - axes: for either input the axis along which the examples lie, or nil if all examples share the input.
+///   - outputAxis: where the example axis goes in every leaf of the result.
 @_disfavoredOverload
+@_documentation(visibility: internal)
 public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
   _ f: @escaping (A, B) throws -> Out, axes: (Int?, Int?) = (0, 0), outputAxis: Int = 0
 ) -> (A, B) throws -> Out {
@@ -76,8 +87,12 @@ public func vmap<A: TensorTree, B: TensorTree, Out: TensorTree>(
 
 /// Makes a throwing function of one example, with three inputs, a throwing function of many.
 ///
-/// - Parameter axes: for each input the axis along which the examples lie, or nil if all examples share the input.
+/// - Parameters:
+///   - f: a function of one example.
+///   - axes: for each input the axis along which the examples lie, or nil if all examples share the input.
+///   - outputAxis: where the example axis goes in every leaf of the result.
 @_disfavoredOverload
+@_documentation(visibility: internal)
 public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Out: TensorTree>(
   _ f: @escaping (A, B, C) throws -> Out, axes: (Int?, Int?, Int?) = (0, 0, 0), outputAxis: Int = 0
 ) -> (A, B, C) throws -> Out {

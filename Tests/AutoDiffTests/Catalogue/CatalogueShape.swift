@@ -70,7 +70,7 @@ extension PrimitiveCatalogue {
   }
   private static func place(_ source: [Int], _ target: [Int], _ starts: [Int], _ steps: [Int]) -> Variant {
     Variant(
-      Place(target: target, starts: starts, steps: steps), note: "at \(starts) by \(steps) of \(target)",
+      EmbedInZeros(target: target, starts: starts, steps: steps), note: "at \(starts) by \(steps) of \(target)",
       [Argument(source, anything)], oracle: Oracles.place(target, starts, steps))
   }
   private static func replaceSlice(_ piece: [Int], _ whole: [Int], _ starts: [Int], _ steps: [Int]) -> Variant {
@@ -101,7 +101,7 @@ extension PrimitiveCatalogue {
         },
       ]),
     PrimitiveRow(
-      Place.self,
+      EmbedInZeros.self,
       [
         place([2, 3], [4, 5], [1, 2], [1, 1]), place([3], [7], [1], [2]), place([4], [7], [6], [-2]),
         place([2, 2], [3, 4], [2, 3], [-2, -3]), place([0], [3], [0], [1]), place([], [], [], []),
@@ -109,10 +109,10 @@ extension PrimitiveCatalogue {
       ],
       illShaped: [
         IllShapedCall("place: the input must fit into the target, but got [3] and [4].") {
-          bind(Place(target: [4], starts: [2], steps: [1]), [.ones([3])])
+          bind(EmbedInZeros(target: [4], starts: [2], steps: [1]), [.ones([3])])
         },
         IllShapedCall("place: ranks must agree, but got [3] and [4, 4].") {
-          bind(Place(target: [4, 4], starts: [0, 0], steps: [1, 1]), [.ones([3])])
+          bind(EmbedInZeros(target: [4, 4], starts: [0, 0], steps: [1, 1]), [.ones([3])])
         },
         IllShapedCall("padded: needs a pair of widths ≥ 0 for every axis") { Tensor.ones([2, 2]).padded([(1, 1)]) },
       ]),

@@ -48,7 +48,7 @@ extension Variant {
         guard x.rank > 0, x.count > 0 else { return x }
         let target = x.shape.map { 2 * $0 + 1 }
         let ones = x.shape.map { _ in 1 }
-        let wide = bind(Place(target: target, starts: ones, steps: x.shape.map { _ in 2 }), [x])
+        let wide = bind(EmbedInZeros(target: target, starts: ones, steps: x.shape.map { _ in 2 }), [x])
         return bind(Slice(starts: ones, counts: x.shape, steps: x.shape.map { _ in 2 }), [wide])
       }
     ),

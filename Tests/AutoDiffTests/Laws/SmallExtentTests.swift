@@ -29,7 +29,8 @@ import Testing
       result.append(Tensor([0.5, 0.25], as: type)[1].reshaped(to: shape))
     }
     let starts = shape.map { _ in 1 }
-    let wide = bind(Place(target: shape.map { 2 * $0 + 2 }, starts: starts, steps: shape.map { _ in 2 }), [plain])
+    let wide = bind(
+      EmbedInZeros(target: shape.map { 2 * $0 + 2 }, starts: starts, steps: shape.map { _ in 2 }), [plain])
     result.append(bind(Slice(starts: starts, counts: shape, steps: shape.map { _ in 2 }), [wide]))
     return result
   }
@@ -175,7 +176,7 @@ import Testing
               inputs[0][index.indices.map { starts[$0] + (index[$0] == 0 ? 0 : index[$0] * step) }]
             }
           }
-          Self.check(Place(target: shape, starts: starts, steps: steps), [counts]) { inputs in
+          Self.check(EmbedInZeros(target: shape, starts: starts, steps: steps), [counts]) { inputs in
             var result = Naive(shape) { _ in 0 }
             for index in Naive.indices(of: counts) {
               result[index.indices.map { starts[$0] + (index[$0] == 0 ? 0 : index[$0] * step) }] = inputs[0][index]

@@ -68,7 +68,7 @@ import Testing
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = gradient(of: { bind(CumulativeSum(), $0) }, at: Tensor(1))
     }
-    let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    let text = result.message
     #expect(text.contains("cumulativeSum: needs at least one axis, but got []."))
   }
 }

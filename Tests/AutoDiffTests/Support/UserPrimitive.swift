@@ -7,12 +7,10 @@ struct Hypotenuse: ElementwisePrimitive {
   var name: String { "hypotenuse" }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
-    let (a, b) = (inputs[0], inputs[1])
-    let entries = zip(a.scalars, b.scalars).map { a, b in
+    inputs[0].zipMapped(inputs[1]) { a, b in
       let (large, small) = (max(a.magnitude, b.magnitude), min(a.magnitude, b.magnitude))
       return large == 0 ? 0 : large * (1 + (small / large) * (small / large)).squareRoot()
     }
-    return Tensor(entries, shape: shape(of: inputs), as: a.scalarType)
   }
 
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {

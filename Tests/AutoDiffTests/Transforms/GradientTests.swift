@@ -134,8 +134,3 @@ import Testing
     #expect(result.message.contains("a value was used after the transform that followed it had ended"))
   }
 }
-
-extension Optional where Wrapped == ExitTest.Result {
-  /// What the process wrote before it stopped.
-  var message: String { String(decoding: self?.standardErrorContent ?? [], as: UTF8.self) }
-}

@@ -23,6 +23,14 @@ import Testing
     #expect(try hessian(of: { try sum($0) }, at: x)[1].scalars == [0, 2])
     #expect(try linearize(Self.positive, at: x).derivative(v).scalars == [2, 4])
     #expect(try gradient(of: { try sum($0) + sum($1) * 2 }, at: x, v).1.scalars == [4, 4])
+    #expect(try checkpoint(Self.positive)(x).scalars == [1, 4])
+    #expect(
+      try gradient(of: { try checkpoint(Self.positive)(sin($0)).sum() }, at: x)
+        == gradient(
+          of: {
+            square(sin($0)).sum()
+          }, at: x))
+    #expect(try gradient(of: { w in try checkpoint { try Self.positive($0 * w) }(v).sum() }, at: x).scalars == [2, 4])
     let matrix = Tensor([[1, 2], [3, 4]])
     let rows = vmap { try Self.positive($0) }
     #expect(try rows(matrix) == square(matrix))
@@ -42,6 +50,8 @@ import Testing
     refuses { try jacobian(of: Self.positive, at: x) }
     refuses { try hessian(of: { try Self.positive($0).sum() }, at: x) }
     refuses { try linearize(Self.positive, at: x) }
+    refuses { try checkpoint(Self.positive)(x) }
+    refuses { try gradient(of: { try checkpoint { try Self.positive($0 * 2) }($0).sum() }, at: x) }
     refuses { try vmap { try Self.positive($0) }(Tensor.ones([2, 3])) }
     refuses { try vmap { try Self.positive($0) + $1 }(Tensor.ones([2, 3]), Tensor.ones([2, 3])) }
   }
@@ -54,6 +64,25 @@ import Testing
     #expect(vmap { $0 * $1 }(matrix, matrix) == square(matrix))
     #expect(vmap(square)(matrix) == square(matrix))
     #expect([1.0, 2].map { c in vmap { $0 * c }(matrix) }[1] == matrix * 2)
+    #expect(checkpoint { $0 * 2 }(matrix) == matrix * 2)
+    #expect(checkpoint(square)(matrix) == square(matrix))
+    #expect(
+      gradient(of: { checkpoint { x in sin(x) * x }($0).sum() }, at: matrix) == sin(matrix) + cos(matrix) * matrix)
+  }
+
+  @Test func checkpointStopsWhereOnlyTheSecondRunThrows() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var runs = 0
+      _ = try gradient(
+        of: { x in
+          try checkpoint { (x: Tensor) in
+            runs += 1
+            if runs > 1 { throw Refusal(entry: runs) }
+            return sin(sin(x))
+          }(x)
+        }, at: Tensor(1))
+    }
+    #expect(result.message.contains("checkpoint: the function must do the same every time, but got Refusal(entry: 2)"))
   }
 
   @Test func severalArguments() {

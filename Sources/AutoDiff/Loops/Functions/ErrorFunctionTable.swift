@@ -7,7 +7,7 @@
     static func erfByTable<V: LaneVector>(_ x: V) -> V {
       let a = x.limited(to: 6)
       let k = V.nearestInteger(a * V(constant: 64.0 / 25)).bits
-      let r = a - V.entries(k, of: ErrorFunctionTable.doubleCentre)
+      let r = a - V.entries(k, of: ErrorFunctionTable.doubleCenter)
       let z = r * r
       var odd = V.entries(k, of: ErrorFunctionTable.double13)
       odd = V.entries(k, of: ErrorFunctionTable.double11).adding(odd, times: z)
@@ -30,7 +30,7 @@
     static func erfByFloatTable<V: LaneVector>(_ x: V) -> V {
       let a = x.limited(to: 3.99)
       let k = V.nearestInteger(a * V(constant: 128.0 / 33)).bits
-      let r = a - V.entries(k, of: ErrorFunctionTable.floatCentre)
+      let r = a - V.entries(k, of: ErrorFunctionTable.floatCenter)
       var rest = V.entries(k, of: ErrorFunctionTable.float6)
       rest = V.entries(k, of: ErrorFunctionTable.float5).adding(rest, times: r)
       rest = V.entries(k, of: ErrorFunctionTable.float4).adding(rest, times: r)
@@ -44,17 +44,17 @@
 
   /// The coefficients of erf in sixteen intervals.
   ///
-  /// Interval k has a centre c near k times the spacing, and there erf(c + r) = Σ tⱼ rʲ, where tⱼ is entry k of term j. The
-  /// centres are chosen such that erf(c) is all but exactly a number of the type. The polynomials interpolate erf at the
+  /// Interval k has a center c near k times the spacing, and there erf(c + r) = Σ tⱼ rʲ, where tⱼ is entry k of term j. The
+  /// centers are chosen such that erf(c) is all but exactly a number of the type. The polynomials interpolate erf at the
   /// Chebyshev points of the interval (as odd ones in the first); their error is below 2⁻⁵⁵ relative to erf (2⁻²⁴ for `Float`,
   /// because of the rounding of 2/√π).
   ///
   /// - Source: Gal, Computing elementary functions: a new approach for achieving high accuracy and good performance (1986),
-  ///   for the choice of the centres.
+  ///   for the choice of the centers.
   enum ErrorFunctionTable {
     // Double: the intervals are 25/64 apart.
 
-    @inline(__always) static var doubleCentre: SIMD16<Double> {
+    @inline(__always) static var doubleCenter: SIMD16<Double> {
       SIMD16(
         0, 0.3906579613685608, 0.7812603116035461, 1.1718897819519043, 1.5625221729278564, 1.9531428813934326,
         2.3437761068344116, 2.734372854232788, 3.124966084957123, 3.5156147480010986, 3.9062182307243347,
@@ -160,7 +160,7 @@
 
     // Float: the intervals are 33/128 apart.
 
-    @inline(__always) static var floatCentre: SIMD16<Double> {
+    @inline(__always) static var floatCenter: SIMD16<Double> {
       SIMD16(
         0, 0.2576904296875, 0.5155029296875, 0.77294921875, 1.0303955078125, 1.28759765625, 1.54736328125, 1.8037109375,
         2.0621337890625, 2.319091796875, 2.578125, 2.83544921875, 3.0933837890625, 3.35107421875, 3.60791015625,

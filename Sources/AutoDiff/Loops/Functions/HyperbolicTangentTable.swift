@@ -5,7 +5,7 @@
     static func tanhByFloatTable<V: LaneVector>(_ x: V) -> V {
       let a = x.limited(to: 9.07)
       let k = V.nearestInteger(a * V(constant: 128.0 / 75)).bits
-      let r = a - V.entries(k, of: HyperbolicTangentTable.centre)
+      let r = a - V.entries(k, of: HyperbolicTangentTable.center)
       let z = r * r
       var odd = V.entries(k, of: HyperbolicTangentTable.term7)
       odd = V.entries(k, of: HyperbolicTangentTable.term5).adding(odd, times: z)
@@ -21,9 +21,9 @@
   /// The coefficients of tanh in sixteen intervals for `Float`, 75/128 apart.
   ///
   /// They are arranged as those of ``ErrorFunctionTable``; the polynomials' error is below 2⁻²⁵ relative to tanh.
-  /// The last centre is where tanh is the largest number below 1, so that tanh ∞ becomes 1.
+  /// The last center is where tanh is the largest number below 1, so that tanh ∞ becomes 1.
   enum HyperbolicTangentTable {
-    @inline(__always) static var centre: SIMD16<Double> {
+    @inline(__always) static var center: SIMD16<Double> {
       SIMD16(
         0, 0.5863037109375, 1.17138671875, 1.7568359375, 2.34326171875, 2.928466796875, 3.5162353515625,
         4.100341796875, 4.68798828125, 5.2720947265625, 5.859619140625, 6.44384765625, 7.03271484375, 7.61865234375,

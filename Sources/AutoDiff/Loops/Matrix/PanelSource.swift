@@ -89,12 +89,12 @@ struct PanelSource<T: LoopScalar> {
 
   @inline(__always)
   private static func copy(_ source: UnsafePointer<T>, _ count: Int, into target: UnsafeMutablePointer<T>) {
-    let vectorised = count / 4 * 4
-    for i in stride(from: 0, to: vectorised, by: 4) {
+    let vectorized = count / 4 * 4
+    for i in stride(from: 0, to: vectorized, by: 4) {
       UnsafeMutableRawPointer(target + i).storeBytes(
         of: UnsafeRawPointer(source + i).loadUnaligned(as: SIMD4<T>.self), as: SIMD4<T>.self)
     }
-    for i in vectorised..<count { target[i] = source[i] }
+    for i in vectorized..<count { target[i] = source[i] }
   }
 
   /// A panel of a matrix whose rows are contiguous.
@@ -107,23 +107,23 @@ struct PanelSource<T: LoopScalar> {
     _ source: UnsafePointer<T>, _ rowStride: Int, _ k: Int, rows: Int, width: Int, into panel: UnsafeMutablePointer<T>
   ) {
     let line = 64 / MemoryLayout<T>.stride
-    let vectorisedSteps = k / line * line
-    let vectorisedRows = rows / 4 * 4
-    for p in stride(from: 0, to: vectorisedSteps, by: line) {
+    let vectorizedSteps = k / line * line
+    let vectorizedRows = rows / 4 * 4
+    for p in stride(from: 0, to: vectorizedSteps, by: line) {
       for i in 0..<rows {
         Prefetch.forReading(source + (i * rowStride + p + 4 * line))
         Prefetch.forWriting(panel + ((p + 2 * line) * width + i * line))
       }
-      for i in stride(from: 0, to: vectorisedRows, by: 4) {
+      for i in stride(from: 0, to: vectorizedRows, by: 4) {
         for q in stride(from: p, to: p + line, by: 4) {
           transposeFour(source + (i * rowStride + q), rowStride, into: panel + (q * width + i), width)
         }
       }
-      for i in vectorisedRows..<rows {
+      for i in vectorizedRows..<rows {
         for q in p..<p + line { panel[q * width + i] = source[i * rowStride + q] }
       }
     }
-    for p in vectorisedSteps..<k {
+    for p in vectorizedSteps..<k {
       for i in 0..<rows { panel[p * width + i] = source[i * rowStride + p] }
     }
   }

@@ -148,7 +148,10 @@ public func square(_ x: Tensor) -> Tensor { bind(Square(), .one(x)) }
 
 /// Binds an elementwise primitive of two inputs after broadcasting them to their common shape.
 func bindBroadcast<P: ElementwisePrimitive>(_ primitive: P, _ a: Tensor, _ b: Tensor) -> Tensor {
-  if a.node.shape == b.node.shape { return bind(primitive, .two(a, b)) }
+  if a.node.shape == b.node.shape {
+    requireOneScalarType(primitive.name, a, b)
+    return dispatch(primitive, .two(a, b))
+  }
   let shape = broadcastShape(a.shape, b.shape, primitive.name)
   return bind(primitive, .two(a.broadcast(to: shape), b.broadcast(to: shape)))
 }

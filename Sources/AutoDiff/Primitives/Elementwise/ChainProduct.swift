@@ -18,7 +18,7 @@ struct ChainProduct: BinaryElementwise {
 ///
 /// A tangent or cotangent of 0 says that an entry does not move, or that nothing depends on it; then its slope does not
 /// matter. The rules of elementwise primitives multiply with this function, which is why a branch that
-/// ``select(_:_:_:)`` does not choose does no harm, and why the Jacobian of √ at (0, 1) has zeros off its diagonal.
+/// `select` does not choose does no harm, and why the Jacobian of √ at (0, 1) has zeros off its diagonal.
 /// A derivative of 0 stands for itself: ∞ · 0 remains not-a-number, since the slope may have underflowed. Where v · d is a
 /// number, it is the result, to the last bit. The derivatives of this product keep to the same rule.
 ///

@@ -171,11 +171,11 @@ public func select(_ mask: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
   let shape = broadcastShape(mask.shape, broadcastShape(a.shape, b.shape, "select"), "select")
   return bind(Select(), .many([mask, a, b].map { $0.broadcast(to: shape) }))
 }
-/// `a` where the mask is not 0, else a number, which takes the scalar type of `a`; see ``select(_:_:_:)``.
+/// `a` where the mask is not 0, else a number, which takes the scalar type of `a`.
 public func select(_ mask: Tensor, _ a: Tensor, _ b: Double) -> Tensor { select(mask, a, Tensor(b, as: a.scalarType)) }
-/// A number where the mask is not 0, else `b`; the number takes the scalar type of `b`. See ``select(_:_:_:)``.
+/// A number where the mask is not 0, else `b`; the number takes the scalar type of `b`.
 public func select(_ mask: Tensor, _ a: Double, _ b: Tensor) -> Tensor { select(mask, Tensor(a, as: b.scalarType), b) }
-/// One number where the mask is not 0, else another one; both take the scalar type of the mask. See ``select(_:_:_:)``.
+/// One number where the mask is not 0, else another one; both take the scalar type of the mask.
 public func select(_ mask: Tensor, _ a: Double, _ b: Double) -> Tensor {
   select(mask, Tensor(a, as: mask.scalarType), Tensor(b, as: mask.scalarType))
 }

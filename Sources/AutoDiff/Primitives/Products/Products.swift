@@ -54,7 +54,10 @@ public func outer(_ a: Tensor, _ b: Tensor) -> Tensor {
 /// The sum of products over paired axes.
 ///
 /// - Shapes: the axes of `a` that are not summed, then those of `b`.
-/// - Parameter axes: the axes of `a` and, in the same order, those of `b` that are multiplied and summed.
+/// - Parameters:
+///   - a: the left factor.
+///   - b: the right factor.
+///   - axes: the axes of `a` and, in the same order, those of `b` that are multiplied and summed.
 public func tensordot(_ a: Tensor, _ b: Tensor, axes: (left: [Int], right: [Int])) -> Tensor {
   let left = axes.left.map { normalizedAxis($0, rank: a.rank, "tensordot") }
   let right = axes.right.map { normalizedAxis($0, rank: b.rank, "tensordot") }

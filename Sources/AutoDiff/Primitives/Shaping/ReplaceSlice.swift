@@ -26,7 +26,7 @@ package struct ReplaceSlice: Primitive {
   }
   package func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     if tangents[1] == nil, let piece = tangents[0] {
-      return dispatch(Place(target: inputs[1].shape, starts: starts, steps: steps), .one(piece))
+      return dispatch(EmbedInZeros(target: inputs[1].shape, starts: starts, steps: steps), .one(piece))
     }
     return tangents[1].map { dispatch(self, .two(tangents[0] ?? Tensor.zeros(like: inputs[0]), $0)) }
   }

@@ -39,7 +39,7 @@ struct Slice: LinearPrimitive {
   /// and shared, so that the next assignment to another part has to copy the whole: as much as this many parts.
   static let wholePerCopy = 16
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
-    dispatch(Place(target: inputShape, starts: starts, steps: steps), .one(cotangent))
+    dispatch(EmbedInZeros(target: inputShape, starts: starts, steps: steps), .one(cotangent))
   }
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     gradient.undoingSlice(.init(container: inputs[0].shape, starts: starts, counts: counts, steps: steps))
@@ -61,9 +61,9 @@ struct Slice: LinearPrimitive {
 }
 
 /// Writes the input into zeros of the target shape, at `starts[k] + i · steps[k]` along every axis: the adjoint of ``Slice``.
-struct Place: LinearPrimitive {
+struct EmbedInZeros: LinearPrimitive {
   let target: [Int], starts: [Int], steps: [Int]
-  var name: String { "place" }
+  var name: String { "embedInZeros" }
 
   func shape(of inputs: Inputs) -> [Int] {
     let source = inputs[0].shape
@@ -100,7 +100,7 @@ struct Place: LinearPrimitive {
     gradient.part(in: .init(container: target, starts: starts, counts: inputs[0].shape, steps: steps))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
-    dispatch(Place(target: [size] + target, starts: [0] + starts, steps: [1] + steps), inputs)
+    dispatch(EmbedInZeros(target: [size] + target, starts: [0] + starts, steps: [1] + steps), inputs)
   }
 }
 
@@ -191,6 +191,6 @@ extension Tensor {
     }
     let target = zip(shape, widths).map { saturatingSum($0, saturatingSum($1.before, $1.after)) }
     _ = target.entryCount("padded")
-    return bind(Place(target: target, starts: widths.map(\.before), steps: shape.map { _ in 1 }), .one(self))
+    return bind(EmbedInZeros(target: target, starts: widths.map(\.before), steps: shape.map { _ in 1 }), .one(self))
   }
 }

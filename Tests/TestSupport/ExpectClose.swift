@@ -1,6 +1,17 @@
 import AutoDiff
 import Testing
 
+/// Expects two trees to agree, relative to the largest entry of each leaf.
+package func expectClose<T: TensorTree>(
+  _ actual: T, _ expected: T, tolerance: Double = 1e-12, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  do throws(Mismatch) {
+    try requireClose(actual, expected, tolerance: tolerance)
+  } catch {
+    Issue.record("\(error)", sourceLocation: sourceLocation)
+  }
+}
+
 /// Expects two tensors to agree: in shape first, then entry by entry, relative to the larger maximum norm.
 ///
 /// - Parameters:
@@ -9,7 +20,7 @@ import Testing
 ///   - context: what was compared.
 /// - Returns: whether they agree.
 @discardableResult
-func expectClose(
+package func expectClose(
   _ a: Tensor, _ b: Tensor, _ tolerance: Tolerance, atLeast floor: Double = 0, seed: UInt64? = nil,
   _ context: @autoclosure () -> String = "", sourceLocation: SourceLocation = #_sourceLocation
 ) -> Bool {
@@ -38,7 +49,7 @@ func expectClose(
 
 /// Expects two lists of tensors to agree; see ``expectClose(_:_:_:atLeast:seed:_:sourceLocation:)-(Tensor,_,_,_,_,_,_)``.
 @discardableResult
-func expectClose(
+package func expectClose(
   _ a: [Tensor], _ b: [Tensor], _ tolerance: Tolerance, atLeast floor: Double = 0, seed: UInt64? = nil,
   _ context: @autoclosure () -> String = "", sourceLocation: SourceLocation = #_sourceLocation
 ) -> Bool {
@@ -54,7 +65,7 @@ func expectClose(
 
 /// Expects two numbers to agree, relative to the larger.
 @discardableResult
-func expectClose(
+package func expectClose(
   _ a: Double, _ b: Double, _ tolerance: Tolerance, atLeast floor: Double = 0, seed: UInt64? = nil,
   _ context: @autoclosure () -> String = "", sourceLocation: SourceLocation = #_sourceLocation
 ) -> Bool {
@@ -64,7 +75,7 @@ func expectClose(
 
 /// Expects every entry to agree by itself to a few units in the last place: what is promised in tails and near zeros.
 @discardableResult
-func expectEntrywise(
+package func expectEntrywise(
   _ a: Tensor, _ b: Tensor, _ context: @autoclosure () -> String = "",
   sourceLocation: SourceLocation = #_sourceLocation
 ) -> Bool {
@@ -87,7 +98,7 @@ func expectEntrywise(
 private func areSame(_ x: Double, _ y: Double) -> Bool { x == y || x.isNaN && y.isNaN }
 
 /// The index of the entry at a place in row-major order.
-func multiIndex(_ place: Int, in shape: [Int]) -> [Int] {
+package func multiIndex(_ place: Int, in shape: [Int]) -> [Int] {
   var rest = place
   var index = shape
   for axis in shape.indices.reversed() {

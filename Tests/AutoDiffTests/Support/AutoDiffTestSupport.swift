@@ -1,0 +1,2 @@
+// The helpers that all test targets share, for all files of this one.
+@_exported import TestSupport
