@@ -129,12 +129,25 @@ enum Tour: Command {
     of network: Sequential, at p: Parameters, on training: LabelledImages, using generator: inout RandomGenerator
   ) throws {
     func loss(_ p: Parameters) -> Tensor { training.loss(of: network, at: p) }
-    let top = try LargestEigenvalue(
-      of: { hvp(of: loss, at: p, along: p.replacingEntries(with: $0)).flattenedEntries },
-      from: Tensor.normal([p.entryCount], using: &generator), tolerance: 1e-6)
+    let hessian = ClosureOperator(dimension: p.entryCount) { vectors in
+      vmap(
+        { (v: Tensor) in hvp(of: loss, at: p, along: p.replacingEntries(with: v)).flattenedEntries }, axis: 1,
+        outputAxis: 1)(
+          vectors)
+    }
+    let found = try lanczos(
+      hessian, end: .largest, using: &generator, options: LanczosOptions(tolerance: 1e-6, productLimit: 100))
     heading("Largest eigenvalue of the loss's Hessian, by Lanczos iteration on Hessian-vector products")
-    print("  λ \(numeral(top.value, digits: 7)), residual ‖H v − λ v‖ \(numeral(top.residual, digits: 2))")
-    print("  after \(top.productCount) products, when \(top.reason)")
+    print(
+      "  λ \(numeral(found.largest.values[0], digits: 7)), residual ‖H v − λ v‖ "
+        + numeral(found.largest.residuals[0], digits: 2))
+    let reason =
+      switch found.stoppingReason {
+      case .converged: "the residual fell below 1e-06 of the value"
+      case .wholeSpace: "the vectors span the whole space"
+      case .productLimit: "no more products were allowed"
+      }
+    print("  after \(found.products) products, when \(reason)")
   }
 
   private static func reportThirdOrder(of network: Sequential, at p: Parameters, on images: Tensor) throws {
