@@ -11,8 +11,8 @@ import AutoDiff
 ///
 /// The clock is that of the loss as it is written: its gradient is taken as it comes, a mean over examples included.
 public struct FunctionSpaceTraining {
-  private let kernel: OutputKernel
-  private let newKernel: OutputKernel?
+  private let kernel: KernelAction
+  private let newKernel: KernelAction?
   private let initial: OutputState
   private let loss: (Tensor) -> Tensor
 
@@ -32,8 +32,8 @@ public struct FunctionSpaceTraining {
   ) throws(TrainingError) {
     let operation = "FunctionSpaceTraining"
     requireOneScalarType(operation, kernel, outputs)
-    let action = OutputKernel(kernel, outputs.shape, outputs.shape, operation)
-    try OutputKernel.requireFinite(outputs, "outputs")
+    let action = KernelAction(kernel, outputs.shape, outputs.shape, operation)
+    try KernelAction.requireFinite(outputs, "outputs")
     try action.requireSymmetric(operation)
     let eigenvalues: Tensor
     do throws(LinearAlgebraError) {
@@ -41,13 +41,13 @@ public struct FunctionSpaceTraining {
     } catch {
       throw .notConverged(error)
     }
-    _ = try OutputKernel.zeroTolerance(eigenvalues.scalars, kernel.scalarType, relative: tolerance)
+    _ = try KernelAction.zeroTolerance(eigenvalues.scalars, kernel.scalarType, relative: tolerance)
     if let newPoints {
       requireOneScalarType(operation, newPoints.kernel, newPoints.outputs)
       requireOneScalarType(operation, newPoints.outputs, outputs)
-      newKernel = OutputKernel(newPoints.kernel, newPoints.outputs.shape, outputs.shape, operation)
-      try OutputKernel.requireFinite(newPoints.kernel, "kernel of the new points")
-      try OutputKernel.requireFinite(newPoints.outputs, "outputs on the new points")
+      newKernel = KernelAction(newPoints.kernel, newPoints.outputs.shape, outputs.shape, operation)
+      try KernelAction.requireFinite(newPoints.kernel, "kernel of the new points")
+      try KernelAction.requireFinite(newPoints.outputs, "outputs on the new points")
     } else {
       newKernel = nil
     }

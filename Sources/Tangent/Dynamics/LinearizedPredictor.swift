@@ -18,7 +18,7 @@ public struct LinearizedPredictor: Sendable {
   /// K(x, train) V.
   private let projected: Tensor
 
-  fileprivate init(_ training: LinearizedTraining, _ kernel: OutputKernel, _ outputs: Tensor) {
+  fileprivate init(_ training: LinearizedTraining, _ kernel: KernelAction, _ outputs: Tensor) {
     (self.training, initialOutputs) = (training, outputs)
     projected = matmul(kernel.matrix, training.eigenvectors)
     let nullSpace = training.column(training.eigenvalues.map { $0 > 0 ? 0 : 1 }).reshaped(to: [1, -1])
@@ -49,14 +49,14 @@ extension LinearizedTraining {
   public func predictor(kernel: Tensor, outputs: Tensor) throws(TrainingError) -> LinearizedPredictor {
     requireOneScalarType("predictor", kernel, targets)
     requireOneScalarType("predictor", outputs, targets)
-    let action = OutputKernel(kernel, outputs.shape, targets.shape, "predictor")
+    let action = KernelAction(kernel, outputs.shape, targets.shape, "predictor")
     guard action.matrix.shape[1] == eigenvalues.count else {
       stop(
         "predictor", "the kernel must have \(eigenvalues.count) columns, as that of the training examples",
         got: "\(action.matrix.shape[1])")
     }
-    try OutputKernel.requireFinite(kernel, "kernel of the new points")
-    try OutputKernel.requireFinite(outputs, "outputs on the new points")
+    try KernelAction.requireFinite(kernel, "kernel of the new points")
+    try KernelAction.requireFinite(outputs, "outputs on the new points")
     return LinearizedPredictor(self, action, outputs)
   }
 

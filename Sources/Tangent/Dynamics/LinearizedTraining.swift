@@ -32,7 +32,7 @@ public struct LinearizedTraining: Sendable {
   /// Eigenvalues of at most this magnitude count as zero.
   public let zeroTolerance: Double
 
-  private let kernel: OutputKernel
+  private let kernel: KernelAction
   /// Vᵀ (y − f₀): [eigenvalues, columns].
   let mismatch: Tensor
 
@@ -65,9 +65,9 @@ public struct LinearizedTraining: Sendable {
     }
     requireOneScalarType("LinearizedTraining", kernel, outputs)
     requireOneScalarType("LinearizedTraining", outputs, targets)
-    let action = OutputKernel(kernel, outputs.shape, outputs.shape, "LinearizedTraining")
-    try OutputKernel.requireFinite(outputs, "outputs")
-    try OutputKernel.requireFinite(targets, "targets")
+    let action = KernelAction(kernel, outputs.shape, outputs.shape, "LinearizedTraining")
+    try KernelAction.requireFinite(outputs, "outputs")
+    try KernelAction.requireFinite(targets, "targets")
     try action.requireSymmetric("LinearizedTraining")
     let (values, vectors): (Tensor, Tensor)
     do throws(LinearAlgebraError) {
@@ -76,7 +76,7 @@ public struct LinearizedTraining: Sendable {
       throw .notConverged(error)
     }
     let numbers = values.scalars
-    let zero = try OutputKernel.zeroTolerance(numbers, kernel.scalarType, relative: tolerance)
+    let zero = try KernelAction.zeroTolerance(numbers, kernel.scalarType, relative: tolerance)
     (self.loss, initialOutputs, self.targets, self.kernel) = (loss, outputs, targets, action)
     (eigenvalues, eigenvectors, zeroTolerance) = (numbers.map { $0 <= zero ? 0 : $0 }, vectors, zero)
     mismatch = matmul(vectors.transposed, action.columns(of: targets - outputs))

@@ -4,7 +4,7 @@ import AutoDiff
 ///
 /// One [m, n] kernel may be shared by all outputs (the columns of what it acts on), or there may be one for every pair of
 /// outputs.
-struct OutputKernel: Sendable {
+struct KernelAction: Sendable {
   /// [m, n], or [m · o, n · o] for pairs of outputs.
   let matrix: Tensor
   /// [m, output shape...] and [n, output shape...].
@@ -61,13 +61,13 @@ struct OutputKernel: Sendable {
         hint: "To differentiate with respect to the kernel, integrate the flow by ODESolver.")
     }
     try Self.requireFinite(matrix, "kernel")
-    let allowed = matrix.scalarType.epsilon.squareRoot() * abs(matrix).max().scalar
-    let difference = abs(matrix - matrix.transposed)
-    if difference.max().scalar <= allowed { return }
-    let (differences, entries, n) = (difference.scalars, matrix.scalars, matrix.shape[0])
-    let worst = differences.indices.max { differences[$0] < differences[$1] } ?? 0
-    let (row, column) = worst.quotientAndRemainder(dividingBy: n)
-    throw .notSymmetric(row: row, column: column, value: entries[worst], mirror: entries[column * n + row])
+    do throws(SymmetricMatrixError) {
+      _ = try symmetricPart(of: matrix, tolerance: matrix.scalarType.epsilon.squareRoot(), for: operation)
+    } catch {
+      if case .notSymmetric(let row, let column, let value, let mirror, _) = error {
+        throw .notSymmetric(row: row, column: column, value: value, mirror: mirror)
+      }
+    }
   }
 
   /// The absolute tolerance for zero eigenvalues. Throws if the smallest eigenvalue lies below it.
