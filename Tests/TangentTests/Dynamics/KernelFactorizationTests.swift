@@ -57,7 +57,7 @@ import Testing
 
   /// Eigenvalues without a finite reciprocal never make infinities, and a cut-off below 0 stops.
   @Test func noCutoffIsSafe() async throws {
-    let tiny = try KernelFactorization(Tensor.eye(2) * Tensor([1, 1e-310]), solver: .pseudoInverse(cutoff: 0))
+    let tiny = try KernelFactorization(Tensor.eye(2) * Tensor([1, 0x1p-1030]), solver: .pseudoInverse(cutoff: 0))
     #expect(tiny.rank == 1 && tiny.solve(.ones([2, 1])) == Tensor([[1], [0]]))
     let negative = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = try KernelFactorization(.eye(2), solver: .pseudoInverse(cutoff: -1))
