@@ -14,8 +14,9 @@ import Foundation
 /// - Parameters:
 ///   - g: a function of every entry.
 ///   - deviations: [count].
-/// - Complexity: count · nodes · terms multiplications and, for a moment, count · (nodes + terms) numbers; the terms needed
-///   grow with (s/a)², where a is the distance of the nearest singularity from the line.
+/// - Complexity: count · nodes · terms multiplications with about 12 √terms nodes and, for a moment, (count + nodes) · terms
+///   numbers (200 MB for 16384 terms); the terms needed grow with (s/a)², where a is the distance of the nearest singularity
+///   from the line.
 /// - Source: Trefethen and Weideman, The exponentially convergent trapezoidal rule, SIAM Review 2014.
 func hermiteSeries(
   of g: (Tensor) -> Tensor, _ deviations: Tensor, _ request: DualRequest

@@ -160,6 +160,9 @@ import Testing
     #expect(name == "relu as a closure")
     #expect((1e-8...1e-3).contains(reached))
     #expect(terms == 16384)
+    #expect(
+      "\(LimitError.quadratureNotConverged(activation: name, layer: 2, tolerance: 1e-13, reached: reached, terms: terms))"
+        .contains("of relu as a closure in hidden layer 2 must reach a relative error of 1e-13, but 16384 terms reach"))
     let network = InfiniteNetwork(depth: 2, kinked, tolerance: 1e-3)
     let x = Tensor([[1, 2], [0.5, -1]])
     let exact = try InfiniteNetwork(depth: 2, .relu).nngp(x)
