@@ -70,7 +70,10 @@ public struct KernelFactorization: Sendable {
       }
       let spectrum = try KernelSpectrum(of: matrix)
       let limit = spectrum.threshold(share)
-      let kept = spectrum.eigenvalues.indices.filter { spectrum.eigenvalues[$0].magnitude > limit }
+      // Without a cut-off, what has no finite reciprocal counts as zero too.
+      let kept = spectrum.eigenvalues.indices.filter {
+        spectrum.eigenvalues[$0].magnitude > limit && (1 / spectrum.eigenvalues[$0]).isFinite
+      }
       factors = .spectral(
         vectors: spectrum.eigenvectors.gathered(at: kept, axis: 1),
         values: Tensor(kept.map { spectrum.eigenvalues[$0] }))

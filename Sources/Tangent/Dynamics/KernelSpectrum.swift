@@ -119,7 +119,9 @@ public struct KernelSpectrum: Sendable {
 
   /// The magnitude up to which an eigenvalue counts as zero.
   func threshold(_ cutoff: Double?) -> Double {
-    (cutoff ?? defaultCutoff) * max(eigenvalues.first?.magnitude ?? 0, eigenvalues.last?.magnitude ?? 0)
+    let share = cutoff ?? defaultCutoff
+    requireCutoff(share)
+    return share * max(eigenvalues.first?.magnitude ?? 0, eigenvalues.last?.magnitude ?? 0)
   }
 
   /// Throws if an eigenvalue is negative beyond the cut-off.
@@ -131,5 +133,12 @@ public struct KernelSpectrum: Sendable {
     if let smallest = eigenvalues.last, smallest < -limit {
       throw .indefinite(smallestEigenvalue: smallest, count: count, cutoff: limit)
     }
+  }
+}
+
+/// Stops unless a relative cut-off is a finite number of at least 0.
+func requireCutoff(_ cutoff: Double) {
+  guard cutoff >= 0, cutoff.isFinite else {
+    stop("cut-off", "must be a finite number of at least 0", got: "\(cutoff)")
   }
 }

@@ -48,8 +48,11 @@ public struct LinearLeastSquares: Sendable {
     try requireFinite(a)
     let (u, values, v) = try Self.singularParts(a)
     singularValues = values
-    let limit = (cutoff ?? Double(max(n, d)) * features.scalarType.epsilon) * (values.first ?? 0)
-    let count = values.count { $0 > limit }
+    let share = cutoff ?? Double(max(n, d)) * features.scalarType.epsilon
+    requireCutoff(share)
+    let limit = share * (values.first ?? 0)
+    // Without a cut-off, what has no finite reciprocal counts as zero too.
+    let count = values.count { $0 > limit && (1 / $0).isFinite }
     (self.cutoff, rank) = (limit, count)
     span = v[TensorIndex.all, 0..<count]
     let parts = matmul(u[TensorIndex.all, 0..<count].transposed, y) / Tensor(Array(values[0..<count])).expanded(at: 1)

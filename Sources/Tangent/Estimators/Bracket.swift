@@ -15,8 +15,6 @@ public enum BoundBasis: String, Sendable, CaseIterable {
   case derived
   /// The worst case of rounding in a sum.
   case rounding
-  /// Nothing is known.
-  case nothing
 
   /// Whether the bound is a theorem for the given numbers, rounding aside where the case does not mention it.
   public var isProved: Bool { self != .pairResidual }

@@ -63,7 +63,7 @@ struct LimitComputation {
     let count = terms == .covariance ? 1 : terms == .sum ? 2 : 1 + 2 * scales.count
     var results = Array(repeating: Tensor.zeros([n, m], as: scalarType), count: count)
     // Tiles whose intermediate results stay in the cache.
-    let height = max(1, (1 << 15) / m)
+    let height = max(1, (1 << 16) / m)
     for start in stride(from: 0, to: n, by: height) {
       let rows = start..<min(start + height, n)
       let from = isSymmetric ? start : 0

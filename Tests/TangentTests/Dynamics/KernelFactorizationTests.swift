@@ -55,6 +55,16 @@ import Testing
     }
   }
 
+  /// Eigenvalues without a finite reciprocal never make infinities, and a cut-off below 0 stops.
+  @Test func noCutoffIsSafe() async throws {
+    let tiny = try KernelFactorization(Tensor.eye(2) * Tensor([1, 0x1p-1030]), solver: .pseudoInverse(cutoff: 0))
+    #expect(tiny.rank == 1 && tiny.solve(.ones([2, 1])) == Tensor([[1], [0]]))
+    let negative = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = try KernelFactorization(.eye(2), solver: .pseudoInverse(cutoff: -1))
+    }
+    #expect(negative.message.contains("cut-off: must be a finite number of at least 0, but got -1.0"))
+  }
+
   @Test(arguments: ScalarType.allCases) func choleskyNamesTheSmallestEigenvalue(type: ScalarType) throws {
     let indefinite = PlantedMatrix.exact([4, 3, 2, -1], as: type)
     let error = try #require(throws: KernelMatrixError.self) { try KernelFactorization(indefinite, solver: .cholesky) }
