@@ -83,7 +83,7 @@ enum PredictCommand: Command {
     }
     let limit = InfiniteNetwork(
       depth: arguments[depth], arguments[activation].dual,
-      parameterization: .neuralTangent(weightScale: weightScale, biasScale: biasScale, biases: .zero),
+      parameterization: .neuralTangent(weightScale: weightScale, biasScale: biasScale),
       tolerance: 1e-10)
     let (here, across) = (try limit.kernels(known.images), try limit.kernels(heldOut.images, known.images))
     try measure("tangent kernel, infinite width") { try scores(here.ntk, across.ntk, known.labels, ridge: share) }

@@ -35,7 +35,7 @@ enum WidthCommand: Command {
     let images = LabelledImages(try Digits.bundled())[0..<arguments[examples]].images
     let limit = try InfiniteNetwork(
       depth: arguments[depth], arguments[activation].dual,
-      parameterization: .neuralTangent(weightScale: weightScale, biasScale: biasScale, biases: .zero)
+      parameterization: .neuralTangent(weightScale: weightScale, biasScale: biasScale)
     ).ntk(images)
     let size = limit.norm().scalar
     let widths = Array(sequence(first: arguments[from]) { $0 * 2 }.prefix { $0 <= arguments[to] })
