@@ -165,7 +165,11 @@ public struct LinearizedTraining: Sendable {
   func modes(at time: TrainingTime) throws(TrainingError) -> [TrainingMode] {
     time.check("LinearizedTraining")
     // Beyond this, products with the mismatch could leave the type.
-    let limit = targets.scalarType == .float32 ? 1e18 : 1e150
+    let limit =
+      switch targets.scalarType {
+      case .float64: 1e150
+      case .float32: 1e18
+      }
     var modes: [TrainingMode] = []
     modes.reserveCapacity(eigenvalues.count)
     for eigenvalue in eigenvalues {

@@ -20,6 +20,8 @@ final class KernelFile {
   private let journal: RandomAccessFile
   private var journalEnd = 0
   private let headerCount: Int
+  /// Whether the values have their final name already.
+  private var isNamed = false
 
   /// Opens the files of an interrupted computation, or begins new ones.
   ///
@@ -60,8 +62,18 @@ final class KernelFile {
     ownTiles = tiles.indices.filter { $0 % shard.count == shard.index }
     let header = NumpyFile.header(shape: plan.shape, scalarType: plan.scalarType)
     headerCount = header.count
+    let whole = header.count + plan.kernelBytes
+    // The process may have ended after the last file got its name and before the journal was removed.
+    if let text, ownTiles.allSatisfy(Set(text.done).contains), shard.count == 1, stat(path + ".partial", &status) != 0,
+      stat(path, &status) == 0, Int(status.st_size) == whole
+    {
+      values = try RandomAccessFile(path)
+      done = Set(ownTiles)
+      isNamed = true
+      return
+    }
     values = try RandomAccessFile(path + ".partial")
-    let size = try values.size, whole = header.count + plan.kernelBytes
+    let size = try values.size
     if let text, size == whole {
       done = Set(text.done.filter { tiles.indices.contains($0) })
       journalEnd = text.end
@@ -131,7 +143,7 @@ final class KernelFile {
 
   /// Gives the values their final name, and removes the journal.
   func finish() throws {
-    try values.rename(to: path)
+    if !isNamed { try values.rename(to: path) }
     unlink(path + ".journal")
   }
 

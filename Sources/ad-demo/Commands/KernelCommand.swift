@@ -69,7 +69,7 @@ enum KernelCommand: Command {
     _ computation: KernelComputation<Tensor, Parameters>, to path: String, _ shard: KernelShard
   ) throws -> Int {
     let pairs = computation.plan.rowCount * computation.plan.columnCount
-    let bar = ProgressBar("Kernel", total: pairs, unit: "pairs")
+    let bar = ProgressBar("Kernel", total: pairs, unit: "pairs", patience: 1)
     defer { bar.finish() }
     return try computation.write(to: path, shard: shard) { bar.update(to: Int($0.fraction * Double(pairs))) }
   }

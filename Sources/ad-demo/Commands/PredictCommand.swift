@@ -6,7 +6,7 @@ import Tangent
 /// Predictions by kernels, finite and infinite, beside those of a trained network.
 enum PredictCommand: Command {
   static let name = "predict"
-  static let summary = "Recognize digits by kernels of finite and infinite networks, and by a trained one"
+  static let summary = "Recognize digits by kernels of finite and infinite networks"
   static let discussion = """
     Trains a network on the first digits. Beside it kernel regression with its
     tangent kernel before and after, and with the two kernels of infinite width,

@@ -16,6 +16,7 @@ final class ProgressBar: Sendable {
   private let total: Int
   private let start = ContinuousClock.now
   private let terminalWidth: Int?
+  private let patience: Double
   private let show: @Sendable (String) -> Void
   private let state = Mutex(State())
 
@@ -25,15 +26,18 @@ final class ProgressBar: Sendable {
   ///   - title: What is going on.
   ///   - total: How much there is to do.
   ///   - unit: What is counted, in the plural: "steps".
+  ///   - patience: So many seconds nothing is shown, and nothing at all of what takes less.
   ///   - terminalWidth: The width of a line; nil if what is shown goes elsewhere than to a terminal.
   ///   - show: Where the text goes.
   init(
-    _ title: String, total: Int, unit: String, terminalWidth: Int? = ProgressBar.widthOfTerminal(),
+    _ title: String, total: Int, unit: String, patience: Double = 0,
+    terminalWidth: Int? = ProgressBar.widthOfTerminal(),
     show: @escaping @Sendable (String) -> Void = { StandardStream.error.write($0) }
   ) {
     self.title = title
     self.total = max(total, 0)
     self.unit = unit
+    self.patience = patience
     self.terminalWidth = terminalWidth
     self.show = show
     update(to: 0)
@@ -51,6 +55,7 @@ final class ProgressBar: Sendable {
       if state.isFinished { return }
       state.isFinished = true
       let elapsed = elapsed
+      if elapsed < patience { return }
       if let terminalWidth {
         show("\r\u{1B}[K" + bar(done: state.done, elapsed: elapsed, width: terminalWidth) + "\n")
       } else {
@@ -64,6 +69,7 @@ final class ProgressBar: Sendable {
       if state.isFinished { return }
       state.done = min(max(change(state.done), 0), total)
       let elapsed = elapsed
+      if elapsed < patience { return }
       if let terminalWidth {
         if elapsed - state.lastShown < 0.1 { return }
         show("\r\u{1B}[K" + bar(done: state.done, elapsed: elapsed, width: terminalWidth))

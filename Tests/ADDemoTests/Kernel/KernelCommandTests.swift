@@ -22,6 +22,8 @@ import Testing
         wait $process
         [ $runs -lt 99 ] || exit 2
       done
+      # It may have been killed between its last two steps.
+      if [ -e o/kernel.npy.journal ]; then \(Self.call) --output o >/dev/null || exit 3; fi
       cmp o/kernel.npy whole/kernel.npy && echo $runs
       """)
     #expect(result.status == 0, "\(result.complaint)")

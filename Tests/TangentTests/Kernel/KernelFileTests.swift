@@ -88,6 +88,23 @@ import Testing
     }
   }
 
+  /// The process ended after the file got its name and before the journal was removed.
+  @Test func aFinishedFileIsNotComputedAgain() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("k.npy")
+    var journal = Data()
+    try Self.computation().write(to: path) { _ in
+      journal = (try? Data(contentsOf: URL(filePath: path + ".journal"))) ?? Data()
+    }
+    let expected = try Data(contentsOf: URL(filePath: path))
+    try journal.write(to: URL(filePath: path + ".journal"))
+    var reports = 0
+    try Self.computation().write(to: path) { _ in reports += 1 }
+    #expect(reports == 0)
+    #expect(folder.names == ["k.npy"])
+    #expect(try Data(contentsOf: URL(filePath: path)) == expected)
+  }
+
   @Test func aFileOfAnotherComputationIsRefused() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("k.npy")
