@@ -167,7 +167,10 @@ import Testing
       ]
       for (k, f) in functions.enumerated() {
         for type in ScalarType.allCases {
-          expectNotWrong(checkDerivatives(of: f, at: x.as(type), seed: UInt64(trial)), "function \(k) in \(type)")
+          let report = checkDerivatives(of: f, at: x.as(type), seed: UInt64(trial))
+          expectNotWrong(report, "function \(k) in \(type)")
+          // In float32 the constant of function 3 is rounded, and so is what is left: by some percent of it.
+          if k == 3, type == .float32 { #expect(report.verdict == .undecided, "\(report)") }
         }
       }
     }
