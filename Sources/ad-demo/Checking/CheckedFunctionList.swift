@@ -39,6 +39,7 @@ extension CheckedFunction {
       binary("add in place") { a, b in
         var sum = a + b
         sum += b * 0.3
+        sum.add(a, scaledBy: -0.7)
         return sum
       },
       CheckedFunction("maximum") { choose in separated(&choose, maximum) },
@@ -209,6 +210,11 @@ extension CheckedFunction {
   private static var factorizations: [CheckedFunction] {
     func positiveDefinite(_ a: Tensor) -> Tensor { matmul(a, a.transposed) + Tensor.eye(a.shape[0]) }
     func invertible(_ a: Tensor) -> Tensor { a * 0.3 + Tensor.eye(a.shape[0]) * 2 }
+    /// With eigenvalues that are far enough apart.
+    func symmetric(_ a: Tensor) -> Tensor {
+      let n = a.shape[0]
+      return (a + a.transposed) * 0.1 + Tensor.eye(n) * Tensor.range(to: Double(n)) * 4
+    }
     return [
       CheckedFunction("cholesky") { choose in
         let n = choose.integer(in: 1...4)
@@ -232,6 +238,18 @@ extension CheckedFunction {
           let (q, r) = try! qr(invertible(a))
           return q + r
         }
+      },
+      CheckedFunction("symmetricEigen") { choose in
+        let n = choose.integer(in: 1...4)
+        return one(&choose, choose.tensor([n, n])) { a in
+          let (values, vectors) = try! symmetricEigen(symmetric(a))
+          // Signs may jump where two entries of a vector are equal.
+          return values + square(vectors)
+        }
+      },
+      CheckedFunction("symmetricEigenvalues") { choose in
+        let n = choose.integer(in: 1...4)
+        return one(&choose, choose.tensor([n, n])) { try! symmetricEigenvalues(symmetric($0)) }
       },
     ]
   }

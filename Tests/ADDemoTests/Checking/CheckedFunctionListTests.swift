@@ -7,7 +7,13 @@ import Testing
 /// `ad-demo check` checks every primitive: what its functions and their derivatives are made of is all that there is.
 @Suite struct CheckedFunctionListTests {
   /// Primitives that no function of the list comes to, and why.
-  private static let exceptions: [String: String] = [:]
+  private static let exceptions = [
+    "Convert": "rounds to the other type, so that differences do not resolve it",
+    "StopGradient": "its derivative is meant not to be that of its value",
+    "CustomFunction": "its rules are the user's",
+    "ExtractPatches": "made by the structure of convolutions, inside kernels only",
+    "AddPatches": "the adjoint of ExtractPatches",
+  ]
 
   /// The primitives that a function, its derivatives of both orders and its batched form consist of.
   private static func primitives(of call: CheckedFunction.Call) -> Set<String> {
@@ -16,7 +22,8 @@ import Testing
     var random = RandomGenerator(seed: 5)
     let direction = call.inputs.map { Tensor.normal($0.shape, using: &random).as($0.scalarType) }
     let value = call.apply(call.inputs)
-    let cotangent = Tensor.normal(value.shape, using: &random).as(value.scalarType)
+    // Followed, because adjoints of linear functions see nothing else.
+    let cotangent = tape.watch(.normal(value.shape, using: &random).as(value.scalarType))
     let inputs = call.inputs.map { tape.watch($0) }
     _ = hvp(of: { dot(call.apply($0), cotangent) }, at: inputs, along: direction)
     _ = jvp(of: call.apply, at: inputs, along: direction)

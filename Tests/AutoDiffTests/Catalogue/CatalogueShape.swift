@@ -108,10 +108,10 @@ extension PrimitiveCatalogue {
         place([2, 0], [3, 0], [1, 0], [1, 1]), place([1], [4], [2], [1]),
       ],
       illShaped: [
-        IllShapedCall("place: the input must fit into the target, but got [3] and [4].") {
+        IllShapedCall("embedInZeros: the input must fit into the target, but got [3] and [4].") {
           bind(EmbedInZeros(target: [4], starts: [2], steps: [1]), [.ones([3])])
         },
-        IllShapedCall("place: ranks must agree, but got [3] and [4, 4].") {
+        IllShapedCall("embedInZeros: ranks must agree, but got [3] and [4, 4].") {
           bind(EmbedInZeros(target: [4, 4], starts: [0, 0], steps: [1, 1]), [.ones([3])])
         },
         IllShapedCall("padded: needs a pair of widths ≥ 0 for every axis") { Tensor.ones([2, 2]).padded([(1, 1)]) },

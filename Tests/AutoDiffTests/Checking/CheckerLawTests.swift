@@ -159,6 +159,7 @@ import Testing
 
   @Test func whereMuchCancels() {
     var random = RandomGenerator(seed: 4)
+    var undecided = 0
     for trial in 0..<6 {
       let x = Tensor.normal([4], using: &random)
       let functions: [(Tensor) -> Tensor] = [
@@ -167,10 +168,14 @@ import Testing
       ]
       for (k, f) in functions.enumerated() {
         for type in ScalarType.allCases {
-          expectNotWrong(checkDerivatives(of: f, at: x.as(type), seed: UInt64(trial)), "function \(k) in \(type)")
+          let report = checkDerivatives(of: f, at: x.as(type), seed: UInt64(trial))
+          expectNotWrong(report, "function \(k) in \(type)")
+          // In float32 the constant of function 3 is rounded, and so is what is left: by some percent of it.
+          if k == 3, type == .float32, report.verdict == .undecided { undecided += 1 }
         }
       }
     }
+    #expect(undecided > 0)
   }
 }
 
