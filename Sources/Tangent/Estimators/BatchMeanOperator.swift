@@ -29,7 +29,8 @@ public struct BatchMeanOperator<Batches: Collection, Part: SymmetricOperator>: S
   ///   - part: makes the operator of a batch. It is called for the first one now, and for each in every product; it has
   ///     to make the same one every time.
   /// - Throws: what making the first operator throws.
-  public init(over batches: Batches, weights: [Double]? = nil, _ part: @escaping (Batches.Element) throws -> Part) throws
+  public init(over batches: Batches, weights: [Double]? = nil, _ part: @escaping (Batches.Element) throws -> Part)
+    throws
   {
     guard let first = batches.first else { stop("BatchMeanOperator", "needs a batch", got: "none") }
     let weights = weights ?? [Double](repeating: 1, count: batches.count)

@@ -75,7 +75,9 @@ public struct LanczosQuadrature: Sendable {
     products = recurrences.reduce(0) { $0 + $1.diagonal.count }
     let results = try recurrences.map { try $0.rule(of: $0.diagonal.count) }
     rules = results.map(\.rule)
-    coarseRules = try recurrences.map { try $0.rule(of: max(1, $0.isInvariant ? $0.diagonal.count : 3 * most / 4)).rule }
+    coarseRules = try recurrences.map {
+      try $0.rule(of: max(1, $0.isInvariant ? $0.diagonal.count : 3 * most / 4)).rule
+    }
     isExact = recurrences.allSatisfy(\.isInvariant)
     let ends = results.map { ($0.rule.nodes[0] - $0.residuals.first, $0.rule.nodes.last! + $0.residuals.last) }
     bounds = ends.map(\.0).min()!...ends.map(\.1).max()!
