@@ -1,0 +1,49 @@
+import AutoDiff
+
+/// A linear map between trees of one structure, applied to the columns of a matrix.
+///
+/// What the operators of curvature share: columns become trees, some are multiplied at once as a hidden axis, and the
+/// products become columns again.
+struct FlattenedMap<P: TensorTree> {
+  let dimension: Int
+  let scalarType: ScalarType
+  private let parameters: P
+  private let apply: (P) -> P
+  /// The columns that are multiplied at once.
+  private let chunk: Int
+
+  /// - Parameters:
+  ///   - p: the structure; leaves of different scalar types stop.
+  ///   - bytesPerVector: what the products of one vector may take on the way.
+  ///   - budget: the bytes that vectors may take that are multiplied at once.
+  ///   - apply: the map.
+  init(like p: P, bytesPerVector: Int, budget: Int?, for operation: String, _ apply: @escaping (P) -> P) {
+    let types = Set(p.leaves.map(\.scalarType))
+    guard types.count <= 1 else {
+      stop(
+        operation, "all parameters must have one scalar type",
+        got: types.map(\.rawValue).sorted().joined(separator: " and "))
+    }
+    if let budget, budget < 0 { stop(operation, "the budget must not be negative", got: "\(budget)") }
+    (parameters, self.apply) = (p, apply)
+    (dimension, scalarType) = (p.entryCount, types.first ?? .float64)
+    // Beside the values on the way: direction and product, as vectors and as trees.
+    let each = bytesPerVector + 4 * dimension * scalarType.byteCount
+    chunk = max(1, min(largestColumnBlock, (budget ?? defaultKernelBudget) / 2 / max(1, each)))
+  }
+
+  /// - Shapes: [p, k] → [p, k].
+  func product(with vectors: Tensor) -> Tensor {
+    guard dimension > 0 else { return vectors }
+    let multiply = { (v: Tensor) in apply(parameters.replacingEntries(with: v)).flattenedEntries }
+    let rows = vectors.transposed
+    let parts = stride(from: 0, to: rows.shape[0], by: chunk).map { start -> Tensor in
+      let part = rows[start..<min(start + chunk, rows.shape[0])]
+      return part.shape[0] == 1 ? multiply(part[0]).expanded(at: 0) : vmap(multiply)(part)
+    }
+    return parts.isEmpty ? vectors : concatenate(parts).transposed
+  }
+}
+
+/// The vectors that are multiplied at once at most; more gain nothing, because products of this extent fill the machine.
+let largestColumnBlock = 64

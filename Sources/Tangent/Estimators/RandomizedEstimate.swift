@@ -1,0 +1,90 @@
+import AutoDiff
+
+/// The law of random test vectors v; each has E[v vᵀ] = I.
+public enum ProbeLaw: Sendable, CaseIterable {
+  /// Independent signs: the least variance that entries independent of each other can have.
+  case rademacher
+  /// Independent standard normal entries: nothing depends on the choice of coordinates.
+  case gaussian
+
+  /// Vectors as columns: [n, count]. Each is drawn by itself, so it does not depend on how many are drawn at once.
+  func vectors(_ count: Int, _ n: Int, as scalarType: ScalarType, using generator: inout RandomGenerator) -> Tensor {
+    guard count > 0 else { return .zeros([n, 0], as: scalarType) }
+    var columns: [Tensor] = []
+    for _ in 0..<count {
+      switch self {
+      case .rademacher: columns.append(.rademacher([n], as: scalarType, using: &generator))
+      case .gaussian: columns.append(.normal([n], as: scalarType, using: &generator))
+      }
+    }
+    return stack(columns, axis: 1)
+  }
+}
+
+/// How an estimate was made.
+public enum EstimationMethod: String, Sendable, CaseIterable {
+  /// The mean of vᵀ A v, or of v ∘ A v, over random v.
+  case hutchinson
+  /// A random basis exactly, and the rest by random vectors: Hutch++.
+  case hutchPlusPlus
+  /// Every vector serves for the basis of the others and is tested against theirs: XTrace.
+  case xTrace
+  /// The same for the diagonal: XDiag.
+  case xDiag
+  /// Stochastic Lanczos quadrature.
+  case lanczosQuadrature
+  /// All unit vectors: no randomness, and no error but rounding.
+  case unitVectors
+}
+
+/// A number that was estimated from random vectors.
+public struct RandomizedEstimate: Sendable, Equatable {
+  /// The estimate.
+  public let value: Double
+  /// One standard deviation of the estimate, as its samples show it; infinite if there is only one. Rounding is not
+  /// included.
+  public let standardError: Double
+  /// What is known of an error that more random vectors do not remove; 0 where there is none.
+  public let systematicError: Double
+  /// How it was made.
+  public let method: EstimationMethod
+  /// The samples that the standard error rests on; 0 without randomness.
+  public let samples: Int
+  /// Products of the operator with single vectors.
+  public let products: Int
+}
+
+extension RandomizedEstimate: CustomStringConvertible {
+  /// The value, its standard error, and how it was made.
+  public var description: String { "\(value) ± \(standardError) (\(method.rawValue), \(products) products)" }
+}
+
+/// Mean and spread of samples that come one after another; entry by entry where these are tensors.
+struct SampleMoments {
+  private(set) var count = 0
+  private(set) var mean: Tensor
+  /// The sum of squared distances from the mean.
+  private var squares: Tensor
+
+  init(shape: [Int]) { (mean, squares) = (.zeros(shape), .zeros(shape)) }
+
+  /// Of numbers.
+  init(_ samples: [Double]) {
+    self.init(shape: [])
+    for sample in samples { add(Tensor(sample)) }
+  }
+
+  /// - Source: B. Welford, *Note on a method for calculating corrected sums of squares and products*, Technometrics 4
+  ///   (1962).
+  mutating func add(_ sample: Tensor) {
+    count += 1
+    let distance = sample - mean
+    mean += distance / Double(count)
+    squares += distance * (sample - mean)
+  }
+
+  /// The standard deviation of the mean; infinite of a single sample.
+  var standardError: Tensor {
+    count > 1 ? sqrt(squares / Double(count * (count - 1))) : .filled(.infinity, mean.shape)
+  }
+}
