@@ -52,11 +52,11 @@ public struct TruncatedHierarchy: Sendable {
 
     /// All tensors with their names in messages.
     fileprivate func requireFinite(_ points: String) throws(TrainingError) {
-      try OutputKernel.requireFinite(outputs, "outputs on the \(points)")
+      try KernelAction.requireFinite(outputs, "outputs on the \(points)")
       for (index, kernel) in kernels.enumerated() {
-        try OutputKernel.requireFinite(kernel, "kernel K^(\(index + 2)) of the \(points)")
+        try KernelAction.requireFinite(kernel, "kernel K^(\(index + 2)) of the \(points)")
       }
-      if let curvature { try OutputKernel.requireFinite(curvature, "curvature of the \(points)") }
+      if let curvature { try KernelAction.requireFinite(curvature, "curvature of the \(points)") }
     }
   }
 
@@ -100,7 +100,7 @@ public struct TruncatedHierarchy: Sendable {
     }
     try start.requireFinite("training examples")
     try newStart?.requireFinite("new points")
-    try OutputKernel.requireFinite(y, "targets")
+    try KernelAction.requireFinite(y, "targets")
     (self.start, self.newStart, self.loss) = (start, newStart, loss)
     targets = y.reshaped(to: [n])
   }

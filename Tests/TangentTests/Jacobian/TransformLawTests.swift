@@ -162,11 +162,11 @@ private func expectExplicitJacobian(
   }
   let factored = FactoredJacobian(of: f, at: p, on: x)
   let otherFactored = FactoredJacobian(of: f, at: p, on: others)
-  for method in KernelMethod.allCases {
-    expect(
-      factored.gram(with: otherFactored, outputs: .traceSum, method: method),
-      tensordot(a, b, axes: ([1, 2], [1, 2])), "\(method)")
-  }
+  // Another method for every model and rewriting; all of them take too long.
+  let method = KernelMethod.allCases[(model.name + context).utf8.reduce(0) { $0 + Int($1) } % 4]
+  expect(
+    factored.gram(with: otherFactored, outputs: .traceSum, method: method), tensordot(a, b, axes: ([1, 2], [1, 2])),
+    "\(method)")
   var random = RandomGenerator(seed: 64)
   let v = p.map { Tensor.normal($0.shape, using: &random) }
   let u = Tensor.normal([x.shape[0], outputs], using: &random)
