@@ -13,6 +13,9 @@ struct Workload: Sendable {
   var operations: Int?
   /// Makes the inputs and returns the work, which is timed, and its check value, which is not.
   let prepare: @Sendable (ScalarType) throws -> (work: () throws -> [Tensor], check: ([Tensor]) -> Double?)
+
+  /// What it is called in tables.
+  var label: String { [id, variant].compactMap { $0 }.joined(separator: ", ") }
 }
 
 /// The Euclidean norm of all entries, summed in double precision.

@@ -7,7 +7,7 @@ enum Bench: Command {
   static let summary = "Measure the speed of the framework on its benchmark"
 
   static let workload = Option<[String]>(
-    repeated: "workload", "ID", "Only the workloads that begin like this, such as W5. or W5.mlp256.ntk")
+    repeated: "workload", "ID", "Only what begins like this, such as W5. or \"W13.ode32.ntk, factored\"")
   static let scalarType = Option("dtype", "TYPE", default: ScalarType.float64, "The precision")
   static let threads = Option<Int?>(optional: "threads", "N", range: 1...1024, "How many cores to use (default: all)")
   static let budget = Option("budget", "SECONDS", default: 0.4, range: 0...3600, "The least time for each measurement")
@@ -16,11 +16,11 @@ enum Bench: Command {
 
   static func run(_ arguments: Arguments) throws {
     let prefixes = arguments[workload]
-    for prefix in prefixes where !Workloads.all.contains(where: { $0.id.hasPrefix(prefix) }) {
+    for prefix in prefixes where !Workloads.all.contains(where: { $0.label.hasPrefix(prefix) }) {
       throw UsageError("no workload begins with \(prefix)")
     }
     let chosen = Workloads.all.filter { workload in
-      prefixes.isEmpty || prefixes.contains { workload.id.hasPrefix($0) }
+      prefixes.isEmpty || prefixes.contains { workload.label.hasPrefix($0) }
     }
     let type = arguments[scalarType]
     let threads = min(arguments[threads] ?? .max, ProcessInfo.processInfo.activeProcessorCount)
@@ -60,9 +60,8 @@ enum Bench: Command {
       } else {
         ""
       }
-    let label = [m.workload.id, m.workload.variant].compactMap { $0 }.joined(separator: ", ")
     return [
-      label, numeral(m.best * 1e3), numeral(m.median * 1e3), rate, limits.share(of: m).map(percentage) ?? "",
+      m.workload.label, numeral(m.best * 1e3), numeral(m.median * 1e3), rate, limits.share(of: m).map(percentage) ?? "",
       m.check.map { "\($0)" } ?? "",
     ]
   }
