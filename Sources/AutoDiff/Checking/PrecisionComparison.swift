@@ -49,33 +49,39 @@ extension DerivativeCheck {
     let tolerance = report.tolerance * pow(2, Double(subject.order - 1))
     let unit = isPullback ? 1 : input.map { scales[$0] } ?? scales.max() ?? 1
     let largestExpected = isPullback ? 0 : largest(expected)
+    func size(_ k: Int) -> Double { max(computed[k].magnitude, expected[k].magnitude) }
+    func gap(_ k: Int) -> Double { (computed[k] - expected[k]).magnitude }
     func allowance(_ k: Int) -> Double {
       // A row is in units of the input's entries, a tangent in those of the output.
       let magnitude = isPullback ? rounding(output!, subject, epsilon) / scales[k] : rounding(k, subject, epsilon)
       // What lies below the smallest numbers of float32, or beside larger ones beneath their last place, is lost.
       let lost = 1e-35 * max(1, unit) + 4 * epsilon * largestExpected
-      // Where the value differs as much, a constant was rounded and what is left after cancelling is another function.
+      return lost + tolerance * size(k) + magnitude
+    }
+    // Where the value differs as much, a constant was rounded and what is left after cancelling is another function.
+    func shift(_ k: Int) -> Double {
       let entry = isPullback ? output! : k
       let (a, b) = (subject.ownCenter[entry], subject.center[entry])
-      let shift = a == b ? 0 : 4 * (a - b).magnitude / max(a.magnitude, b.magnitude)
-      return lost + shift * max(computed[k].magnitude, expected[k].magnitude) + tolerance
-        * max(computed[k].magnitude, expected[k].magnitude) + magnitude
+      return a == b ? 0 : 4 * (a - b).magnitude / max(a.magnitude, b.magnitude) * size(k)
     }
-    let suspects = computed.indices.filter { !((computed[$0] - expected[$0]).magnitude <= allowance($0)) }
+    let suspects = computed.indices.filter { !(gap($0) <= allowance($0)) }
     guard !suspects.isEmpty else { return }
+    if suspects.allSatisfy({ gap($0) <= allowance($0) + shift($0) }) {
+      return noteRounding(computed, expected, suspects, subject, isPullback: isPullback, input: input, output: output)
+    }
     let own = spread(of: computed, epsilon: epsilon) { compute(subject.own, $0, $1, &$2) }
     let exact = spread(of: expected, epsilon: epsilon) { compute(subject.exact, $0, $1, &$2) }
     let drift = valueDrift(subject)
     func explained(_ k: Int) -> Double {
-      let shift = 4 * drift[isPullback ? output! : k] * max(computed[k].magnitude, expected[k].magnitude)
-      return allowance(k) + 16 * (own[k] + exact[k]) + shift
+      let drift = 4 * drift[isPullback ? output! : k] * size(k)
+      return allowance(k) + shift(k) + 16 * (own[k] + exact[k]) + drift
     }
-    guard let worst = suspects.first(where: { (computed[$0] - expected[$0]).magnitude > explained($0) }) else {
+    guard let worst = suspects.first(where: { gap($0) > explained($0) }) else {
       return noteRounding(computed, expected, suspects, subject, isPullback: isPullback, input: input, output: output)
     }
     guard
       isLasting(
-        computed[worst], expected[worst], allowance(worst),
+        computed[worst], expected[worst], allowance(worst) + shift(worst),
         { x, random in
           guard let a = compute(subject.own, x, 0, &random), let b = compute(subject.exact, x, 0, &random) else {
             return nil
