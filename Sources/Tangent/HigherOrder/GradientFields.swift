@@ -69,12 +69,30 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
 
   /// The derivatives of a function along all rows of a Jacobian of one output: [value shape..., n].
   ///
-  /// Rows that are outer products stay so on the way through the function.
-  func derivatives(of function: (P) -> Tensor, at p: P, along jacobian: FactoredJacobian<P>) -> Tensor {
-    guard jacobian.exampleCount > 0 else {
+  /// Rows that are outer products stay so on the way through the function. Of others, which are formed, as many are taken
+  /// at a time as fit into so many bytes, at least one.
+  func derivatives(
+    of function: (P) -> Tensor, at p: P, along jacobian: FactoredJacobian<P>, formedBytes: Int = 1 << 28
+  ) -> Tensor {
+    let n = jacobian.exampleCount
+    guard n > 0 else {
       let value = function(p)
       return .zeros(value.shape + [0], as: value.scalarType)
     }
+    let formed = zip(jacobian.blocks, p.leaves).reduce(0) { bytes, pair in
+      bytes + (pair.0.productsWorthKeeping == nil ? pair.1.count * pair.1.scalarType.byteCount : 0)
+    }
+    let step = max(1, min(n, formedBytes / max(1, formed)))
+    if step == n { return derivatives(of: function, at: p, alongAll: jacobian) }
+    return concatenate(
+      stride(from: 0, to: n, by: step).map { start in
+        derivatives(of: function, at: p, alongAll: jacobian[examples: start..<min(start + step, n)])
+      }, axis: -1)
+  }
+
+  private func derivatives(
+    of function: (P) -> Tensor, at p: P, alongAll jacobian: FactoredJacobian<P>
+  ) -> Tensor {
     // In the order of their levels: the derivative sees the products, these see the batch.
     let batch = Batch(size: jacobian.exampleCount)
     let products = UnevaluatedProducts()
@@ -84,10 +102,8 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
     }
     let direction = p.replacingLeaves(
       with: zip(jacobian.blocks, p.leaves).map { block, leaf in
-        if let factors = block.onlyFactors,
-          let tensor = products.tensor(factors.row(hiddenBy: batch)), tensor.shape == leaf.shape
-        {
-          return tensor
+        if let factors = block.productsWorthKeeping, let tensor = products.tensor(factors.row(hiddenBy: batch)) {
+          return tensor.reshaped(to: leaf.shape)
         }
         guard let rows = block.materialized else { return .zeros(like: leaf) }
         return batch.hide(rows.reshaped(to: [jacobian.exampleCount] + leaf.shape))
@@ -123,11 +139,14 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
 }
 
 extension ParameterGradient {
-  /// The one sum of outer products that this gradient is, if it is one.
-  fileprivate var onlyFactors: GradientFactors? {
+  /// The one sum of outer products that this gradient is, if it is one and smaller than what it makes.
+  fileprivate var productsWorthKeeping: GradientFactors? {
     guard dense == nil else { return nil }
     let all = factors
-    return all.count == 1 && !all[0].form.hasRows ? all[0] : nil
+    guard all.count == 1, case let only = all[0], !only.form.hasRows, only.form.parallelAxes.isEmpty,
+      only.form.boxes.isEmpty, only.positions * (only.leftCount + only.rightCount) < only.entryCount
+    else { return nil }
+    return only
   }
 }
 

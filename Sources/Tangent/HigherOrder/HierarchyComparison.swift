@@ -37,7 +37,7 @@ extension HierarchyComparison: Sendable where P: Sendable {}
 ///   - loss: by default the paper's, (1/2n) Σ r².
 ///   - keepingKernels: whether the truncations' kernels at the times are returned as well.
 /// - Throws: ``ODEError``, or ``TrainingError/notFinite(input:index:value:)``.
-/// - Complexity: as ``trainingFlow(of:from:on:and:at:solver:loss:)-(_,P,_,_,_,_,_)`` and the highest level's
+/// - Complexity: as ``trainingFlow(of:from:on:and:at:solver:loss:)`` and the highest level's
 ///   ``TruncatedHierarchy``.
 /// - Source: Huang and Yau, ICML 2020, theorem 2.6.
 public func compareHierarchy<Example: TensorTree, P: TensorTree>(

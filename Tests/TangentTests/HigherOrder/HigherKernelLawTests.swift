@@ -1,7 +1,8 @@
 import AutoDiff
 import Layers
-import Tangent
 import Testing
+
+@testable import Tangent
 
 /// Laws of higher-order kernels over many models.
 @Suite struct HigherKernelLawTests {
@@ -139,6 +140,42 @@ import Testing
     expectClose(third.as(.float64), exact, tolerance: 1e-4)
     expectClose(product.as(.float64), exact.sum(axes: [2]), tolerance: 1e-4)
     expectClose(entries.as(.float64), exact[0][1][2].expanded(at: 0), tolerance: 1e-3)
+  }
+
+  @Test(arguments: Model.ofHigherOrder) func directionsMayBeTakenInParts(model: Model) {
+    let fields = GradientFields("test", model.single, on: model.examples, newPoints: nil)
+    let p = model.parameters
+    let jacobian = FactoredJacobian(of: model.single, at: p, on: model.examples)
+    let whole = fields.derivatives(of: fields.kernel(2), at: p, along: jacobian)
+    // One at a time, and two or three.
+    for bytes in [1, 2 * p.entryCount * 8] {
+      expectClose(fields.derivatives(of: fields.kernel(2), at: p, along: jacobian, formedBytes: bytes), whole)
+    }
+    expectClose(whole, higherKernel(order: 3, of: model.single, at: p, on: model.examples))
+  }
+
+  @Test mutating func layersAreModels() {
+    let net = Sequential([Dense(4), Tanh(), Dense(1)])
+    let (x, z) = (Tensor.normal([3, 2], using: &random), Tensor.normal([2, 2], using: &random))
+    let (p, y) = (net.initialized(like: x[0], seed: 1), Tensor([1, 0, -1]))
+    let f = { (x: Tensor, p: Parameters) in net(x, p) }
+    for newPoints in [nil, z] {
+      expectClose(
+        higherKernel(order: 3, of: net, at: p, on: x, newPoints: newPoints),
+        higherKernel(order: 3, of: f, at: p, on: x, newPoints: newPoints))
+      expectClose(
+        higherKernelEntries([[1, 2, 0]], of: net, at: p, on: x, newPoints: newPoints),
+        higherKernelEntries([[1, 2, 0]], of: f, at: p, on: x, newPoints: newPoints))
+      expectClose(
+        higherKernelProduct(order: 3, of: net, at: p, on: x, newPoints: newPoints, with: [y]),
+        higherKernelProduct(order: 3, of: f, at: p, on: x, newPoints: newPoints, with: [y]))
+      expectClose(
+        frozenHigherKernel(order: 4, of: net, at: p, on: x, newPoints: newPoints),
+        frozenHigherKernel(order: 4, of: f, at: p, on: x, newPoints: newPoints))
+      expectClose(
+        tangentKernel(afterStepOf: 0.1, degree: 2, of: net, at: p, on: x, newPoints: newPoints, targets: y),
+        tangentKernel(afterStepOf: 0.1, degree: 2, of: f, at: p, on: x, newPoints: newPoints, targets: y))
+    }
   }
 
   @Test func ofNoneAreEmpty() {
