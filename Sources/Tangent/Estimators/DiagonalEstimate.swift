@@ -55,7 +55,8 @@ public func estimateDiagonal<A: SymmetricOperator>(
   var project = { (v: Tensor) in v }
   var probes = products
   if method == .hutchPlusPlus {
-    let sketch = ProbeLaw.rademacher.vectors(products / 3, n, as: a.scalarType, using: &generator)
+    // Normal vectors, because few signs may be linearly dependent on a range along coordinates.
+    let sketch = ProbeLaw.gaussian.vectors(products / 3, n, as: a.scalarType, using: &generator)
     let q = try a.range(of: sketch, for: "estimateDiagonal").q
     let z = try a.doubleProduct(with: q, for: "estimateDiagonal")
     known = (q * (2 * z - matmul(q, matmul(q.transposed, z)))).sum(axes: [1])

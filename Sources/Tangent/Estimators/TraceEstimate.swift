@@ -55,7 +55,8 @@ public func estimateTrace<A: SymmetricOperator>(
     let forms = try a.quadraticForms(products, law, using: &generator) { $0 }
     return RandomizedEstimate(SampleMoments(forms), plus: 0, .hutchinson, products: products)
   case .hutchPlusPlus:
-    let sketch = ProbeLaw.rademacher.vectors(products / 3, n, as: a.scalarType, using: &generator)
+    // Normal vectors, because few signs may be linearly dependent on a range along coordinates.
+    let sketch = ProbeLaw.gaussian.vectors(products / 3, n, as: a.scalarType, using: &generator)
     let q = try a.range(of: sketch, for: "estimateTrace").q
     let known = (q * (try a.doubleProduct(with: q, for: "estimateTrace"))).sum().scalar
     let rest = products - 2 * (products / 3)
