@@ -70,28 +70,27 @@ import Testing
   }
 
   /// tr f(A) for several functions: no bias, and two errors hold it as often as they say.
-  @Test(arguments: ["log", "exp", "inverse", "root", "square"]) func tracesOfFunctions(name: String) throws {
-    let f: (Double) -> Double =
-      switch name {
-      case "log": { log($0) }
-      case "exp": { exp($0) }
-      case "inverse": { 1 / $0 }
-      case "root": { $0.squareRoot() }
-      default: { $0 * $0 }
-      }
+  @Test func tracesOfFunctions() throws {
+    let functions: [(String, (Double) -> Double)] = [
+      ("log", { log($0) }), ("exp", { exp($0) }), ("inverse", { 1 / $0 }), ("root", { $0.squareRoot() }),
+      ("square", { $0 * $0 }),
+    ]
     var random = RandomGenerator(seed: 4)
     let spectrum = (0..<50).map { 0.2 + Double($0 * $0) / 500 }
     let a = try DenseSymmetricOperator(PlantedMatrix.random(spectrum, using: &random))
-    let results = try (0..<80).map { seed in
+    let rules = try (0..<80).map { seed in
       var random = RandomGenerator(seed: UInt64(seed))
-      let rules = try LanczosQuadrature(of: a, probes: 12, steps: 24, using: &random)
-      return try rules.trace(of: f)
+      return try LanczosQuadrature(of: a, probes: 12, steps: 24, using: &random)
     }
-    let truth = spectrum.map(f).reduce(0, +)
-    let statistics = EstimateStatistics(of: truth, results.map { ($0.value, $0.standardError) })
-    #expect(abs(statistics.bias) < 3.5 * statistics.biasError)
-    #expect((0.85...1).contains(statistics.coverage), "coverage \(statistics.coverage)")
-    #expect(results.allSatisfy { $0.systematicError < 1e-3 * abs(truth) && $0.samples == 12 && $0.products == 288 })
+    for (name, f) in functions {
+      let results = try rules.map { try $0.trace(of: f) }
+      let truth = spectrum.map(f).reduce(0, +)
+      let statistics = EstimateStatistics(of: truth, results.map { ($0.value, $0.standardError) })
+      #expect(abs(statistics.bias) < 3.5 * statistics.biasError, "\(name)")
+      #expect((0.85...1).contains(statistics.coverage), "\(name): coverage \(statistics.coverage)")
+      #expect(results.allSatisfy { $0.systematicError < 1e-3 * abs(truth) }, "\(name)")
+      #expect(results.allSatisfy { $0.samples == 12 && $0.products == 288 })
+    }
   }
 
   @Test func logarithmOfADeterminant() throws {
