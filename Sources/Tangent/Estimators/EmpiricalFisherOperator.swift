@@ -24,8 +24,8 @@ public struct EmpiricalFisherOperator<P: TensorTree>: SymmetricOperator {
   ///     stops.
   ///   - p: θ, of one scalar type; several types stop.
   ///   - examples: a tree whose leaves have the shape [n, example leaf shape...]; none stops.
-  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default half of
-  ///     the machine's memory.
+  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default, and at
+  ///     most, 8 MiB, because more gain nothing.
   /// - Throws: what the loss throws.
   /// - Complexity: now one run of the loss, of which all intermediate values are kept; a product costs about three runs
   ///   for each vector. Gradients of single examples are never formed.

@@ -63,8 +63,8 @@ public struct FisherOperator<P: TensorTree>: SymmetricOperator {
   ///   - examples: a tree whose leaves have the shape [n, example leaf shape...]; none stops.
   ///   - distribution: the law of a target given the output. A variance that is not positive stops, and so do categorical
   ///     outputs without an axis.
-  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default half of
-  ///     the machine's memory.
+  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default, and at
+  ///     most, 8 MiB, because more gain nothing.
   /// - Throws: what the model throws.
   /// - Complexity: now one run of the model, of which all intermediate values are kept; a product costs about three runs
   ///   for each vector.

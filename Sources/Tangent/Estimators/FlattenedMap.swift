@@ -15,7 +15,7 @@ struct FlattenedMap<P: TensorTree> {
   /// - Parameters:
   ///   - p: the structure; leaves of different scalar types stop.
   ///   - bytesPerVector: what the products of one vector may take on the way.
-  ///   - budget: the bytes that vectors may take that are multiplied at once.
+  ///   - budget: the bytes that vectors may take together that are multiplied at once.
   ///   - apply: the map.
   init(like p: P, bytesPerVector: Int, budget: Int?, for operation: String, _ apply: @escaping (P) -> P) {
     let types = Set(p.leaves.map(\.scalarType))
@@ -29,7 +29,7 @@ struct FlattenedMap<P: TensorTree> {
     (dimension, scalarType) = (p.entryCount, types.first ?? .float64)
     // Beside the values on the way: direction and product, as vectors and as trees.
     let each = bytesPerVector + 4 * dimension * scalarType.byteCount
-    chunk = max(1, min(largestColumnBlock, (budget ?? defaultKernelBudget) / 2 / max(1, each)))
+    chunk = max(1, min(largestColumnBlock, min(budget ?? defaultKernelBudget, cachedBytes) / max(1, each)))
   }
 
   /// - Shapes: [p, k] → [p, k].
@@ -45,5 +45,9 @@ struct FlattenedMap<P: TensorTree> {
   }
 }
 
-/// The vectors that are multiplied at once at most; more gain nothing, because products of this extent fill the machine.
+/// The vectors that are multiplied at once at most, where they are short.
 let largestColumnBlock = 64
+
+/// What vectors that are multiplied at once may take together. Beyond the caches more at once cost time: of a network with
+/// 9610 parameters on 500 examples, 64 at once took 1.2 to 2.8 times as long as one by one.
+private let cachedBytes = 8 << 20

@@ -24,8 +24,8 @@ public struct GaussNewtonOperator<P: TensorTree>: SymmetricOperator {
   ///   - f: the model: one example and the parameters to one output, each any tree of tensors.
   ///   - p: θ, of one scalar type; several types stop.
   ///   - examples: a tree whose leaves have the shape [n, example leaf shape...]; none stops.
-  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default half of
-  ///     the machine's memory.
+  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default, and at
+  ///     most, 8 MiB, because more gain nothing.
   ///   - loss: ℓ of the outputs of all examples, whose leaves have the shape [n, output leaf shape...]: one number. It may
   ///     couple examples and outputs as it likes.
   /// - Throws: what model and loss throw.

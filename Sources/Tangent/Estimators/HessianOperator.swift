@@ -26,8 +26,8 @@ public struct HessianOperator<P: TensorTree>: SymmetricOperator {
   /// - Parameters:
   ///   - loss: L; a value that is no single number stops.
   ///   - p: θ, any tree of tensors of one scalar type; several types stop.
-  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default half of
-  ///     the machine's memory.
+  ///   - budget: the bytes that vectors may take that are multiplied at once, besides the recording; by default, and at
+  ///     most, 8 MiB, because more gain nothing.
   /// - Throws: what the function throws.
   /// - Complexity: now one gradient, of which all intermediate values are kept; a product costs about 2.4 gradients for
   ///   each vector.

@@ -144,15 +144,15 @@ private struct Recurrence {
   static func run<A: SymmetricOperator>(_ a: A, from starts: Tensor, steps: Int) throws -> [Recurrence] {
     let n = a.dimension
     var recurrences = [Recurrence](repeating: .init(), count: starts.shape[1])
-    var basis: [Tensor] = []
+    // For each iteration its vectors as rows.
+    var basis = Tensor.zeros([recurrences.count, steps, n], as: a.scalarType)
     var scale = [Double](repeating: 0, count: recurrences.count)
     var v = starts / starts.norm(axes: [0], keepingAxes: true)
-    for _ in 0..<steps where recurrences.contains(where: { !$0.isInvariant }) {
-      basis.append(v)
+    for step in 0..<steps where recurrences.contains(where: { !$0.isInvariant }) {
+      basis[TensorIndex.all, step] = v.transposed
       var next = stopGradient(try a.checkedProduct(with: v, for: "LanczosQuadrature"))
       let (lengths, alpha) = (next.norm(axes: [0]).scalars, (v * next).sum(axes: [0]).scalars)
-      // Twice is enough: after the second time nothing but rounding is left along the basis.
-      for _ in 0..<2 { for q in basis { next -= q * (q * next).sum(axes: [0]) } }
+      next = orthogonalized(next, to: basis, count: step + 1)
       let beta = next.norm(axes: [0]).scalars
       for k in recurrences.indices where !recurrences[k].isInvariant {
         scale[k] = max(scale[k], lengths[k])
@@ -166,6 +166,17 @@ private struct Recurrence {
       v = next * Tensor(factors, as: a.scalarType)
     }
     return recurrences
+  }
+
+  /// Columns without what lies along the first vectors of their own basis.
+  ///
+  /// Here, so that no view of the basis lives on while vectors are added to it in place.
+  private static func orthogonalized(_ columns: Tensor, to basis: Tensor, count: Int) -> Tensor {
+    let known = basis[TensorIndex.all, 0..<count]
+    var rest = columns.transposed.expanded(at: 2)
+    // Twice is enough: after the second time nothing but rounding is left along the basis.
+    for _ in 0..<2 { rest -= matmul(known.transposed, matmul(known, rest)) }
+    return rest.squeezed([2]).transposed
   }
 
   /// The rule of the leading steps, and the residuals of its first and last Ritz pair.

@@ -25,12 +25,10 @@ public enum ProbeLaw: Sendable, CaseIterable {
 public enum EstimationMethod: String, Sendable, CaseIterable {
   /// The mean of vᵀ A v, or of v ∘ A v, over random v.
   case hutchinson
-  /// A random basis exactly, and the rest by random vectors: Hutch++.
+  /// A random basis exactly, and the rest by random vectors: Hutch++, and Diag++ for a diagonal.
   case hutchPlusPlus
   /// Every vector serves for the basis of the others and is tested against theirs: XTrace.
   case xTrace
-  /// The same for the diagonal: XDiag.
-  case xDiag
   /// Stochastic Lanczos quadrature.
   case lanczosQuadrature
   /// All unit vectors: no randomness, and no error but rounding.
@@ -59,7 +57,7 @@ extension RandomizedEstimate: CustomStringConvertible {
   public var description: String { "\(value) ± \(standardError) (\(method.rawValue), \(products) products)" }
 }
 
-/// Mean and spread of samples that come one after another; entry by entry where these are tensors.
+/// Mean and spread of independent samples that come one after another; entry by entry where these are tensors.
 struct SampleMoments {
   private(set) var count = 0
   private(set) var mean: Tensor

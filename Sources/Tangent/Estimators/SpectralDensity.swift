@@ -53,7 +53,7 @@ extension LanczosQuadrature {
   public func density(width: Double? = nil, on grid: [Double]? = nil) -> SpectralDensity {
     let half = (bounds.upperBound - bounds.lowerBound) / 2
     // All eigenvalues equal: any width shows them.
-    let reach = half > 0 ? half : max(abs(bounds.lowerBound), .leastNormalMagnitude)
+    let reach = half > 0 ? half : bounds.lowerBound != 0 ? abs(bounds.lowerBound) : 1
     let sigma = width ?? reach * GaussianQuadratureBound.resolvedWidth(steps: steps)
     guard sigma > 0, sigma.isFinite else { stop("density", "the width must be positive and finite", got: "\(sigma)") }
     let grid = grid ?? defaultGrid(sigma)

@@ -55,3 +55,26 @@ enum SmallClassifier {
     return vmap { (e: Pair<Tensor, Tensor>) in loss(e, p) }(Pair(examples(type)[range], labels(type)[range])).mean()
   }
 }
+
+/// What many independent estimates of one number tell about it and about their standard errors.
+struct EstimateStatistics {
+  /// The mean of the estimates' errors.
+  let bias: Double
+  /// The standard deviation of that mean.
+  let biasError: Double
+  /// The root of the mean squared error.
+  let rootMeanSquare: Double
+  /// The share of estimates within two standard errors of their own.
+  let coverage: Double
+
+  init(of truth: Double, _ estimates: [(value: Double, standardError: Double)]) {
+    let errors = estimates.map { $0.value - truth }
+    let n = Double(errors.count)
+    let mean = errors.reduce(0, +) / n
+    let squares = errors.reduce(0) { $0 + $1 * $1 } / n
+    (bias, rootMeanSquare) = (mean, squares.squareRoot())
+    biasError = ((squares - mean * mean) / (n - 1)).squareRoot()
+    coverage =
+      Double(estimates.count { abs($0.value - truth) <= 2 * $0.standardError }) / n
+  }
+}
