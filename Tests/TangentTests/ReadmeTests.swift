@@ -34,6 +34,19 @@ import Testing
     #expect(select(t .> 0, t, -.infinity)[1, 5, 0].scalar == -.infinity && maximum(0, t) == t)
   }
 
+  @Test func kernelsGoToFiles() throws {
+    let net = Sequential([Dense(8), Tanh(), Dense(2)])
+    var generator = RandomGenerator(seed: 1)
+    let x = Tensor.normal([5, 8], using: &generator)
+    let p = net.initialized(like: x[0], seed: 0)
+    let folder = try TemporaryFolder()
+    let job = try KernelComputation(of: net, at: p, on: x, outputs: .traceMean, budget: 2 << 30)
+    #expect("\(job.plan)".contains("1 tile"))
+    try job.write(to: folder.path("kernel.npy")) { #expect($0.fraction == 1 && $0.remaining == 0) }
+    expectClose(
+      try Tensor(contentsOf: folder.path("kernel.npy")), tangentKernel(of: net, at: p, on: x, outputs: .traceMean))
+  }
+
   @Test func theProgramStandsInTheReadme() throws {
     let here = URL(filePath: #filePath)
     let source = try String(contentsOf: here, encoding: .utf8)
