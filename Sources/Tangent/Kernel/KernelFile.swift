@@ -43,7 +43,7 @@ final class KernelFile {
     }
     journal = try RandomAccessFile(path + ".journal", lock: true)
     let fields = identity + [("shard", "\(shard)")]
-    let text = try Journal(journal, path: path + ".journal")
+    let text = try KernelJournal(journal, path: path + ".journal")
     var plan = plan
     if let text {
       for (field, value) in fields {
@@ -89,7 +89,8 @@ final class KernelFile {
       journalEnd = 0
       let lines = fields + [("tile", "\(plan.rowTile) \(plan.columnTile)")]
       try append(
-        ([Journal.title] + lines.map { "\($0.field) \($0.value)" } + [Journal.separator]).joined(separator: "\n") + "\n"
+        ([KernelJournal.title] + lines.map { "\($0.field) \($0.value)" } + [KernelJournal.separator]).joined(
+          separator: "\n") + "\n"
       )
     }
   }
@@ -105,13 +106,13 @@ final class KernelFile {
   /// Writes a tile, and on the other side of the diagonal its mirror image, and then notes it in the journal.
   func write(_ index: Int, _ value: Tensor) throws {
     let tile = tiles[index]
-    var check = Journal.Check()
+    var check = KernelJournal.Check()
     try write(value, in: tile, &check)
     if plan.isSymmetric, tile.rows != tile.columns {
       try write(plan.outputs.mirrored(value), in: tile.mirrored, &check)
     }
     try values.synchronize()
-    try append(Journal.line(index, check.text))
+    try append(KernelJournal.line(index, check.text))
     done.insert(index)
   }
 
@@ -119,7 +120,7 @@ final class KernelFile {
   func copy(_ other: KernelFile) throws {
     for index in other.ownTiles where !done.contains(index) {
       let tile = tiles[index]
-      var check = Journal.Check()
+      var check = KernelJournal.Check()
       let isMirrored = plan.isSymmetric && tile.rows != tile.columns
       for part in isMirrored ? [tile, tile.mirrored] : [tile] {
         try forEachRun(of: part) { offset, count in
@@ -133,13 +134,13 @@ final class KernelFile {
           file: other.path + ".partial", problem: "tile \(index) is not what the journal says; run the shard again.")
       }
       try values.synchronize()
-      try append(Journal.line(index, check.text))
+      try append(KernelJournal.line(index, check.text))
       done.insert(index)
     }
   }
 
   private lazy var checks: [Int: String] =
-    (try? Journal(journal, path: path + ".journal"))?.checks ?? [:]
+    (try? KernelJournal(journal, path: path + ".journal"))?.checks ?? [:]
 
   /// Gives the values their final name, and removes the journal.
   func finish() throws {
@@ -154,7 +155,7 @@ final class KernelFile {
     journalEnd += bytes.count
   }
 
-  private func write(_ value: Tensor, in tile: KernelTile, _ check: inout Journal.Check) throws {
+  private func write(_ value: Tensor, in tile: KernelTile, _ check: inout KernelJournal.Check) throws {
     let bytes = value.rowMajorBytes
     var start = 0
     try forEachRun(of: tile) { offset, count in
@@ -183,109 +184,6 @@ final class KernelFile {
       }
     }
   }
-}
-
-/// The text beside a kernel that grows: what it is a kernel of, then a line for every tile that is there.
-private struct Journal {
-  static let title = "tangent kernel journal 1"
-  static let separator = "tiles"
-
-  var fields: [String: String] = [:]
-  var done: [Int] = []
-  var checks: [Int: String] = [:]
-  /// Where the next line goes; what was written after it was not completed.
-  var end = 0
-
-  /// Reads a journal; nil where nothing was completed.
-  init?(_ file: RandomAccessFile, path: String) throws {
-    let size = try file.size
-    guard size <= 1 << 30 else { throw FileError(.malformed, file: path, "is no journal.") }
-    let bytes = try file.read(size, at: 0)
-    var lines: [Substring] = []
-    let text = String(decoding: bytes, as: UTF8.self)
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) { lines.append(line) }
-    // What follows the last line feed was not completed.
-    lines.removeLast()
-    guard !lines.isEmpty else { return nil }
-    guard lines[0] == Self.title else {
-      throw FileError(.malformed, file: path, at: .line(1, column: nil), "a journal starts with \"\(Self.title)\".")
-    }
-    guard let start = lines.firstIndex(of: Self.separator[...]) else { return nil }
-    for line in lines[1..<start] {
-      guard let space = line.firstIndex(of: " ") else { continue }
-      fields[String(line[..<space])] = String(line[line.index(after: space)...])
-    }
-    end = lines[...start].reduce(0) { $0 + $1.utf8.count + 1 }
-    for line in lines[(start + 1)...] {
-      let words = line.split(separator: " ")
-      guard words.count == 3, let index = Int(words[0]), Self.line(index, String(words[1])) == line + "\n" else {
-        break
-      }
-      done.append(index)
-      checks[index] = String(words[1])
-      end += line.utf8.count + 1
-    }
-  }
-
-  /// A tile, the check of its values, and a check of the line itself, which may have been cut short.
-  static func line(_ index: Int, _ check: String) -> String {
-    var own = Check()
-    own.take(Array("\(index) \(check)".utf8)[...])
-    return "\(index) \(check) \(own.text)\n"
-  }
-
-  /// FNV-1a over bytes.
-  struct Check {
-    private var value: UInt64 = 0xCBF2_9CE4_8422_2325
-
-    mutating func take(_ bytes: ArraySlice<UInt8>) {
-      for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    }
-
-    var text: String { String(value, radix: 16) }
-  }
-}
-
-/// A part of the tiles of a kernel, for one of several processes.
-public struct KernelShard: Sendable, Equatable, CustomStringConvertible {
-  /// Which part, from 0.
-  public let index: Int
-  /// How many parts there are.
-  public let count: Int
-
-  /// All of the kernel.
-  public static let whole = KernelShard(0, of: 1)
-
-  /// Part `index` of `count`, counted from 0.
-  public init(_ index: Int, of count: Int) {
-    guard count > 0, (0..<count).contains(index) else {
-      stop("KernelShard", "the index must lie below the count", got: "\(index) of \(count)")
-    }
-    (self.index, self.count) = (index, count)
-  }
-
-  /// The part that a scheduler's job array gives this process, from `SLURM_ARRAY_TASK_ID` with `SLURM_ARRAY_TASK_MIN` and
-  /// `SLURM_ARRAY_TASK_COUNT`, or `JOB_COMPLETION_INDEX`; nil where there is none.
-  ///
-  /// - Parameter count: the number of parts, where the scheduler does not say it.
-  public init?(environment: [String: String] = ProcessInfo.processInfo.environment, count: Int? = nil) {
-    func number(_ name: String) -> Int? { environment[name].flatMap { Int($0) } }
-    if let task = number("SLURM_ARRAY_TASK_ID"), let count = count ?? number("SLURM_ARRAY_TASK_COUNT") {
-      let index = task - (number("SLURM_ARRAY_TASK_MIN") ?? 0)
-      guard count > 0, (0..<count).contains(index) else { return nil }
-      self.init(index, of: count)
-    } else if let index = number("JOB_COMPLETION_INDEX"), let count, (0..<count).contains(index) {
-      self.init(index, of: count)
-    } else {
-      return nil
-    }
-  }
-
-  /// `2/8`.
-  public var description: String { "\(index)/\(count)" }
-
-  /// The file of this part of a kernel.
-  func path(of kernel: String) -> String { count == 1 ? kernel : "\(kernel).\(index)-of-\(count)" }
 }
 
 extension KernelComputation {
