@@ -2,7 +2,7 @@ import AutoDiff
 
 /// σ(x) = x^k, a finite Hermite series: the coefficients a_j of order j have a_k = √(k!) and
 /// a_j = a_{j+2} √((j + 1)(j + 2)) / (k − j), those of other parity vanish; Σ a_j² = (2k − 1)!!.
-struct MonomialDual: GaussianDual {
+struct MonomialDual: HermiteDual {
   let degree: Int
 
   func marginal(_ variances: Tensor, wantsSlopes: Bool, _ request: DualRequest) -> Marginal {
@@ -14,15 +14,6 @@ struct MonomialDual: GaussianDual {
       marginal.slopes = Self.series(degree - 1).map { $0 * scale }
     }
     return marginal
-  }
-
-  func image(of pairs: GaussianPairs, _ first: Marginal, _ second: Marginal) -> GaussianPairs {
-    let (minus, plus) = HermiteSeries.image(first.values, second.values, of: pairs)
-    return GaussianPairs(first, second, minus: minus, plus: plus)
-  }
-
-  func slopes(of pairs: GaussianPairs, _ first: Marginal, _ second: Marginal) -> Tensor {
-    HermiteSeries.sum(first.slopes, second.slopes, at: pairs)
   }
 
   /// E[t^{2k}] = (2k − 1)!!.

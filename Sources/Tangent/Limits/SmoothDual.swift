@@ -1,7 +1,7 @@
 import AutoDiff
 
 /// The dual of any smooth activation by its Hermite series, whose coefficients come from the trapezoidal rule.
-struct SmoothDual: GaussianDual {
+struct SmoothDual: HermiteDual {
   let function: @Sendable (Tensor) -> Tensor
   let derivative: @Sendable (Tensor) -> Tensor
 
@@ -17,14 +17,5 @@ struct SmoothDual: GaussianDual {
       marginal.slopes = try hermiteSeries(of: derivative, deviations, request)
     }
     return marginal
-  }
-
-  func image(of pairs: GaussianPairs, _ first: Marginal, _ second: Marginal) -> GaussianPairs {
-    let (minus, plus) = HermiteSeries.image(first.values, second.values, of: pairs)
-    return GaussianPairs(first, second, minus: minus, plus: plus)
-  }
-
-  func slopes(of pairs: GaussianPairs, _ first: Marginal, _ second: Marginal) -> Tensor {
-    HermiteSeries.sum(first.slopes, second.slopes, at: pairs)
   }
 }
