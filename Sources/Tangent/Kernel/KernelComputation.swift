@@ -138,6 +138,8 @@ public struct KernelComputation<Example: TensorTree, P: TensorTree> {
       ("type", plan.scalarType.rawValue), ("method", method.rawValue),
       ("examples", "\(plan.rowCount) \(plan.columnCount)\(plan.isSymmetric ? " symmetric" : "")"),
       ("outputs", "\(plan.outputCount)"),
+      // What decides in which order sums are formed. Tiles do as well, but those of the file are gone on with.
+      ("chunk", "\(plan.outputChunk)"), ("pieces", "\(plan.request(method).temporaryBytes)"),
       ("parameters", digest(parameters.leaves)), ("inputs", digest(examples.leaves)),
       ("others", others.map { digest($0.leaves) } ?? "none"),
       // To four digits: another machine may round otherwise.

@@ -190,8 +190,8 @@ extension KernelComputation {
   /// Computes the kernel into a `.npy` file, tile by tile; only tiles are in memory.
   ///
   /// If a file of the same name was begun by an interrupted computation of the same kernel, its tiles are kept and it is
-  /// continued: the bytes are those of an uninterrupted one. A part of several goes to a file of its own, named after
-  /// `path`; ``merge(to:count:)`` joins them.
+  /// continued: the bytes are those of an uninterrupted one. A budget that would divide sums otherwise is refused. A part
+  /// of several goes to a file of its own, named after `path`; ``merge(to:count:)`` joins them.
   ///
   /// - Parameters:
   ///   - path: the final name, which ends in `.npy`.

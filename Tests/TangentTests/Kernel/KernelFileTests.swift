@@ -126,6 +126,13 @@ import Testing
       guard case KernelError.differentComputation(_, let field, _, _) = error else { return false }
       return field == "model"
     }
+    // Another division of the work, which rounds otherwise.
+    #expect {
+      try Self.computation().withOutputChunk(1).write(to: path)
+    } throws: { error in
+      guard case KernelError.differentComputation(_, let field, _, _) = error else { return false }
+      return field == "chunk"
+    }
     // What was there is still there.
     try Self.computation().write(to: path)
   }
