@@ -46,3 +46,23 @@ extension BilinearPrimitive {
     return sum
   }
 }
+
+/// A linear map whose output shows entries of its input where they stand, without an operation on numbers.
+protocol ViewPrimitive: LinearPrimitive {
+  /// Where in the input's memory the output stands; nil where the input has to be brought into row-major order first.
+  func view(of layout: Layout) -> Layout?
+}
+
+/// Where the entries of an array stand in memory, relative to its first one.
+struct Layout {
+  let shape: [Int]
+  /// The distance of neighbors along every axis, in entries.
+  let strides: [Int]
+  /// How far behind the entry at index 0 of what is viewed the first entry stands.
+  var offset = 0
+
+  /// Whether the entries follow each other in row-major order without gaps.
+  var isRowMajor: Bool { strides.describesRowMajorOrder(of: shape) }
+  /// Whether all entries are one in memory.
+  var repeatsOneEntry: Bool { zip(shape, strides).allSatisfy { $0 == 1 || $1 == 0 } }
+}

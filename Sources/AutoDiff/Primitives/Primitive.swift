@@ -13,7 +13,7 @@ public typealias Tangents = ShortList<Tensor?>
 ///
 /// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
 /// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
-/// ``takesMixedTypes`` has the strict one, and ``accumulateVJP(_:output:cotangent:argument:into:)`` one that always works.
+/// ``takesMixedTypes`` has the strict one, ``isTransparent`` the opaque one, and ``accumulateVJP(_:output:cotangent:argument:into:)`` one that always works.
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -79,6 +79,9 @@ public protocol Primitive: Sendable {
   /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
   /// others are shared by all examples. The output carries the example axis in front.
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor
+
+  /// Whether ``evaluate(_:)`` is made of tensor operations, so that a recording looks inside it; by default it is not.
+  var isTransparent: Bool { get }
 }
 
 /// The values that the rules of differentiation of a primitive look at.
@@ -120,6 +123,9 @@ extension Primitive {
 
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
+
+  /// False: a recording keeps the primitive as it is.
+  public var isTransparent: Bool { false }
 
   /// False: one scalar type for all inputs.
   public var takesMixedTypes: Bool { false }

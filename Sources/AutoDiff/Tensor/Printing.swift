@@ -2,7 +2,8 @@ extension Tensor: CustomStringConvertible {
   /// The entries in nested brackets, aligned, long axes abridged; the shape and type where they do not show.
   public var description: String {
     var prefix = ""
-    let tensor = beneathTraces { prefix += $0 is Batch ? "batched " : "traced " }
+    let tensor = beneathRecordable { prefix += $0 is Batch ? "batched " : "traced " }
+    if tensor.node.level > 0 { return "\(prefix)[recorded] shape \(tensor.shape)" }
     let suffix = perType(tensor.scalarType, double: "", float: " float32")
     if tensor.count == 0 { return "\(prefix)[] shape \(tensor.shape)\(suffix)" }
     if tensor.rank == 0 { return prefix + Self.text(tensor.scalars[0], tensor.scalarType) + suffix }

@@ -20,9 +20,21 @@ final class Storage: @unchecked Sendable {
   /// Notes that a view is gone.
   func removeView() { views.subtract(1, ordering: .releasing) }
 
+  /// Whether the memory belongs to somebody else.
+  let isBorrowed: Bool
+
   private init(base: UnsafeMutableRawPointer, byteCount: Int) {
     self.base = base
     self.byteCount = byteCount
+    isBorrowed = false
+  }
+
+  /// Memory of somebody else, who keeps it for as long as this is used. It counts as shared, so nobody writes to it.
+  init(borrowing base: UnsafeMutableRawPointer, byteCount: Int) {
+    self.base = base
+    self.byteCount = byteCount
+    isBorrowed = true
+    addView()
   }
 
   /// Memory that is aligned to 16 bytes, and to 64 bytes from `BufferPool.smallestBlock` on; nil where there is none.
@@ -36,6 +48,7 @@ final class Storage: @unchecked Sendable {
   }
 
   deinit {
+    if isBorrowed { return }
     if byteCount < BufferPool.smallestBlock { free(base) } else { BufferPool.give(base, byteCount) }
   }
 }

@@ -74,6 +74,9 @@ package class TracedNode: Node, @unchecked Sendable {
   /// What the trace follows, one level down: the plain value, or for ``Batch`` all examples at once.
   var primal: Tensor { fatalError("TracedNode.primal is abstract.") }
 
+  /// Whether there is nothing beneath, because the numbers will be known only when a recorded program runs.
+  var isRecorded: Bool { false }
+
   /// This value with another one beneath it, and another tangent where it has one.
   func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
     fatalError("TracedNode.replacingPrimal is abstract.")
@@ -88,11 +91,27 @@ extension Tensor {
 
   /// The tensor beneath all traces. Under `vmap` these are the numbers of all examples.
   ///
-  /// - Parameter pass: called for every trace on the way, from the innermost one outward.
-  func beneathTraces(passing pass: (Trace) -> Void = { _ in }) -> Tensor {
+  /// - Parameters:
+  ///   - operation: what needs the numbers, for the message where they are not known yet.
+  ///   - pass: called for every trace on the way, from the innermost one outward.
+  func beneathTraces(
+    for operation: String = "Tensor", passing pass: (Trace) -> Void = { _ in }
+  ) -> Tensor {
+    let tensor = beneathRecordable(passing: pass)
+    if tensor.node.level > 0 {
+      stop(
+        operation, "a number of a recorded function is known only when the program runs",
+        hint: "Choose between values with select(_:_:_:), and repeat with repeated(_:_:_:) or repeated(while:_:_:).")
+    }
+    return tensor
+  }
+
+  /// The same, where the numbers may not be known yet: then the recorded value.
+  func beneathRecordable(passing pass: (Trace) -> Void = { _ in }) -> Tensor {
     var tensor = self
     while let layer = tensor.layerBeneath {
       pass(layer.trace)
+      if layer.isRecorded { break }
       tensor = layer.primal
     }
     return tensor
@@ -100,7 +119,7 @@ extension Tensor {
 
   /// The numbers beneath all tapes and forward traces. Stops under `vmap`, where every example has its own.
   func concrete(_ operation: String) -> Tensor {
-    beneathTraces {
+    beneathTraces(for: operation) {
       guard $0 is Batch else { return }
       stop(
         operation, "the value of one example cannot be read inside vmap",
@@ -111,7 +130,7 @@ extension Tensor {
   /// The tape of the highest level among the traces that follow this tensor, directly or behind others.
   var innermostTape: Tape? {
     var tape: Tape?
-    _ = beneathTraces { if tape == nil { tape = $0 as? Tape } }
+    _ = beneathRecordable { if tape == nil { tape = $0 as? Tape } }
     return tape
   }
 

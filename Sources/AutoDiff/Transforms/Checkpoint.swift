@@ -79,7 +79,7 @@ extension Tape {
   private func tracesAbove(_ tree: some TensorTree) -> [Trace] {
     var found: [Trace] = []
     for leaf in tree.leaves {
-      _ = leaf.beneathTraces { trace in
+      _ = leaf.beneathRecordable { trace in
         if trace.level > self.level, !found.contains(where: { $0 === trace }) { found.append(trace) }
       }
     }

@@ -40,9 +40,13 @@ struct CustomFunction: Primitive {
     return outputs.count == 1 ? outputs[0].shape : [outputs.map(\.count).reduce(0, +)]
   }
 
+  /// The function is made of tensor operations, unless it reads numbers.
+  var isTransparent: Bool { rules.outputsRunApart == nil }
+
   func evaluate(_ inputs: Inputs) -> Tensor {
     let (outputs, residuals) = rules.forward(Array(inputs))
-    guard !(outputs + residuals).contains(where: \.isTraced) else {
+    let level = inputs.reduce(0) { max($0, $1.node.level) }
+    guard !(outputs + residuals).contains(where: { $0.node.level > level }) else {
       stop("the function must not capture a value that a transform follows", hint: "Pass it as an input.")
     }
     run.value = Run(shapes: outputs.map(\.shape), hasResiduals: !residuals.isEmpty, residuals: residuals)

@@ -59,7 +59,7 @@ extension MatrixFactorization {
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
     let result = bind(self, .one(a))
     // The numbers' own type: a check may compute in a higher precision than it shows.
-    let (factors, matrix) = (result.beneathTraces(), a.beneathTraces())
+    let (factors, matrix) = (result.beneathTraces(for: name), a.beneathTraces(for: name))
     // Not `perType`, which would forget the type of the error.
     switch matrix.scalarType {
     case .float64: try check(factors, of: matrix, Double.self)

@@ -3,7 +3,7 @@
 /// The output has the batch axes first, then the free axes of the left factor, then those of the right. Both derivatives
 /// are contractions again, and so is every batched form; operands are read through their strides, never transposed in
 /// memory.
-package struct Contraction: BilinearPrimitive {
+package struct Contraction: BilinearPrimitive, Hashable {
   /// Axes that run in parallel, paired.
   package let leftBatch: [Int], rightBatch: [Int]
   /// Axes that are summed over, paired.
@@ -134,8 +134,7 @@ extension Contraction {
       // A number times a tensor, as in the gradient of every inner product.
       if a.shape.isEmpty { return scaled(inputs[1], by: a.single) }
       if b.shape.isEmpty { return scaled(inputs[0], by: b.single) }
-      let factors = factors(a, b, T.self)
-      return make(shape, T.self) { multiply(factors, into: $0) }
+      return make(shape, T.self) { multiply(a, b, into: $0) }
     }
     return perType(a.scalarType, double: run(Double.self), float: run(Float.self))
   }
@@ -152,141 +151,24 @@ extension Contraction {
       return sum
     }
     func run<T: LoopScalar>(_: T.Type) {
-      multiply(factors(inputs[0].array, inputs[1].array, T.self), into: sum.ownMemory(T.self), accumulate: true)
+      multiply(inputs[0].array, inputs[1].array, into: sum.ownMemory(T.self), accumulate: true)
     }
     perType(sum.scalarType, double: run(Double.self), float: run(Float.self))
     return sum
   }
 
-  /// The operands as stacks of matrices.
-  private func factors<T: LoopScalar>(_ a: ArrayNode, _ b: ArrayNode, _: T.Type) -> (left: Factor, right: Factor) {
-    var left = Factor(a, leftBatch, leftFree(a.shape.count), leftSummed)
-    var right = Factor(b, rightBatch, rightFree(b.shape.count), rightSummed)
-    // The order of the summed axes is free: take the one in which they merge into one.
-    let order = left.summed.strides.indices.sorted { left.summed.strides[$0] > left.summed.strides[$1] }
-    left.summed.reorder(order)
-    right.summed.reorder(order)
-    // Where one factor does not vary along the leading batch axes, they are rows of a single product.
-    if !left.batch.extents.isEmpty, right.batch.strides.allSatisfy({ $0 == 0 }) {
-      left.free = Axes(joining: left.batch, left.free)
-      left.batch = Axes()
-      right.batch = Axes()
-    }
-    left.mergeOrCopy(T.self)
-    right.mergeOrCopy(T.self)
-    return (left, right)
-  }
-
   private func multiply<T: LoopScalar>(
-    _ factors: (left: Factor, right: Factor), into c: UnsafeMutablePointer<T>, accumulate: Bool = false
+    _ a: ArrayNode, _ b: ArrayNode, into c: UnsafeMutablePointer<T>, accumulate: Bool = false
   ) {
-    let (left, right) = factors
-    let (m, k, n) = (left.free.count, left.summed.count, right.free.count)
-    left.node.withAddress(T.self) { p in
-      right.node.withAddress(T.self) { q in
-        let x = MatrixView(base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
-        let y = MatrixView(
-          base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
-        if left.batch.extents.isEmpty {
-          let isGram = p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride
-          // What is added to need not be symmetric.
-          if isGram && !accumulate {
-            MatrixProduct.gram(x, into: c, rowStride: n)
-          } else {
-            MatrixProduct.multiply(x, y, into: c, rowStride: n, accumulate: accumulate)
-          }
-        } else {
-          let (s, t) = (left.batch, right.batch)
-          MatrixProduct.multiplyBatch(
-            left.batch.extents.product, x, offset: { s.offset($0) }, y, offset: { t.offset($0) }, into: c)
+    let plan = ContractionPlan(
+      self, Layout(shape: a.shape, strides: a.explicitStrides), Layout(shape: b.shape, strides: b.explicitStrides))
+    a.withAddress(T.self) { p in
+      b.withAddress(T.self) { q in
+        if plan.scratchCount == 0 { return plan.run(p, q, into: c, scratch: nil, accumulate: accumulate) }
+        withPooledScratch(T.self, plan.scratchCount) {
+          plan.run(p, q, into: c, scratch: $0, accumulate: accumulate)
         }
       }
-    }
-  }
-
-  /// A group of axes of an operand.
-  private struct Axes {
-    var extents: [Int] = []
-    var strides: [Int] = []
-
-    init() {}
-    init(_ node: ArrayNode, _ axes: [Int]) {
-      let all = node.explicitStrides
-      extents = node.shape.picking(axes)
-      strides = all.picking(axes)
-    }
-    init(joining a: Axes, _ b: Axes) {
-      extents = a.extents + b.extents
-      strides = a.strides + b.strides
-    }
-
-    var count: Int { extents.product }
-    /// The stride of the single axis that is left after merging; any number will do where there is none.
-    var stride: Int { strides.last ?? 1 }
-
-    mutating func reorder(_ order: [Int]) {
-      extents = extents.picking(order)
-      strides = strides.picking(order)
-    }
-
-    /// Joins neighboring axes that walk through memory like one; whether at most one is left.
-    mutating func merge() -> Bool {
-      var k = 0
-      while k < extents.count {
-        if extents[k] == 1 {
-          extents.remove(at: k)
-          strides.remove(at: k)
-        } else if k > 0, strides[k - 1] == strides[k] * extents[k] {
-          extents[k - 1] *= extents[k]
-          strides[k - 1] = strides[k]
-          extents.remove(at: k)
-          strides.remove(at: k)
-        } else {
-          k += 1
-        }
-      }
-      return extents.count <= 1
-    }
-
-    /// The distance of the entry at a flat index from the first.
-    func offset(_ index: Int) -> Int {
-      var rest = index
-      var result = 0
-      for k in extents.indices.reversed() {
-        result += rest % extents[k] * strides[k]
-        rest /= extents[k]
-      }
-      return result
-    }
-  }
-
-  private struct Factor {
-    var node: ArrayNode
-    var batch: Axes, free: Axes, summed: Axes
-
-    init(_ node: ArrayNode, _ batch: [Int], _ free: [Int], _ summed: [Int]) {
-      self.node = node
-      self.batch = Axes(node, batch)
-      self.free = Axes(node, free)
-      self.summed = Axes(node, summed)
-    }
-
-    /// Makes the free axes one axis and the summed axes one axis, by a copy only where strides do not allow it.
-    mutating func mergeOrCopy<T: LoopScalar>(_: T.Type) {
-      let freeMerges = free.merge()
-      let summedMerges = summed.merge()
-      _ = batch.merge()
-      if freeMerges, summedMerges { return }
-      let order = Axes(joining: Axes(joining: batch, free), summed)
-      let copy = node.view(shape: order.extents, strides: order.strides, offset: node.offset).contiguous
-      node = copy
-      let strides = order.extents.rowMajorStrides
-      batch.strides = Array(strides[..<batch.strides.count])
-      let (freeCount, summedCount) = (free.count, summed.count)
-      free.extents = [freeCount]
-      free.strides = [summedCount]
-      summed.extents = [summedCount]
-      summed.strides = [1]
     }
   }
 }

@@ -1,5 +1,5 @@
 /// The sum over some axes, in increasing order of `axes`; they disappear from the shape.
-struct Sum: LinearPrimitive {
+struct Sum: LinearPrimitive, Hashable {
   let axes: [Int]
   var name: String { "sum" }
 
@@ -22,7 +22,7 @@ struct Sum: LinearPrimitive {
 }
 
 /// The largest or the smallest entry over some axes. Entries that tie share the derivative equally.
-struct Extremum: Primitive {
+struct Extremum: Primitive, Hashable {
   let axes: [Int]
   let isMaximum: Bool
   var name: String { isMaximum ? "max" : "min" }

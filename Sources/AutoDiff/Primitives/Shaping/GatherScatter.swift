@@ -3,7 +3,7 @@
 /// Inputs: the table and the indices, which are whole numbers held in a tensor, so that they can differ between the
 /// examples of a batch. The indices may be of either scalar type, whatever that of the table; see
 /// ``Tensor/withIndices(_:_:)``. The first `batchRank` axes of both inputs run in parallel.
-struct Gather: Primitive {
+struct Gather: Primitive, Hashable {
   let axis: Int, batchRank: Int
   /// What the user called, for messages.
   var name = "gathered"
@@ -70,7 +70,7 @@ struct Gather: Primitive {
 }
 
 /// Adds entries into zeros at the places that indices name along an axis: the adjoint of ``Gather`` in its table.
-struct ScatterAdd: Primitive {
+struct ScatterAdd: Primitive, Hashable {
   let axis: Int, extent: Int, batchRank: Int
   var name: String { "scatterAdded" }
   var takesMixedTypes: Bool { true }

@@ -2,7 +2,7 @@
 /// to a part.
 ///
 /// The whole comes second, because the last input is the one to which a backward pass gives up its cotangent.
-package struct ReplaceSlice: Primitive {
+package struct ReplaceSlice: Primitive, Hashable {
   let starts: [Int], steps: [Int]
   package var name: String { "replaceSlice" }
   package var residuals: Residuals { [] }

@@ -1,5 +1,5 @@
 /// The same entries in row-major order under another shape.
-struct Reshape: LinearPrimitive {
+struct Reshape: ViewPrimitive, Hashable {
   let target: [Int]
   var name: String { "reshaped" }
 
@@ -14,6 +14,12 @@ struct Reshape: LinearPrimitive {
     let x = inputs[0].array.contiguous
     return Tensor(node: x.view(shape: shape, strides: shape.rowMajorStrides, offset: x.offset))
   }
+  func view(of layout: Layout) -> Layout? {
+    if layout.isRowMajor { return Layout(shape: target, strides: target.rowMajorStrides) }
+    // One entry everywhere, as behind a broadcast number.
+    if layout.repeatsOneEntry { return Layout(shape: target, strides: target.map { _ in 0 }) }
+    return nil
+  }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Reshape(target: inputShape), .one(cotangent))
   }
@@ -27,7 +33,7 @@ struct Reshape: LinearPrimitive {
 }
 
 /// Reorders the axes: axis k of the output is axis `axes[k]` of the input. A view, nothing is copied.
-struct Permute: LinearPrimitive {
+struct Permute: ViewPrimitive, Hashable {
   let axes: [Int]
   var name: String { "permuted" }
 
@@ -42,6 +48,9 @@ struct Permute: LinearPrimitive {
     let x = inputs[0].array
     return Tensor(node: x.view(shape: shape, strides: x.explicitStrides.picking(axes), offset: x.offset))
   }
+  func view(of layout: Layout) -> Layout? {
+    Layout(shape: layout.shape.picking(axes), strides: layout.strides.picking(axes))
+  }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Permute(axes: axes.inversePermutation), .one(cotangent))
   }
@@ -54,7 +63,7 @@ struct Permute: LinearPrimitive {
 }
 
 /// Repeats entries along new leading axes and along axes of extent 1. A view, nothing is copied.
-struct Broadcast: LinearPrimitive {
+struct Broadcast: ViewPrimitive, Hashable {
   let target: [Int]
   var name: String { "broadcast" }
 
@@ -70,10 +79,15 @@ struct Broadcast: LinearPrimitive {
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0].array
-    let added = shape.count - x.shape.count
-    var strides = [Int](repeating: 0, count: added) + x.explicitStrides
-    for axis in x.shape.indices where x.shape[axis] == 1 { strides[added + axis] = 0 }
-    return Tensor(node: x.view(shape: shape, strides: strides, offset: x.offset))
+    return Tensor(
+      node: x.view(shape: shape, strides: strides(of: x.shape, x.explicitStrides), offset: x.offset))
+  }
+  func view(of layout: Layout) -> Layout? {
+    Layout(shape: target, strides: strides(of: layout.shape, layout.strides))
+  }
+  private func strides(of source: [Int], _ strides: [Int]) -> [Int] {
+    let added = target.count - source.count
+    return [Int](repeating: 0, count: added) + source.indices.map { source[$0] == 1 ? 0 : strides[$0] }
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     let added = target.count - inputShape.count

@@ -1,5 +1,5 @@
 /// Entries `starts[k] + i · steps[k]` for i in 0..<counts[k] along every axis k. A large part is a view, a small one a copy.
-struct Slice: LinearPrimitive {
+struct Slice: ViewPrimitive, Hashable {
   let starts: [Int], counts: [Int], steps: [Int]
   var name: String { "slice" }
 
@@ -35,6 +35,12 @@ struct Slice: LinearPrimitive {
     return Tensor(node: x.view(shape: shape, strides: partStrides, offset: x.offset + start))
   }
 
+  func view(of layout: Layout) -> Layout? {
+    var start = 0
+    if counts.product > 0 { for axis in counts.indices { start += starts[axis] * layout.strides[axis] } }
+    return Layout(shape: counts, strides: zip(layout.strides, steps).map(saturatingProduct), offset: start)
+  }
+
   /// How many times smaller than the memory behind it a part must be to be copied. A view keeps all of that memory alive
   /// and shared, so that the next assignment to another part has to copy the whole: as much as this many parts.
   static let wholePerCopy = 16
@@ -61,7 +67,7 @@ struct Slice: LinearPrimitive {
 }
 
 /// Writes the input into zeros of the target shape, at `starts[k] + i · steps[k]` along every axis: the adjoint of ``Slice``.
-struct EmbedInZeros: LinearPrimitive {
+struct EmbedInZeros: LinearPrimitive, Hashable {
   let target: [Int], starts: [Int], steps: [Int]
   var name: String { "embedInZeros" }
 
@@ -105,7 +111,7 @@ struct EmbedInZeros: LinearPrimitive {
 }
 
 /// Joins tensors along an axis.
-struct Concatenate: Primitive {
+struct Concatenate: Primitive, Hashable {
   let axis: Int
   var name: String { "concatenate" }
 

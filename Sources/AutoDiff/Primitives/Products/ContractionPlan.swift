@@ -1,0 +1,144 @@
+/// A contraction as products of matrices: what its operands' places in memory make of it.
+struct ContractionPlan {
+  private let left: Factor, right: Factor
+
+  init(_ contraction: Contraction, _ a: Layout, _ b: Layout) {
+    var left = Factor(a, contraction.leftBatch, contraction.leftFree(a.shape.count), contraction.leftSummed)
+    var right = Factor(b, contraction.rightBatch, contraction.rightFree(b.shape.count), contraction.rightSummed)
+    // The order of the summed axes is free: take the one in which they merge into one.
+    let order = left.summed.strides.indices.sorted { left.summed.strides[$0] > left.summed.strides[$1] }
+    left.summed.reorder(order)
+    right.summed.reorder(order)
+    // Where one factor does not vary along the leading batch axes, they are rows of a single product.
+    if !left.batch.extents.isEmpty, right.batch.strides.allSatisfy({ $0 == 0 }) {
+      left.free = Axes(joining: left.batch, left.free)
+      left.batch = Axes()
+      right.batch = Axes()
+    }
+    left.mergeOrCopy()
+    right.mergeOrCopy()
+    (self.left, self.right) = (left, right)
+  }
+
+  /// How many entries have to be copied, because no strides make a matrix of them.
+  var scratchCount: Int { left.copiedCount + right.copiedCount }
+
+  /// c = [c +] the product of what stands at `a` and `b`; `scratch` has room for ``scratchCount`` entries.
+  func run<T: LoopScalar>(
+    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>, scratch: UnsafeMutablePointer<T>?,
+    accumulate: Bool = false
+  ) {
+    let p = left.base(a, scratch)
+    let q = right.base(b, scratch.map { $0 + left.copiedCount })
+    let (m, k, n) = (left.free.count, left.summed.count, right.free.count)
+    let x = MatrixView(base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
+    let y = MatrixView(base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
+    if left.batch.extents.isEmpty {
+      let isGram = p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride
+      // What is added to need not be symmetric.
+      if isGram && !accumulate {
+        MatrixProduct.gram(x, into: c, rowStride: n)
+      } else {
+        MatrixProduct.multiply(x, y, into: c, rowStride: n, accumulate: accumulate)
+      }
+    } else {
+      let (s, t) = (left.batch, right.batch)
+      MatrixProduct.multiplyBatch(
+        left.batch.extents.product, x, offset: { s.offset($0) }, y, offset: { t.offset($0) }, into: c)
+    }
+  }
+
+  /// A group of axes of an operand.
+  private struct Axes {
+    var extents: [Int] = []
+    var strides: [Int] = []
+
+    init() {}
+    init(_ layout: Layout, _ axes: [Int]) {
+      extents = layout.shape.picking(axes)
+      strides = layout.strides.picking(axes)
+    }
+    init(joining a: Axes, _ b: Axes) {
+      extents = a.extents + b.extents
+      strides = a.strides + b.strides
+    }
+
+    var count: Int { extents.product }
+    /// The stride of the single axis that is left after merging; any number will do where there is none.
+    var stride: Int { strides.last ?? 1 }
+
+    mutating func reorder(_ order: [Int]) {
+      extents = extents.picking(order)
+      strides = strides.picking(order)
+    }
+
+    /// Joins neighboring axes that walk through memory like one; whether at most one is left.
+    mutating func merge() -> Bool {
+      var k = 0
+      while k < extents.count {
+        if extents[k] == 1 {
+          extents.remove(at: k)
+          strides.remove(at: k)
+        } else if k > 0, strides[k - 1] == strides[k] * extents[k] {
+          extents[k - 1] *= extents[k]
+          strides[k - 1] = strides[k]
+          extents.remove(at: k)
+          strides.remove(at: k)
+        } else {
+          k += 1
+        }
+      }
+      return extents.count <= 1
+    }
+
+    /// The distance of the entry at a flat index from the first.
+    func offset(_ index: Int) -> Int {
+      var rest = index
+      var result = 0
+      for k in extents.indices.reversed() {
+        result += rest % extents[k] * strides[k]
+        rest /= extents[k]
+      }
+      return result
+    }
+  }
+
+  /// An operand as a stack of matrices.
+  private struct Factor {
+    var batch: Axes, free: Axes, summed: Axes
+    /// What has to be copied into row-major order first.
+    private(set) var copied: Axes?
+
+    init(_ layout: Layout, _ batch: [Int], _ free: [Int], _ summed: [Int]) {
+      self.batch = Axes(layout, batch)
+      self.free = Axes(layout, free)
+      self.summed = Axes(layout, summed)
+    }
+
+    var copiedCount: Int { copied?.count ?? 0 }
+
+    /// Where the first matrix starts, after copying what has to be.
+    func base<T: LoopScalar>(_ address: UnsafePointer<T>, _ scratch: UnsafeMutablePointer<T>?) -> UnsafePointer<T> {
+      guard let copied, let scratch else { return address }
+      StridedCopy.copy(StridedView(base: address, shape: copied.extents, strides: copied.strides), to: scratch)
+      return UnsafePointer(scratch)
+    }
+
+    /// Makes the free axes one axis and the summed axes one axis, by a copy only where strides do not allow it.
+    mutating func mergeOrCopy() {
+      let freeMerges = free.merge()
+      let summedMerges = summed.merge()
+      _ = batch.merge()
+      if freeMerges, summedMerges { return }
+      let order = Axes(joining: Axes(joining: batch, free), summed)
+      copied = order
+      let strides = order.extents.rowMajorStrides
+      batch.strides = Array(strides[..<batch.strides.count])
+      let (freeCount, summedCount) = (free.count, summed.count)
+      free.extents = [freeCount]
+      free.strides = [summedCount]
+      summed.extents = [summedCount]
+      summed.strides = [1]
+    }
+  }
+}

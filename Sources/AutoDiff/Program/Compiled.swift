@@ -1,0 +1,77 @@
+/// Records a function once and runs the recording from then on, without the overhead of small operations.
+///
+///     let step = compiled { (p: Parameters) in
+///       p - rate * gradient(of: { loss($0, images, labels) }, at: p)
+///     }
+///     for _ in 0..<10_000 { p = step(p) }
+///
+/// The first call with inputs of some structure, shapes and scalar types records the operations that are left when all
+/// transforms inside have done their work: gradients, Hessian-vector products, `vmap`, custom rules, checkpoints. Later calls
+/// with such inputs run that program: what is not needed has been left out, equal operations are done once, elementwise
+/// chains run in one pass over memory that stays in the cache, and all memory is planned ahead.
+///
+/// What the function captures is a constant of the recording, as are numbers that it draws, and Swift code in it runs while
+/// recording only. Its control flow may therefore not depend on numbers of the input: reading one stops. Choose with
+/// `select`, and repeat with ``repeated(_:_:_:)`` or ``repeated(while:_:_:)``, which are loops inside the program. Parts of
+/// the input tree that are no tensors (a count, a name) belong to its structure: another value records another program.
+///
+/// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
+/// `compiled { gradient(of: f, at: $0) }`.
+///
+/// - Parameter f: from a tree of tensors to a tree of tensors.
+/// - Returns: the same function. Results have the bits that `f` gives, except where a sum over pieces of a product is
+///   formed in another order; see the documentation of ``Compiled``.
+/// - Complexity: the first call takes some microseconds per operation more; a program of S steps runs in the time of its
+///   arithmetic and S · 50 ns.
+public func compiled<Input: TensorTree, Output: TensorTree>(
+  _ f: @escaping @Sendable (Input) -> Output
+) -> Compiled<Input, Output> {
+  Compiled(f)
+}
+
+/// A function that is recorded when it is first called; see ``compiled(_:)``.
+///
+/// It may be called from several threads at once. It keeps the programs of the structures that it has last been called
+/// with, up to ``mostPrograms``.
+public final class Compiled<Input: TensorTree, Output: TensorTree>: @unchecked Sendable {
+  /// How many programs are kept.
+  public static var mostPrograms: Int { 64 }
+
+  private struct Recorded {
+    let key: TreeStructure
+    let program: Program
+    let output: Output
+  }
+
+  private let f: @Sendable (Input) -> Output
+  private var programs: [Recorded] = []
+  private let lock = SpinLock()
+
+  init(_ f: @escaping @Sendable (Input) -> Output) { self.f = f }
+
+  /// The function's value.
+  public func callAsFunction(_ input: Input) -> Output {
+    let leaves = input.leaves
+    if leaves.contains(where: \.isTraced) { return f(input) }
+    let key = TreeStructure(input, leaves)
+    let recorded = lock.withLock { programs.first { $0.key == key } } ?? record(input, leaves, key)
+    return recorded.output.replacingLeaves(with: recorded.program.run(leaves))
+  }
+
+  private func record(_ input: Input, _ leaves: [Tensor], _ key: TreeStructure) -> Recorded {
+    let recorder = Recorder()
+    defer { recorder.close() }
+    let output = f(input.mapTensors { recorder.input(like: $0) })
+    let results = output.leaves.map { recorder.value(of: $0, for: "compiled") }
+    let program = ProgramPlanner.program(recorder.graph, results: results)
+    // Recorded values must not outlive their recording.
+    let shell = output.mapTensors { _ in Tensor(0) }
+    let recorded = Recorded(key: key, program: program, output: shell)
+    lock.withLock {
+      if programs.contains(where: { $0.key == key }) { return }
+      if programs.count == Self.mostPrograms { programs.removeLast() }
+      programs.insert(recorded, at: 0)
+    }
+    return recorded
+  }
+}

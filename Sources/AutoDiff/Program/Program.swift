@@ -1,0 +1,116 @@
+/// The steps of a recorded function and the places of everything in memory.
+///
+/// Made by ``ProgramPlanner``; it does not change, and several threads may run it at once.
+final class Program: @unchecked Sendable {
+  struct Buffer {
+    enum Kind {
+      case input(Int)
+      case constant(Tensor)
+      /// Memory of the frame, from so many bytes on.
+      case arena(Int)
+      /// Memory that whoever runs the program provides.
+      case result
+      /// What a primitive returned.
+      case evaluated
+    }
+    var kind: Kind
+    var byteCount: Int
+
+    /// Whether it is a constant that has no memory of its own.
+    var isNumber: Bool { if case .constant(let tensor) = kind { tensor.array.storage == nil } else { false } }
+  }
+
+  /// Where a result comes from.
+  enum Result {
+    case input(Int)
+    case constant(Tensor)
+    /// A buffer of kind `result` or `evaluated`.
+    case buffer(Int)
+  }
+
+  let steps: [ProgramStep]
+  let buffers: [Buffer]
+  let inputBuffers: [Int]
+  let results: [Result]
+  let resultTypes: [ProgramGraph.ValueType]
+  let arenaBytes: Int
+  /// The bodies of the loops, in the order of their steps.
+  let loops: [Program]
+
+  var inputCount: Int { inputBuffers.count }
+
+  /// Frames that no run uses at the moment.
+  private var frames: [ProgramFrame] = []
+  private let lock = SpinLock()
+
+  init(
+    steps: [ProgramStep], buffers: [Buffer], inputBuffers: [Int], results: [Result],
+    resultTypes: [ProgramGraph.ValueType], arenaBytes: Int, loops: [Program]
+  ) {
+    (self.steps, self.buffers, self.inputBuffers) = (steps, buffers, inputBuffers)
+    (self.results, self.resultTypes, self.arenaBytes, self.loops) = (results, resultTypes, arenaBytes, loops)
+  }
+
+  /// Entries take whole cache lines, so that a vector at their end may be read and written without harm.
+  static func padded(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
+
+  /// The results for inputs of the recorded shapes and types.
+  func run(_ inputs: [Tensor]) -> [Tensor] {
+    let frame = takeFrame()
+    defer { giveBack(frame) }
+    // Single entries have no memory of their own.
+    let singles = inputs.count + results.count
+    return withUnsafeTemporaryAllocation(byteCount: 64 * max(1, singles), alignment: 64) { memory in
+      let slots = memory.baseAddress!
+      for (number, input) in inputs.enumerated() {
+        let node = input.array.contiguous
+        if let storage = node.storage {
+          let address = storage.base + node.offset * node.scalarType.byteCount
+          frame.setInput(number, address, Tensor(node: node))
+        } else {
+          let slot = slots + 64 * number
+          node.withAddress { slot.copyMemory(from: $0, byteCount: node.scalarType.byteCount) }
+          frame.setInput(number, slot)
+        }
+      }
+      var storages: [Storage?] = []
+      for (number, result) in results.enumerated() {
+        var storage: Storage?
+        if case .buffer(let buffer) = result, case .result = buffers[buffer].kind {
+          let (shape, type) = resultTypes[number]
+          if shape.product == 1 {
+            frame.setResult(number, slots + 64 * (inputs.count + number))
+          } else {
+            storage = Storage.allocate(byteCount: Self.padded(shape.product * type.byteCount))
+            guard let storage else { stopForMemory(shape, type, "program") }
+            frame.setResult(number, storage.base)
+          }
+        }
+        storages.append(storage)
+      }
+      frame.run()
+      return results.indices.map { number in
+        let (shape, type) = resultTypes[number]
+        switch results[number] {
+        case .input(let input): return inputs[input]
+        case .constant(let tensor): return tensor
+        case .buffer(let buffer):
+          if case .evaluated = buffers[buffer].kind { return frame.kept(buffer).reshaped(to: shape) }
+          if let storage = storages[number] {
+            return Tensor(node: ArrayNode(shape: shape, scalarType: type, storage: storage, offset: 0, strides: nil))
+          }
+          let address = frame.addresses[buffer]
+          let single = perType(type, double: address.load(as: Double.self), float: Double(address.load(as: Float.self)))
+          return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
+        }
+      }
+    }
+  }
+
+  private func takeFrame() -> ProgramFrame { lock.withLock { frames.popLast() } ?? ProgramFrame(self) }
+
+  private func giveBack(_ frame: ProgramFrame) {
+    frame.finish()
+    lock.withLock { frames.append(frame) }
+  }
+}

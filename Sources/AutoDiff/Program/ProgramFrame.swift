@@ -1,0 +1,143 @@
+/// The memory of one run of a program.
+///
+/// A program keeps the frames of its runs for later ones, so that a run allocates nothing but what it returns, and several threads
+/// may run it at once.
+final class ProgramFrame: @unchecked Sendable {
+  let program: Program
+  /// Where every buffer stands.
+  let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private let arena: UnsafeMutableRawPointer
+  /// The constants that are single numbers, each in a line of its own.
+  private let numbers: UnsafeMutableRawPointer
+  /// By input, the tensor that it is; nil where only its memory is known, as in a loop.
+  private var inputs: [Tensor?]
+  /// What primitives returned, by buffer.
+  private var kept: [Int: Tensor] = [:]
+  /// For the bodies of loops, in order.
+  private(set) var children: [ProgramFrame] = []
+
+  init(_ program: Program) {
+    self.program = program
+    arena = BufferPool.takeOrStop(max(64, program.arenaBytes))
+    addresses = .allocate(capacity: max(1, program.buffers.count))
+    addresses.initialize(repeating: arena, count: max(1, program.buffers.count))
+    inputs = Array(repeating: nil, count: program.inputCount)
+    numbers = .allocate(byteCount: 64 * max(1, program.buffers.count { $0.isNumber }), alignment: 64)
+    var free = numbers
+    for (number, buffer) in program.buffers.enumerated() {
+      switch buffer.kind {
+      case .arena(let offset): addresses[number] = arena + offset
+      case .constant(let tensor):
+        // The program keeps the constant, and the constant its memory.
+        if let storage = tensor.array.storage {
+          addresses[number] = storage.base + tensor.array.offset * tensor.scalarType.byteCount
+        } else {
+          tensor.array.withAddress { free.copyMemory(from: $0, byteCount: tensor.scalarType.byteCount) }
+          addresses[number] = free
+          free += 64
+        }
+      case .input, .result, .evaluated: break
+      }
+    }
+    children = program.loops.map { ProgramFrame($0) }
+  }
+
+  deinit {
+    addresses.deallocate()
+    numbers.deallocate()
+    BufferPool.give(arena, max(64, program.arenaBytes))
+  }
+
+  // MARK: Addresses
+
+  @inline(__always)
+  func pointer<T: LoopScalar>(_ place: Place, _: T.Type) -> UnsafePointer<T> {
+    UnsafePointer(addresses[place.buffer].assumingMemoryBound(to: T.self)) + place.layout.offset
+  }
+
+  func view<T: LoopScalar>(_ place: Place, _: T.Type) -> StridedView<T> {
+    StridedView(base: pointer(place, T.self), shape: place.shape, strides: place.layout.strides)
+  }
+
+  /// What stands at a place, as a tensor for the time of a step.
+  func tensor(_ place: Place) -> Tensor {
+    func single<T: LoopScalar>(_: T.Type) -> Tensor {
+      Tensor(
+        node: ArrayNode(
+          shape: place.shape, scalarType: T.scalarType, single: Double(pointer(place, T.self).pointee)))
+    }
+    if place.shape.product == 1 {
+      return perType(place.scalarType, double: single(Double.self), float: single(Float.self))
+    }
+    if place.isWhole, let tensor = whole(place.buffer) {
+      if tensor.shape == place.shape { return tensor }
+      let node = tensor.array.contiguous
+      return Tensor(node: node.view(shape: place.shape, strides: place.layout.strides, offset: node.offset))
+    }
+    let storage = Storage(borrowing: addresses[place.buffer], byteCount: program.buffers[place.buffer].byteCount)
+    return Tensor(
+      node: ArrayNode(
+        shape: place.shape, scalarType: place.scalarType, storage: storage, offset: place.layout.offset,
+        strides: place.layout.isRowMajor ? nil : place.layout.strides))
+  }
+
+  /// The tensor whose memory a buffer is, if it is one's.
+  private func whole(_ buffer: Int) -> Tensor? {
+    switch program.buffers[buffer].kind {
+    case .constant(let tensor): tensor
+    case .input(let number): inputs[number]
+    case .evaluated: kept[buffer]
+    case .arena, .result: nil
+    }
+  }
+
+  func copy(_ tensor: Tensor, to place: Place) {
+    func copy<T: LoopScalar>(_: T.Type) {
+      tensor.withView(T.self) {
+        StridedCopy.copy($0, to: addresses[place.buffer].assumingMemoryBound(to: T.self) + place.layout.offset)
+      }
+    }
+    perType(place.scalarType, double: copy(Double.self), float: copy(Float.self))
+  }
+
+  /// Keeps what a primitive returned. A view of borrowed memory is copied, since that memory changes.
+  func keep(_ tensor: Tensor, as buffer: Int) {
+    var node = tensor.array.contiguous
+    if node.storage!.isBorrowed {
+      let whole = node
+      func copy<T: LoopScalar>(_: T.Type) -> ArrayNode {
+        .make(whole.shape, T.self, for: "program") { y in
+          whole.withAddress(T.self) { StridedCopy.copyRun($0, to: y, count: whole.shape.product) }
+        }
+      }
+      node = perType(node.scalarType, double: copy(Double.self), float: copy(Float.self))
+    }
+    kept[buffer] = Tensor(node: node)
+    addresses[buffer] = node.storage!.base + node.offset * node.scalarType.byteCount
+  }
+
+  func kept(_ buffer: Int) -> Tensor { kept[buffer]! }
+
+  func release(_ buffer: Int) { kept[buffer] = nil }
+
+  // MARK: Running
+
+  /// Says where an input stands, and which tensor it is.
+  func setInput(_ number: Int, _ address: UnsafeMutableRawPointer, _ tensor: Tensor? = nil) {
+    addresses[program.inputBuffers[number]] = address
+    inputs[number] = tensor
+  }
+
+  /// Says where a result goes that has a buffer of its own.
+  func setResult(_ number: Int, _ address: UnsafeMutableRawPointer) {
+    if case .buffer(let buffer) = program.results[number] { addresses[buffer] = address }
+  }
+
+  func run() { for step in program.steps { step.run(self) } }
+
+  /// Lets go of what the run has used.
+  func finish() {
+    for number in inputs.indices { inputs[number] = nil }
+    kept.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,126 @@
+/// The recorded operations of a function: a list in which everything stands behind what it is computed from.
+final class ProgramGraph {
+  /// Shape and scalar type of a value.
+  typealias ValueType = (shape: [Int], scalarType: ScalarType)
+
+  struct Value {
+    var type: ValueType
+    var origin: Origin
+  }
+
+  enum Origin {
+    case input(Int)
+    case constant(Tensor)
+    /// One of the outputs of an operation.
+    case result(operation: Int, output: Int)
+  }
+
+  struct Operation {
+    var kind: Kind
+    var inputs: [Int]
+    /// The first output; the others follow it.
+    var firstOutput: Int
+    var outputCount: Int
+    var outputs: Range<Int> { firstOutput..<firstOutput + outputCount }
+  }
+
+  enum Kind {
+    case primitive(any Primitive)
+    case loop(RecordedLoop)
+  }
+
+  private(set) var values: [Value] = []
+  private(set) var operations: [Operation] = []
+  /// The values that stand for the inputs.
+  private(set) var inputs: [Int] = []
+
+  private var constants: [ObjectIdentifier: Int] = [:]
+  private var numbers: [NumberKey: Int] = [:]
+  private var known: [OperationKey: Int] = [:]
+
+  /// A constant of one entry.
+  private struct NumberKey: Hashable {
+    let bits: UInt64, shape: [Int], scalarType: ScalarType
+  }
+
+  /// What makes two operations the same.
+  private struct OperationKey: Hashable {
+    let primitive: PrimitiveIdentity, inputs: [Int]
+  }
+
+  func addInput(_ shape: [Int], _ scalarType: ScalarType) -> Int {
+    values.append(Value(type: (shape, scalarType), origin: .input(inputs.count)))
+    inputs.append(values.count - 1)
+    return values.count - 1
+  }
+
+  func addConstant(_ tensor: Tensor) -> Int {
+    if let known = constants[ObjectIdentifier(tensor.node)] { return known }
+    var key: NumberKey?
+    if tensor.count == 1 {
+      key = NumberKey(bits: tensor.scalar.bitPattern, shape: tensor.shape, scalarType: tensor.scalarType)
+      if let known = numbers[key!] { return known }
+    }
+    values.append(Value(type: (tensor.shape, tensor.scalarType), origin: .constant(tensor)))
+    // The value keeps the node, so that no other can have its identity.
+    constants[ObjectIdentifier(tensor.node)] = values.count - 1
+    if let key { numbers[key] = values.count - 1 }
+    return values.count - 1
+  }
+
+  /// The value of a primitive; the one that is there already, if it has been applied to the same values before.
+  func add(_ primitive: any Primitive, _ inputs: [Int], shape: [Int], _ scalarType: ScalarType) -> Int {
+    let key = PrimitiveIdentity(primitive).map { OperationKey(primitive: $0, inputs: inputs) }
+    if let key, let value = known[key] { return value }
+    let value = add(.primitive(primitive), inputs, [(shape, scalarType)]).lowerBound
+    if let key { known[key] = value }
+    return value
+  }
+
+  /// The outputs of an operation.
+  func add(_ kind: Kind, _ inputs: [Int], _ outputs: [ValueType]) -> Range<Int> {
+    let first = values.count
+    for (k, type) in outputs.enumerated() {
+      values.append(Value(type: type, origin: .result(operation: operations.count, output: k)))
+    }
+    operations.append(Operation(kind: kind, inputs: inputs, firstOutput: first, outputCount: outputs.count))
+    return first..<values.count
+  }
+
+  /// By operation, whether anything in `results` depends on it.
+  func isNeeded(for results: [Int]) -> [Bool] {
+    var needed = [Bool](repeating: false, count: operations.count)
+    var pending = results
+    while let value = pending.popLast() {
+      guard case .result(let operation, _) = values[value].origin, !needed[operation] else { continue }
+      needed[operation] = true
+      pending += operations[operation].inputs
+    }
+    return needed
+  }
+}
+
+/// What distinguishes a primitive from others: its type and its static parameters.
+struct PrimitiveIdentity: Hashable {
+  private let type: ObjectIdentifier
+  private let parameters: Parameters
+
+  private enum Parameters: Hashable {
+    case bits([UInt8])
+    case value(AnyHashable)
+  }
+
+  /// Nil where equality cannot be found out: the primitive then counts as different from all others.
+  init?(_ primitive: any Primitive) {
+    type = ObjectIdentifier(Swift.type(of: primitive))
+    guard let parameters = Self.parameters(primitive) else { return nil }
+    self.parameters = parameters
+  }
+
+  private static func parameters<P: Primitive>(_ primitive: P) -> Parameters? {
+    // Without references, what a value is stands in its bits.
+    if _isPOD(P.self) { return .bits(withUnsafeBytes(of: primitive) { Array($0) }) }
+    if let hashable = primitive as? any Hashable { return .value(AnyHashable(hashable)) }
+    return nil
+  }
+}

@@ -1,0 +1,525 @@
+/// Makes a program of a recording: what is not needed is left out, views cost nothing, neighboring elementwise functions
+/// become one step, and memory is shared by values that do not live at the same time.
+struct ProgramPlanner {
+  private let graph: ProgramGraph
+  private let results: [Int]
+
+  /// What will be a step.
+  private enum Item {
+    case group(ElementwiseGroup)
+    case step(ProgramStep)
+  }
+
+  /// What is known of a buffer before it has its memory.
+  private struct Plan {
+    var kind: Program.Buffer.Kind?
+    var byteCount: Int
+    /// The item that writes it; −1 for what is there from the beginning.
+    var producer: Int
+    /// The last item that reads it in memory; nil if none does.
+    var lastUse: Int?
+    /// Whether it is used in its group alone and never stands in memory.
+    var isVirtual = false
+  }
+
+  private var items: [Item] = []
+  private var plans: [Plan] = []
+  /// By value, where it stands.
+  private var places: [Place?]
+  private var groups: [GroupKey: [Int]] = [:]
+  private var loops: [Program] = []
+
+  private struct GroupKey: Hashable {
+    let count: Int, scalarType: ScalarType
+  }
+
+  /// The program that computes some values of a recording.
+  ///
+  /// - Parameter ownsResults: whether every result must get memory of its own, even if it is an input.
+  static func program(_ graph: ProgramGraph, results: [Int], ownsResults: Bool = false) -> Program {
+    var planner = ProgramPlanner(graph, results)
+    return planner.plan(ownsResults)
+  }
+
+  private init(_ graph: ProgramGraph, _ results: [Int]) {
+    (self.graph, self.results) = (graph, results)
+    places = Array(repeating: nil, count: graph.values.count)
+  }
+
+  private mutating func plan(_ ownsResults: Bool) -> Program {
+    var inputBuffers: [Int] = []
+    for (number, value) in graph.inputs.enumerated() {
+      inputBuffers.append(define(value, .input(number), producer: -1))
+    }
+    let needed = graph.isNeeded(for: results)
+    for (number, operation) in graph.operations.enumerated() where needed[number] { add(operation) }
+    let origins = results.map { origin(of: $0, ownsResults) }
+    return Program(
+      steps: finish(), buffers: plans.map { .init(kind: $0.kind ?? .arena(0), byteCount: $0.byteCount) },
+      inputBuffers: inputBuffers, results: origins, resultTypes: results.map { graph.values[$0].type },
+      arenaBytes: arenaBytes, loops: loops)
+  }
+
+  // MARK: Buffers and places
+
+  private mutating func addBuffer(_ kind: Program.Buffer.Kind?, bytes: Int, producer: Int) -> Int {
+    plans.append(Plan(kind: kind, byteCount: Program.padded(bytes), producer: producer, lastUse: nil))
+    return plans.count - 1
+  }
+
+  /// Gives a value a buffer of its own.
+  @discardableResult
+  private mutating func define(_ value: Int, _ kind: Program.Buffer.Kind?, producer: Int) -> Int {
+    let (shape, type) = graph.values[value].type
+    let buffer = addBuffer(kind, bytes: shape.product * type.byteCount, producer: producer)
+    places[value] = Place(
+      buffer: buffer, layout: Layout(shape: shape, strides: shape.rowMajorStrides), scalarType: type, isWhole: true)
+    return buffer
+  }
+
+  /// Where a value stands; a constant gets its buffer when it is first asked for.
+  private mutating func place(of value: Int) -> Place {
+    if let place = places[value] { return place }
+    guard case .constant(let tensor) = graph.values[value].origin else {
+      fatalError("ProgramPlanner: value \(value) is used before it is computed.")
+    }
+    let node = tensor.array
+    if node.storage != nil, !node.isContiguous {
+      // The memory as it is, seen through its strides.
+      let buffer = addBuffer(.constant(tensor), bytes: node.storage!.byteCount, producer: -1)
+      places[value] = Place(
+        buffer: buffer, layout: Layout(shape: node.shape, strides: node.explicitStrides), scalarType: node.scalarType,
+        isWhole: false)
+    } else {
+      define(value, .constant(tensor), producer: -1)
+    }
+    return places[value]!
+  }
+
+  private mutating func noteUse(of place: Place, by item: Int) {
+    plans[place.buffer].lastUse = max(plans[place.buffer].lastUse ?? -1, item)
+  }
+
+  /// A place for the same entries in row-major order, behind a copy if need be.
+  private mutating func rowMajor(_ place: Place) -> Place {
+    if place.layout.isRowMajor { return place }
+    let buffer = addBuffer(nil, bytes: place.shape.product * place.scalarType.byteCount, producer: items.count)
+    noteUse(of: place, by: items.count)
+    items.append(.step(CopyStep(place, to: buffer)))
+    return Place(
+      buffer: buffer, layout: Layout(shape: place.shape, strides: place.shape.rowMajorStrides),
+      scalarType: place.scalarType, isWhole: true)
+  }
+
+  // MARK: Operations
+
+  private mutating func add(_ operation: ProgramGraph.Operation) {
+    switch operation.kind {
+    case .loop(let loop): add(loop, operation)
+    case .primitive(let primitive): add(primitive, operation)
+    }
+  }
+
+  private mutating func add(_ primitive: any Primitive, _ operation: ProgramGraph.Operation) {
+    let inputs = operation.inputs.map { place(of: $0) }
+    let output = operation.firstOutput
+    let (shape, type) = graph.values[output].type
+    if let view = primitive as? any ViewPrimitive {
+      var place = inputs[0]
+      if let layout = view.view(of: place.layout) {
+        places[output] = shown(place, layout)
+        return
+      }
+      place = rowMajor(place)
+      if let layout = view.view(of: place.layout) {
+        places[output] = shown(place, layout)
+        return
+      }
+    }
+    let isUniform = inputs.allSatisfy { $0.scalarType == type }
+    if isUniform, primitive is any ElementwisePrimitive, let function = ElementwiseStep.Function(primitive) {
+      return join(function, inputs, output)
+    }
+    if isUniform, let contraction = primitive as? Contraction {
+      if inputs.contains(where: { $0.shape.isEmpty }) {
+        // A number times a tensor.
+        let operands = inputs.map { $0.shape == shape ? $0 : shown($0, repeated($0, shape)) }
+        return join(.binary(Multiply()), operands, output)
+      }
+      let plan = ContractionPlan(contraction, inputs[0].layout, inputs[1].layout)
+      for place in inputs { noteUse(of: place, by: items.count) }
+      let result = define(output, nil, producer: items.count)
+      let scratch = plan.scratchCount > 0 ? addScratch(bytes: plan.scratchCount * type.byteCount) : nil
+      items.append(.step(ContractionStep(plan, inputs[0], inputs[1], result: result, scratch: scratch)))
+      return
+    }
+    for place in inputs { noteUse(of: place, by: items.count) }
+    if let sum = primitive as? Sum {
+      let result = define(output, nil, producer: items.count)
+      items.append(.step(SumStep(axes: sum.axes, of: inputs[0], result: result)))
+      return
+    }
+    let isSingle = shape.product == 1
+    define(output, isSingle ? nil : .evaluated, producer: items.count)
+    items.append(.step(EvaluateStep(primitive, inputs, result: places[output]!)))
+  }
+
+  /// What a view of a place shows.
+  private func shown(_ place: Place, _ layout: Layout) -> Place {
+    var layout = layout
+    layout.offset += place.layout.offset
+    let isWhole = place.isWhole && layout.isRowMajor && layout.shape.product == place.shape.product
+    return Place(buffer: place.buffer, layout: layout, scalarType: place.scalarType, isWhole: isWhole)
+  }
+
+  /// The single entry at a place, repeated.
+  private func repeated(_ place: Place, _ shape: [Int]) -> Layout {
+    Layout(shape: shape, strides: shape.map { _ in 0 })
+  }
+
+  /// Memory for the next item alone.
+  private mutating func addScratch(bytes: Int) -> Int {
+    let buffer = addBuffer(nil, bytes: bytes, producer: items.count)
+    plans[buffer].lastUse = items.count
+    return buffer
+  }
+
+  /// Adds an elementwise function to the first group where everything that it needs is known, or to a new one.
+  private mutating func join(_ function: ElementwiseStep.Function, _ inputs: [Place], _ output: Int) {
+    let (shape, type) = graph.values[output].type
+    let key = GroupKey(count: shape.product, scalarType: type)
+    var earliest = 0
+    for place in inputs {
+      let producer = plans[place.buffer].producer
+      // What a group computes, the group itself may go on with, entry by entry.
+      let isDirect = place.isWhole && producer >= 0 && isGroup(producer, key)
+      earliest = max(earliest, isDirect ? producer : producer + 1)
+    }
+    let item: Int
+    if let known = groups[key]?.first(atLeast: earliest) {
+      item = known
+    } else {
+      item = items.count
+      items.append(.group(ElementwiseGroup(scalarType: type, count: key.count)))
+      groups[key, default: []].append(item)
+    }
+    guard case .group(let group) = items[item] else { fatalError("ProgramPlanner: item \(item) is no group.") }
+    for place in inputs where plans[place.buffer].producer != item { noteUse(of: place, by: item) }
+    let result = define(output, nil, producer: item)
+    group.members.append(.init(function: function, inputs: inputs, result: result))
+  }
+
+  private func isGroup(_ item: Int, _ key: GroupKey) -> Bool {
+    guard case .group(let group) = items[item] else { return false }
+    return group.count == key.count && group.scalarType == key.scalarType
+  }
+
+  private mutating func add(_ loop: RecordedLoop, _ operation: ProgramGraph.Operation) {
+    let inputs = operation.inputs.map { value in
+      let known = place(of: value)
+      return rowMajor(known)
+    }
+    for place in inputs { noteUse(of: place, by: items.count) }
+    let outputs = operation.outputs.map { define($0, nil, producer: items.count) }
+    let scratch = outputs.map { buffer in
+      let bytes = plans[buffer].byteCount
+      return addScratch(bytes: bytes)
+    }
+    for buffer in outputs { plans[buffer].lastUse = items.count }
+    let first = loops.count
+    loops.append(contentsOf: loop.programs)
+    items.append(.step(LoopStep(loop, inputs, results: outputs, scratch: scratch, firstProgram: first)))
+  }
+
+  // MARK: Results
+
+  private mutating func origin(of value: Int, _ ownsResults: Bool) -> Program.Result {
+    let place = place(of: value)
+    if !ownsResults {
+      switch graph.values[value].origin {
+      case .input(let number): return .input(number)
+      case .constant(let tensor): return .constant(tensor)
+      case .result: break
+      }
+    }
+    let plan = plans[place.buffer]
+    if place.isWhole, plan.producer >= 0 {
+      switch plan.kind {
+      case nil:
+        plans[place.buffer].kind = .result
+        return .buffer(place.buffer)
+      case .evaluated where !ownsResults:
+        plans[place.buffer].lastUse = .max
+        return .buffer(place.buffer)
+      default: break
+      }
+    }
+    let bytes = place.shape.product * place.scalarType.byteCount
+    let buffer = addBuffer(.result, bytes: bytes, producer: items.count)
+    noteUse(of: place, by: items.count)
+    items.append(.step(CopyStep(place, to: buffer)))
+    return .buffer(buffer)
+  }
+
+  // MARK: Memory
+
+  private var arenaBytes = 0
+
+  /// Lays out the groups, gives every buffer its memory, and returns the steps.
+  private mutating func finish() -> [ProgramStep] {
+    for case .group(let group) in items {
+      for member in group.members where plans[member.result].kind == nil && plans[member.result].lastUse == nil {
+        plans[member.result].isVirtual = true
+      }
+    }
+    // Tables of their own, since more buffers are added while they are used.
+    let isVirtual = plans.map(\.isVirtual)
+    let isPadded = plans.map { plan in
+      switch plan.kind {
+      case nil, .arena, .result: true
+      case .input, .constant, .evaluated: false
+      }
+    }
+    var steps: [ProgramStep] = []
+    for item in items.indices {
+      switch items[item] {
+      case .step(let step): steps.append(step)
+      case .group(let group):
+        let layout = group.lowered(isVirtual: isVirtual, isPadded: isPadded)
+        let scratch = addBuffer(nil, bytes: layout.scratchBytes, producer: item)
+        plans[scratch].lastUse = item
+        steps.append(layout.step(scratch: scratch))
+      }
+    }
+    var starting = [[Int]](repeating: [], count: items.count)
+    var ending = [[Int]](repeating: [], count: items.count)
+    for (buffer, plan) in plans.enumerated() where plan.producer >= 0 && !plan.isVirtual {
+      switch plan.kind {
+      case nil:
+        starting[plan.producer].append(buffer)
+        ending[plan.lastUse ?? plan.producer].append(buffer)
+      case .evaluated where plan.lastUse != .max:
+        ending[plan.lastUse ?? plan.producer].append(buffer)
+      default: break
+      }
+    }
+    var arena = ArenaLayout()
+    var all: [ProgramStep] = []
+    for item in items.indices {
+      for buffer in starting[item] {
+        plans[buffer].kind = .arena(arena.take(plans[buffer].byteCount))
+      }
+      all.append(steps[item])
+      var released: [Int] = []
+      for buffer in ending[item] {
+        if case .arena(let offset) = plans[buffer].kind {
+          arena.give(offset, plans[buffer].byteCount)
+        } else {
+          released.append(buffer)
+        }
+      }
+      if !released.isEmpty { all.append(ReleaseStep(released)) }
+    }
+    arenaBytes = arena.byteCount
+    return all
+  }
+}
+
+/// Elementwise functions that will be one step.
+final class ElementwiseGroup {
+  struct Member {
+    var function: ElementwiseStep.Function
+    var inputs: [Place]
+    var result: Int
+  }
+
+  let scalarType: ScalarType
+  let count: Int
+  var members: [Member] = []
+
+  init(scalarType: ScalarType, count: Int) { (self.scalarType, self.count) = (scalarType, count) }
+
+  /// What the step needs but its scratch memory.
+  struct Lowered {
+    var scalarType: ScalarType
+    var count: Int
+    var operations: [ElementwiseStep.Operation]
+    var rows: ElementwiseStep.Rows
+    var loads: [Place]
+    var isPadded: [Bool]
+    var tileBytes: Int
+    var scratchBytes: Int { ElementwiseStep.scratchBytes(rows, tileBytes: tileBytes) }
+
+    func step(scratch: Int) -> ElementwiseStep {
+      ElementwiseStep(
+        scalarType, count: count, operations, rows: rows, loads: loads, isPadded: isPadded, tileBytes: tileBytes,
+        scratch: scratch)
+    }
+  }
+
+  /// A row of a tile before the rows are numbered.
+  private enum Row: Hashable {
+    case slot(Int)
+    case array(Int)
+    case number(Int)
+  }
+
+  private struct PlaceKey: Hashable {
+    let buffer: Int, offset: Int, strides: [Int], shape: [Int]
+  }
+
+  /// Gives every intermediate result a row in scratch memory, which others take over after its last use.
+  func lowered(isVirtual: [Bool], isPadded: [Bool]) -> Lowered {
+    // First what reads what; rows in scratch memory have a number of their own each.
+    var raw: [(function: ElementwiseStep.Function, operands: [Row], result: Row)] = []
+    var rowOfResult: [Int: Row] = [:]
+    var rows = ElementwiseStep.Rows()
+    var loads: [Place] = []
+    var padded: [Bool] = []
+    var known: [PlaceKey: Row] = [:]
+    var virtualCount = 0
+    func key(_ place: Place) -> PlaceKey {
+      PlaceKey(
+        buffer: place.buffer, offset: place.layout.offset, strides: place.layout.strides, shape: place.layout.shape)
+    }
+    func array(_ place: Place) -> Row {
+      rows.arrays.append(place)
+      padded.append(isPadded[place.buffer])
+      return .array(rows.arrays.count - 1)
+    }
+    func row(_ place: Place, mayRepeat: Bool) -> Row {
+      if place.isWhole, let row = rowOfResult[place.buffer] { return row }
+      let repeats = count > 1 && place.layout.repeatsOneEntry
+      let key = key(place)
+      if let row = known[key] {
+        if case .number = row, !mayRepeat {} else { return row }
+      }
+      let row: Row
+      if repeats, mayRepeat {
+        rows.numbers.append(place)
+        row = .number(rows.numbers.count - 1)
+      } else if place.layout.isRowMajor {
+        row = array(place)
+      } else {
+        loads.append(place)
+        row = .slot(virtualCount)
+        virtualCount += 1
+        raw.append((.load(loads.count - 1), [], row))
+      }
+      known[key] = row
+      return row
+    }
+    for member in members {
+      let mayRepeat = if case .unary = member.function { false } else { true }
+      let operands = member.inputs.map { row($0, mayRepeat: mayRepeat) }
+      let result: Row
+      if !isVirtual[member.result] {
+        let place = Place(
+          buffer: member.result, layout: Layout(shape: [count], strides: [1]), scalarType: scalarType, isWhole: true)
+        result = array(place)
+      } else {
+        result = .slot(virtualCount)
+        virtualCount += 1
+      }
+      rowOfResult[member.result] = result
+      raw.append((member.function, operands, result))
+    }
+    // Then the slots, each free again after the last use of what is in it.
+    var lastUse = [Int](repeating: -1, count: virtualCount)
+    for (k, operation) in raw.enumerated() {
+      if case .slot(let slot) = operation.result { lastUse[slot] = k }
+      for case .slot(let slot) in operation.operands { lastUse[slot] = k }
+    }
+    var slotOf = [Int](repeating: -1, count: virtualCount)
+    var free: [Int] = []
+    for (k, operation) in raw.enumerated() {
+      // A function may write where it has read.
+      for case .slot(let slot) in operation.operands where lastUse[slot] == k && !free.contains(slotOf[slot]) {
+        free.append(slotOf[slot])
+      }
+      if case .slot(let slot) = operation.result {
+        if let place = free.popLast() {
+          slotOf[slot] = place
+        } else {
+          slotOf[slot] = rows.slots
+          rows.slots += 1
+        }
+        if lastUse[slot] == k { free.append(slotOf[slot]) }
+      }
+    }
+    let (slots, arrays) = (rows.slots, rows.arrays.count)
+    func index(_ row: Row) -> Int {
+      switch row {
+      case .slot(let slot): slotOf[slot]
+      case .array(let number): slots + number
+      case .number(let number): slots + arrays + number
+      }
+    }
+    let operations = raw.map { operation in
+      let operands = operation.operands.map(index)
+      return ElementwiseStep.Operation(
+        function: operation.function, a: operands.first ?? 0, b: operands.count > 1 ? operands[1] : 0,
+        c: operands.count > 2 ? operands[2] : 0, result: index(operation.result))
+    }
+    return Lowered(
+      scalarType: scalarType, count: count, operations: operations, rows: rows, loads: loads, isPadded: padded,
+      tileBytes: ElementwiseStep.tileBytes(slots: slots, byteCount: count * scalarType.byteCount))
+  }
+}
+
+/// Shares memory out to blocks that do not live at the same time.
+struct ArenaLayout {
+  private(set) var byteCount = 0
+  /// Free blocks in order of their places.
+  private var free: [(offset: Int, byteCount: Int)] = []
+
+  /// The place of a new block: the smallest free one that holds it, or at the end.
+  mutating func take(_ bytes: Int) -> Int {
+    let fitting = free.indices.filter { free[$0].byteCount >= bytes }.min { free[$0].byteCount < free[$1].byteCount }
+    if let block = fitting {
+      let offset = free[block].offset
+      if free[block].byteCount == bytes {
+        free.remove(at: block)
+      } else {
+        free[block].offset += bytes
+        free[block].byteCount -= bytes
+      }
+      return offset
+    }
+    // A free block at the end grows.
+    if let last = free.last, last.offset + last.byteCount == byteCount {
+      free.removeLast()
+      byteCount = last.offset + bytes
+      return last.offset
+    }
+    byteCount += bytes
+    return byteCount - bytes
+  }
+
+  /// Ends a block's life.
+  mutating func give(_ offset: Int, _ bytes: Int) {
+    var place = free.firstIndex { $0.offset > offset } ?? free.count
+    free.insert((offset, bytes), at: place)
+    if place + 1 < free.count, offset + bytes == free[place + 1].offset {
+      free[place].byteCount += free[place + 1].byteCount
+      free.remove(at: place + 1)
+    }
+    if place > 0, free[place - 1].offset + free[place - 1].byteCount == offset {
+      place -= 1
+      free[place].byteCount += free[place + 1].byteCount
+      free.remove(at: place + 1)
+    }
+  }
+}
+
+extension [Int] {
+  /// The first element, of elements in increasing order, that is not less than a number.
+  fileprivate func first(atLeast least: Int) -> Int? {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < least { low = middle + 1 } else { high = middle }
+    }
+    return low < count ? self[low] : nil
+  }
+}

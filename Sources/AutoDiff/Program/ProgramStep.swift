@@ -1,0 +1,97 @@
+/// Something that a program does with memory whose places are known when it is made.
+class ProgramStep: @unchecked Sendable {
+  func run(_ frame: ProgramFrame) { fatalError("ProgramStep.run is abstract.") }
+}
+
+/// Where a value stands: in which buffer, and where there.
+struct Place {
+  var buffer: Int
+  var layout: Layout
+  var scalarType: ScalarType
+
+  var shape: [Int] { layout.shape }
+  /// The whole of a buffer in row-major order.
+  var isWhole: Bool
+}
+
+/// A product of matrices.
+final class ContractionStep: ProgramStep, @unchecked Sendable {
+  private let plan: ContractionPlan
+  private let left: Place, right: Place
+  private let result: Int
+  /// Memory for the factors that have to be copied.
+  private let scratch: Int?
+
+  init(_ plan: ContractionPlan, _ left: Place, _ right: Place, result: Int, scratch: Int?) {
+    (self.plan, self.left, self.right, self.result, self.scratch) = (plan, left, right, result, scratch)
+  }
+
+  override func run(_ frame: ProgramFrame) {
+    func run<T: LoopScalar>(_: T.Type) {
+      plan.run(
+        frame.pointer(left, T.self), frame.pointer(right, T.self),
+        into: frame.addresses[result].assumingMemoryBound(to: T.self),
+        scratch: scratch.map { frame.addresses[$0].assumingMemoryBound(to: T.self) })
+    }
+    perType(left.scalarType, double: run(Double.self), float: run(Float.self))
+  }
+}
+
+/// A sum over some axes.
+final class SumStep: ProgramStep, @unchecked Sendable {
+  private let axes: [Int]
+  private let place: Place
+  private let result: Int
+
+  init(axes: [Int], of place: Place, result: Int) { (self.axes, self.place, self.result) = (axes, place, result) }
+
+  override func run(_ frame: ProgramFrame) {
+    func run<T: LoopScalar>(_: T.Type) {
+      Reduction.sum(
+        frame.view(place, T.self), axes: axes, into: frame.addresses[result].assumingMemoryBound(to: T.self))
+    }
+    perType(place.scalarType, double: run(Double.self), float: run(Float.self))
+  }
+}
+
+/// A copy into row-major order.
+final class CopyStep: ProgramStep, @unchecked Sendable {
+  private let place: Place
+  private let result: Int
+
+  init(_ place: Place, to result: Int) { (self.place, self.result) = (place, result) }
+
+  override func run(_ frame: ProgramFrame) {
+    func run<T: LoopScalar>(_: T.Type) {
+      StridedCopy.copy(frame.view(place, T.self), to: frame.addresses[result].assumingMemoryBound(to: T.self))
+    }
+    perType(place.scalarType, double: run(Double.self), float: run(Float.self))
+  }
+}
+
+/// Any other primitive, evaluated as without a program.
+final class EvaluateStep: ProgramStep, @unchecked Sendable {
+  private let primitive: any Primitive
+  private let inputs: [Place]
+  private let result: Place
+
+  init(_ primitive: any Primitive, _ inputs: [Place], result: Place) {
+    (self.primitive, self.inputs, self.result) = (primitive, inputs, result)
+  }
+
+  override func run(_ frame: ProgramFrame) {
+    let output = primitive.evaluate(Inputs(inputs.map { frame.tensor($0) }))
+    if case .evaluated = frame.program.buffers[result.buffer].kind {
+      frame.keep(output, as: result.buffer)
+    } else {
+      frame.copy(output, to: result)
+    }
+  }
+}
+
+/// Frees what primitives returned.
+final class ReleaseStep: ProgramStep, @unchecked Sendable {
+  private let buffers: [Int]
+  init(_ buffers: [Int]) { self.buffers = buffers }
+  override func run(_ frame: ProgramFrame) { for buffer in buffers { frame.release(buffer) } }
+}

@@ -1,0 +1,98 @@
+/// Applies a function to a state several times.
+///
+/// In a function that is ``compiled(_:)``, this is a loop inside the program: the body is recorded once. Elsewhere, and
+/// where a gradient or another transform inside that function follows the state, it is a loop of Swift's.
+///
+/// - Parameters:
+///   - count: how often; a negative number stops.
+///   - initial: the state in the beginning.
+///   - body: from a state to the next one, which in a program must have the same leaves, of the same shapes and types.
+/// - Returns: the last state.
+public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: (State) -> State) -> State {
+  if count < 0 { stop("repeated", "the number of repetitions must not be negative", got: "\(count)") }
+  var state = initial
+  for k in 0..<count {
+    // The first step is made here: what follows its result would follow all of them.
+    if k > 0, let recorder = state.recorder {
+      let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
+      return recorder.addLoop(.times(count - k), [next], from: state)
+    }
+    state = body(state)
+  }
+  return state
+}
+
+/// Applies a function to a state as long as a condition holds.
+///
+/// In a function that is ``compiled(_:)``, this is a loop inside the program. Elsewhere the condition is read, which stops
+/// inside `vmap`. A gradient inside a compiled function cannot follow it, as the number of steps is not known then.
+///
+/// - Parameters:
+///   - condition: from a state to one number; the loop goes on as long as it is not 0.
+///   - initial: the state in the beginning.
+///   - body: from a state to the next one, which in a program must have the same leaves, of the same shapes and types.
+/// - Returns: the first state where the condition does not hold.
+public func repeated<State: TensorTree>(
+  while condition: (State) -> Tensor, _ initial: State, _ body: (State) -> State
+) -> State {
+  var state = initial
+  while true {
+    let holds = condition(state)
+    if holds.count != 1 { stop("repeated", "the condition must be one number", got: "shape \(holds.shape)") }
+    if let recorder = state.recorder ?? holds.recorder {
+      let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
+      let test = LoopPart(of: state, inside: recorder, condition)
+      return recorder.addLoop(.whilst, [next, test], from: state)
+    }
+    if holds.scalar == 0 { return state }
+    state = body(state)
+  }
+}
+
+/// The recording of a loop's body or condition.
+private struct LoopPart {
+  let program: Program
+  /// What it uses of the recording around it.
+  let captured: [Tensor]
+
+  init<State: TensorTree, Output: TensorTree>(of state: State, inside outer: Recorder, _ f: (State) -> Output) {
+    let recorder = Recorder(inside: outer)
+    defer { recorder.close() }
+    let output = f(state.mapTensors { recorder.input(like: $0) })
+    let results = output.leaves.map { recorder.value(of: $0, for: "repeated") }
+    program = ProgramPlanner.program(recorder.graph, results: results, ownsResults: true)
+    captured = recorder.captured
+  }
+}
+
+extension Recorder {
+  /// Records a loop and returns the state behind it.
+  fileprivate func addLoop<State: TensorTree>(
+    _ repetition: RecordedLoop.Repetition, _ parts: [LoopPart], from state: State
+  ) -> State {
+    let leaves = state.leaves
+    let loop = RecordedLoop(repetition, parts.map(\.program), stateCount: leaves.count)
+    let operands = (leaves + parts.flatMap(\.captured)).map { value(of: $0, for: "repeated") }
+    let outputs = graph.add(.loop(loop), operands, leaves.map { ($0.shape, $0.scalarType) })
+    return state.replacingLeaves(with: outputs.map { wrap($0) })
+  }
+}
+
+extension TensorTree {
+  /// The recorder of the innermost loop or function to which leaves of this tree belong, if no other transform follows any.
+  fileprivate var recorder: Recorder? {
+    var innermost: Recorder?
+    for leaf in leaves where leaf.isTraced {
+      guard let recorder = leaf.recorded?.recorder else { return nil }
+      if recorder.level > innermost?.level ?? 0 { innermost = recorder }
+    }
+    return innermost
+  }
+
+  /// The state that follows this one. Stops unless it has the same leaves.
+  fileprivate func checkedSuccessor(_ next: Self) -> Self {
+    next.checkSameStructure(as: leaves, "repeated")
+    for (old, new) in zip(leaves, next.leaves) { requireOneScalarType("repeated", old, new) }
+    return next
+  }
+}

@@ -1,0 +1,54 @@
+/// What programs are told apart by: the leaves' shapes and types, and everything of a tree that is no tensor.
+struct TreeStructure: Equatable {
+  private let shapes: [[Int]]
+  private let types: [ScalarType]
+  private let rest: [AnyHashable]
+
+  init(_ tree: some TensorTree, _ leaves: [Tensor]) {
+    shapes = leaves.map(\.shape)
+    types = leaves.map(\.scalarType)
+    var rest: [AnyHashable] = []
+    Self.collect(tree, &rest)
+    self.rest = rest
+  }
+
+  /// Lists what is no tensor: counts of lists, keys, cases, numbers.
+  ///
+  /// A part of which nothing can be told, such as a closure or an object without equality, counts for its type alone.
+  private static func collect(_ part: Any, _ rest: inout [AnyHashable]) {
+    if part is Tensor { return }
+    if let tensors = part as? [Tensor] { return rest.append(tensors.count) }
+    if let leaf = part as? AnyHashable, !(part is any TensorTree) { return rest.append(leaf) }
+    let mirror = Mirror(reflecting: part)
+    switch mirror.displayStyle {
+    case .collection, .dictionary, .optional, .enum:
+      rest.append(mirror.children.count)
+      if mirror.displayStyle == .enum { rest.append(mirror.children.first?.label ?? "\(part)") }
+      if let keyed = part as? any KeyedTree {
+        // In the order of the leaves.
+        keyed.collectKeys {
+          rest.append($0)
+        } values: {
+          collect($0, &rest)
+        }
+        return
+      }
+    default: break
+    }
+    for child in mirror.children { collect(child.value, &rest) }
+  }
+}
+
+/// A dictionary, whose own order changes from run to run.
+private protocol KeyedTree {
+  func collectKeys(_ key: (AnyHashable) -> Void, values: (Any) -> Void)
+}
+
+extension Dictionary: KeyedTree where Key: Comparable, Value: TensorTree {
+  fileprivate func collectKeys(_ key: (AnyHashable) -> Void, values: (Any) -> Void) {
+    for name in keys.sorted() {
+      key(name)
+      values(self[name]!)
+    }
+  }
+}
