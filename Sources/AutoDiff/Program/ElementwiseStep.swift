@@ -3,31 +3,19 @@
 ///
 /// Each function is the loop that evaluates it on its own, hence the same bits as there.
 final class ElementwiseStep: ProgramStep, @unchecked Sendable {
-  enum Function {
-    case unary(any UnaryLaneFunction)
-    case binary(any BinaryLaneFunction)
-    case ternary(any TernaryLaneFunction)
-    /// Copies what an operand that is not contiguous shows of itself in a tile.
-    case load(Int)
-
-    init?(_ primitive: any Primitive) {
-      if let f = primitive as? any UnaryLaneFunction {
-        self = .unary(f)
-      } else if let f = primitive as? any BinaryLaneFunction {
-        self = .binary(f)
-      } else if let f = primitive as? any TernaryLaneFunction {
-        self = .ternary(f)
-      } else {
-        return nil
-      }
-    }
-  }
-
   /// One function; operands and result are positions in the table of rows.
   struct Operation {
-    var function: Function
+    var function: TileFunction
     var a = 0, b = 0, c = 0
     var result: Int
+  }
+
+  /// A copy of what an operand that is not contiguous shows of itself in a tile.
+  struct Load {
+    var place: Place
+    var row: Int
+    /// The operation before which it is due; nil if it is the same for all tiles.
+    var time: Int?
   }
 
   /// The rows of a tile stand where these say, in this order.
@@ -38,33 +26,34 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     var arrays: [Place] = []
     /// Vectors full of one number.
     var numbers: [Place] = []
+    /// By array, whether reading and writing may go beyond its end, up to a whole vector.
+    var isPadded: [Bool] = []
   }
 
   private let scalarType: ScalarType
   private let count: Int
   private let operations: [Operation]
+  private let loads: [Load]
   private let rows: Rows
-  /// What ``Function/load(_:)`` copies.
-  private let loads: [Place]
-  /// Whether reading and writing an array may go beyond its end, up to a whole vector.
-  private let isPadded: [Bool]
   private let tileBytes: Int
   /// Where scratch memory for one thread lies.
-  let scratch: Int
+  private let scratch: Int
 
   init(
-    _ scalarType: ScalarType, count: Int, _ operations: [Operation], rows: Rows, loads: [Place], isPadded: [Bool],
-    tileBytes: Int, scratch: Int
+    _ scalarType: ScalarType, count: Int, _ operations: [Operation], _ loads: [Load], rows: Rows, tileBytes: Int,
+    scratch: Int
   ) {
-    (self.scalarType, self.count, self.operations) = (scalarType, count, operations)
-    (self.rows, self.loads, self.isPadded, self.tileBytes) = (rows, loads, isPadded, tileBytes)
-    self.scratch = scratch
+    (self.scalarType, self.count, self.operations, self.loads) = (scalarType, count, operations, loads)
+    (self.rows, self.tileBytes, self.scratch) = (rows, tileBytes, scratch)
   }
 
   /// How long a tile is, so that the rows in scratch memory and as many others stay in the first-level cache.
-  static func tileBytes(slots: Int, byteCount: Int) -> Int {
+  ///
+  /// - Parameter period: a length in bytes of which tiles should be multiples, if it is short enough.
+  static func tileBytes(slots: Int, byteCount: Int, period: Int?) -> Int {
     let vector = VectorMap.vectorBytes
-    let longest = min(4096, max(512, (24 << 10) / max(1, slots)) / vector * vector)
+    var longest = min(4096, max(512, (24 << 10) / max(1, slots)) / vector * vector)
+    if let period, period % vector == 0, period <= longest { longest -= longest % period }
     return min(longest, (byteCount + vector - 1) / vector * vector)
   }
 
@@ -103,136 +92,132 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     let tails = scratch + slots * tileBytes
     let vectors = tails + arrays * tileBytes
     withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: slots + arrays + numbers) { table in
+      let table = table.baseAddress!
       for k in 0..<slots { table[k] = scratch + k * tileBytes }
+      for k in 0..<arrays { table[slots + k] = frame.address(rows.arrays[k]) }
       for k in 0..<numbers {
         let vector = vectors + k * VectorMap.vectorBytes
-        T.Lanes(repeating: frame.pointer(rows.numbers[k], T.self).pointee).store(vector.assumingMemoryBound(to: T.self))
+        let number = frame.address(rows.numbers[k]).load(as: T.self)
+        T.Lanes(repeating: number).store(vector.assumingMemoryBound(to: T.self))
         table[slots + arrays + k] = vector
       }
+      for k in 0..<arrays { table[slots + k] += tiles.lowerBound * tileBytes }
       for tile in tiles {
         let start = tile * perTile
         let length = min(perTile, count - start)
-        for k in 0..<arrays {
-          table[slots + k] = UnsafeMutableRawPointer(mutating: frame.pointer(rows.arrays[k], T.self) + start)
-        }
         let whole = (length + T.Lanes.count - 1) / T.Lanes.count * T.Lanes.count
         if length < whole {
-          for k in 0..<arrays where !isPadded[k] {
+          for k in 0..<arrays where !rows.isPadded[k] {
             let tail = tails + k * tileBytes
             tail.copyMemory(from: table[slots + k], byteCount: length * stride)
             table[slots + k] = tail
           }
         }
-        runTile(start, length, whole, table.baseAddress!, firstNumber: slots + arrays, frame, T.self)
+        let isFirst = tile == tiles.lowerBound
+        runTile(start, length, whole, isFirst: isFirst, table, firstNumber: slots + arrays, frame, T.self)
+        for k in 0..<arrays { table[slots + k] += tileBytes }
       }
     }
   }
 
   @inline(__always)
   private func runTile<T: LoopScalar>(
-    _ start: Int, _ length: Int, _ whole: Int, _ table: UnsafeMutablePointer<UnsafeMutableRawPointer>,
-    firstNumber: Int, _ frame: ProgramFrame, _: T.Type
+    _ start: Int, _ length: Int, _ whole: Int, isFirst: Bool,
+    _ table: UnsafeMutablePointer<UnsafeMutableRawPointer>, firstNumber: Int, _ frame: ProgramFrame, _: T.Type
   ) {
     @inline(__always) func operand(_ k: Int) -> LaneOperand {
       LaneOperand(base: UnsafeRawPointer(table[k]), step: k < firstNumber ? 1 : 0)
     }
+    var nextLoad = 0
+    /// Copies what is due before an operation.
+    @inline(__always) func load(before operation: Int) {
+      while nextLoad < loads.count, loads[nextLoad].time ?? 0 <= operation {
+        let due = loads[nextLoad]
+        nextLoad += 1
+        // What repeats itself is there already, from the first tile on.
+        if due.time == nil && !isFirst { continue }
+        TileCopy.copy(
+          UnsafePointer(frame.address(due.place).assumingMemoryBound(to: T.self)), due.place.layout, from: start,
+          count: due.time == nil ? tileBytes / MemoryLayout<T>.stride : length,
+          to: table[due.row].assumingMemoryBound(to: T.self))
+      }
+    }
     operations.withUnsafeBufferPointer { operations in
       for k in operations.indices {
-        let result = table[operations[k].result]
-        switch operations[k].function {
-        case .unary(let f): f.map(table[operations[k].a], result, whole, T.self)
-        case .binary(let f): f.map(operand(operations[k].a), operand(operations[k].b), result, whole, T.self)
-        case .ternary(let f):
-          f.map(
-            operand(operations[k].a), operand(operations[k].b), operand(operations[k].c), result, whole, T.self)
-        case .load(let number):
-          let place = loads[number]
-          TileCopy.copy(
-            frame.pointer(place, T.self), place.layout, from: start, count: length,
-            to: result.assumingMemoryBound(to: T.self))
-        }
+        if nextLoad < loads.count { load(before: k) }
+        operations[k].function.run(
+          operand(operations[k].a), operand(operations[k].b), operand(operations[k].c), table[operations[k].result],
+          whole, T.scalarType)
       }
     }
   }
 }
 
-// From a type parameter to the loop of that type.
-extension UnaryLaneFunction {
-  @inline(__always)
-  fileprivate func map<T: LoopScalar>(
-    _ x: UnsafeMutableRawPointer, _ y: UnsafeMutableRawPointer, _ count: Int, _: T.Type
+/// An elementwise function as a loop over a part of its operands.
+class TileFunction: @unchecked Sendable {
+  /// y = f(a), f(a, b) or f(a, b, c) for `count` entries, a multiple of a vector.
+  func run(
+    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ type: ScalarType
+  ) { fatalError("TileFunction.run is abstract.") }
+
+  /// Whether a row may stand for many with one vector.
+  var takesNumbers: Bool { true }
+
+  /// Nil for a primitive that is not made of lanes.
+  static func make(_ primitive: any Primitive) -> TileFunction? {
+    if let f = primitive as? any UnaryLaneFunction { return UnaryTileFunction(f) }
+    if let f = primitive as? any BinaryLaneFunction { return BinaryTileFunction(f) }
+    if let f = primitive as? any TernaryLaneFunction { return TernaryTileFunction(f) }
+    return nil
+  }
+}
+
+private final class UnaryTileFunction: TileFunction, @unchecked Sendable {
+  private let f: any UnaryLaneFunction
+  init(_ f: any UnaryLaneFunction) { self.f = f }
+
+  override var takesNumbers: Bool { false }
+
+  override func run(
+    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ type: ScalarType
   ) {
-    if T.self == Double.self {
-      map(
-        UnsafePointer(x.assumingMemoryBound(to: Double.self)), y.assumingMemoryBound(to: Double.self), count,
-        streamed: false)
-    } else {
-      map(
-        UnsafePointer(x.assumingMemoryBound(to: Float.self)), y.assumingMemoryBound(to: Float.self), count,
-        streamed: false)
+    switch type {
+    case .float64:
+      f.map(a.base.assumingMemoryBound(to: Double.self), y.assumingMemoryBound(to: Double.self), count, streamed: false)
+    case .float32:
+      f.map(a.base.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: Float.self), count, streamed: false)
     }
   }
 }
 
-extension BinaryLaneFunction {
-  @inline(__always)
-  fileprivate func map<T: LoopScalar>(
-    _ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int, _: T.Type
+private final class BinaryTileFunction: TileFunction, @unchecked Sendable {
+  private let f: any BinaryLaneFunction
+  init(_ f: any BinaryLaneFunction) { self.f = f }
+
+  override func run(
+    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ type: ScalarType
   ) {
-    if T.self == Double.self {
-      map(a, b, y.assumingMemoryBound(to: Double.self), count, streamed: false)
-    } else {
-      map(a, b, y.assumingMemoryBound(to: Float.self), count, streamed: false)
+    switch type {
+    case .float64: f.map(a, b, y.assumingMemoryBound(to: Double.self), count, streamed: false)
+    case .float32: f.map(a, b, y.assumingMemoryBound(to: Float.self), count, streamed: false)
     }
   }
 }
 
-extension TernaryLaneFunction {
-  @inline(__always)
-  fileprivate func map<T: LoopScalar>(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int, _: T.Type
-  ) {
-    if T.self == Double.self {
-      map(a, b, c, y.assumingMemoryBound(to: Double.self), count)
-    } else {
-      map(a, b, c, y.assumingMemoryBound(to: Float.self), count)
-    }
-  }
-}
+private final class TernaryTileFunction: TileFunction, @unchecked Sendable {
+  private let f: any TernaryLaneFunction
+  init(_ f: any TernaryLaneFunction) { self.f = f }
 
-/// Copies of a part of a strided array.
-enum TileCopy {
-  /// The entries with the row-major indices `first ..< first + count`, one after the other.
-  static func copy<T: LoopScalar>(
-    _ base: UnsafePointer<T>, _ layout: Layout, from first: Int, count: Int, to y: UnsafeMutablePointer<T>
+  override func run(
+    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ type: ScalarType
   ) {
-    let (shape, strides) = (layout.shape, layout.strides)
-    guard let extent = shape.last, let step = strides.last else {
-      y.pointee = base.pointee
-      return
-    }
-    var row = first / extent
-    var column = first % extent
-    var done = 0
-    while done < count {
-      // Where the row starts.
-      var rest = row
-      var x = base
-      for axis in (0..<shape.count - 1).reversed() {
-        x += rest % shape[axis] * strides[axis]
-        rest /= shape[axis]
-      }
-      let length = min(extent - column, count - done)
-      x += column * step
-      let target = y + done
-      switch step {
-      case 0: target.update(repeating: x.pointee, count: length)
-      case 1: StridedCopy.copyRun(x, to: target, count: length)
-      default: for k in 0..<length { target[k] = x[k * step] }
-      }
-      done += length
-      column = 0
-      row += 1
+    switch type {
+    case .float64: f.map(a, b, c, y.assumingMemoryBound(to: Double.self), count)
+    case .float32: f.map(a, b, c, y.assumingMemoryBound(to: Float.self), count)
     }
   }
 }

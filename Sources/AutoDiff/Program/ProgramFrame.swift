@@ -51,6 +51,11 @@ final class ProgramFrame: @unchecked Sendable {
   // MARK: Addresses
 
   @inline(__always)
+  func address(_ place: Place) -> UnsafeMutableRawPointer {
+    addresses[place.buffer] + place.layout.offset * place.scalarType.byteCount
+  }
+
+  @inline(__always)
   func pointer<T: LoopScalar>(_ place: Place, _: T.Type) -> UnsafePointer<T> {
     UnsafePointer(addresses[place.buffer].assumingMemoryBound(to: T.self)) + place.layout.offset
   }

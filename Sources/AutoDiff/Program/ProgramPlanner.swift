@@ -137,14 +137,14 @@ struct ProgramPlanner {
       }
     }
     let isUniform = inputs.allSatisfy { $0.scalarType == type }
-    if isUniform, primitive is any ElementwisePrimitive, let function = ElementwiseStep.Function(primitive) {
+    if isUniform, primitive is any ElementwisePrimitive, let function = TileFunction.make(primitive) {
       return join(function, inputs, output)
     }
     if isUniform, let contraction = primitive as? Contraction {
       if inputs.contains(where: { $0.shape.isEmpty }) {
         // A number times a tensor.
         let operands = inputs.map { $0.shape == shape ? $0 : shown($0, repeated($0, shape)) }
-        return join(.binary(Multiply()), operands, output)
+        return join(TileFunction.make(Multiply())!, operands, output)
       }
       let plan = ContractionPlan(contraction, inputs[0].layout, inputs[1].layout)
       for place in inputs { noteUse(of: place, by: items.count) }
@@ -185,7 +185,7 @@ struct ProgramPlanner {
   }
 
   /// Adds an elementwise function to the first group where everything that it needs is known, or to a new one.
-  private mutating func join(_ function: ElementwiseStep.Function, _ inputs: [Place], _ output: Int) {
+  private mutating func join(_ function: TileFunction, _ inputs: [Place], _ output: Int) {
     let (shape, type) = graph.values[output].type
     let key = GroupKey(count: shape.product, scalarType: type)
     var earliest = 0
@@ -322,193 +322,6 @@ struct ProgramPlanner {
     }
     arenaBytes = arena.byteCount
     return all
-  }
-}
-
-/// Elementwise functions that will be one step.
-final class ElementwiseGroup {
-  struct Member {
-    var function: ElementwiseStep.Function
-    var inputs: [Place]
-    var result: Int
-  }
-
-  let scalarType: ScalarType
-  let count: Int
-  var members: [Member] = []
-
-  init(scalarType: ScalarType, count: Int) { (self.scalarType, self.count) = (scalarType, count) }
-
-  /// What the step needs but its scratch memory.
-  struct Lowered {
-    var scalarType: ScalarType
-    var count: Int
-    var operations: [ElementwiseStep.Operation]
-    var rows: ElementwiseStep.Rows
-    var loads: [Place]
-    var isPadded: [Bool]
-    var tileBytes: Int
-    var scratchBytes: Int { ElementwiseStep.scratchBytes(rows, tileBytes: tileBytes) }
-
-    func step(scratch: Int) -> ElementwiseStep {
-      ElementwiseStep(
-        scalarType, count: count, operations, rows: rows, loads: loads, isPadded: isPadded, tileBytes: tileBytes,
-        scratch: scratch)
-    }
-  }
-
-  /// A row of a tile before the rows are numbered.
-  private enum Row: Hashable {
-    case slot(Int)
-    case array(Int)
-    case number(Int)
-  }
-
-  private struct PlaceKey: Hashable {
-    let buffer: Int, offset: Int, strides: [Int], shape: [Int]
-  }
-
-  /// Gives every intermediate result a row in scratch memory, which others take over after its last use.
-  func lowered(isVirtual: [Bool], isPadded: [Bool]) -> Lowered {
-    // First what reads what; rows in scratch memory have a number of their own each.
-    var raw: [(function: ElementwiseStep.Function, operands: [Row], result: Row)] = []
-    var rowOfResult: [Int: Row] = [:]
-    var rows = ElementwiseStep.Rows()
-    var loads: [Place] = []
-    var padded: [Bool] = []
-    var known: [PlaceKey: Row] = [:]
-    var virtualCount = 0
-    func key(_ place: Place) -> PlaceKey {
-      PlaceKey(
-        buffer: place.buffer, offset: place.layout.offset, strides: place.layout.strides, shape: place.layout.shape)
-    }
-    func array(_ place: Place) -> Row {
-      rows.arrays.append(place)
-      padded.append(isPadded[place.buffer])
-      return .array(rows.arrays.count - 1)
-    }
-    func row(_ place: Place, mayRepeat: Bool) -> Row {
-      if place.isWhole, let row = rowOfResult[place.buffer] { return row }
-      let repeats = count > 1 && place.layout.repeatsOneEntry
-      let key = key(place)
-      if let row = known[key] {
-        if case .number = row, !mayRepeat {} else { return row }
-      }
-      let row: Row
-      if repeats, mayRepeat {
-        rows.numbers.append(place)
-        row = .number(rows.numbers.count - 1)
-      } else if place.layout.isRowMajor {
-        row = array(place)
-      } else {
-        loads.append(place)
-        row = .slot(virtualCount)
-        virtualCount += 1
-        raw.append((.load(loads.count - 1), [], row))
-      }
-      known[key] = row
-      return row
-    }
-    for member in members {
-      let mayRepeat = if case .unary = member.function { false } else { true }
-      let operands = member.inputs.map { row($0, mayRepeat: mayRepeat) }
-      let result: Row
-      if !isVirtual[member.result] {
-        let place = Place(
-          buffer: member.result, layout: Layout(shape: [count], strides: [1]), scalarType: scalarType, isWhole: true)
-        result = array(place)
-      } else {
-        result = .slot(virtualCount)
-        virtualCount += 1
-      }
-      rowOfResult[member.result] = result
-      raw.append((member.function, operands, result))
-    }
-    // Then the slots, each free again after the last use of what is in it.
-    var lastUse = [Int](repeating: -1, count: virtualCount)
-    for (k, operation) in raw.enumerated() {
-      if case .slot(let slot) = operation.result { lastUse[slot] = k }
-      for case .slot(let slot) in operation.operands { lastUse[slot] = k }
-    }
-    var slotOf = [Int](repeating: -1, count: virtualCount)
-    var free: [Int] = []
-    for (k, operation) in raw.enumerated() {
-      // A function may write where it has read.
-      for case .slot(let slot) in operation.operands where lastUse[slot] == k && !free.contains(slotOf[slot]) {
-        free.append(slotOf[slot])
-      }
-      if case .slot(let slot) = operation.result {
-        if let place = free.popLast() {
-          slotOf[slot] = place
-        } else {
-          slotOf[slot] = rows.slots
-          rows.slots += 1
-        }
-        if lastUse[slot] == k { free.append(slotOf[slot]) }
-      }
-    }
-    let (slots, arrays) = (rows.slots, rows.arrays.count)
-    func index(_ row: Row) -> Int {
-      switch row {
-      case .slot(let slot): slotOf[slot]
-      case .array(let number): slots + number
-      case .number(let number): slots + arrays + number
-      }
-    }
-    let operations = raw.map { operation in
-      let operands = operation.operands.map(index)
-      return ElementwiseStep.Operation(
-        function: operation.function, a: operands.first ?? 0, b: operands.count > 1 ? operands[1] : 0,
-        c: operands.count > 2 ? operands[2] : 0, result: index(operation.result))
-    }
-    return Lowered(
-      scalarType: scalarType, count: count, operations: operations, rows: rows, loads: loads, isPadded: padded,
-      tileBytes: ElementwiseStep.tileBytes(slots: slots, byteCount: count * scalarType.byteCount))
-  }
-}
-
-/// Shares memory out to blocks that do not live at the same time.
-struct ArenaLayout {
-  private(set) var byteCount = 0
-  /// Free blocks in order of their places.
-  private var free: [(offset: Int, byteCount: Int)] = []
-
-  /// The place of a new block: the smallest free one that holds it, or at the end.
-  mutating func take(_ bytes: Int) -> Int {
-    let fitting = free.indices.filter { free[$0].byteCount >= bytes }.min { free[$0].byteCount < free[$1].byteCount }
-    if let block = fitting {
-      let offset = free[block].offset
-      if free[block].byteCount == bytes {
-        free.remove(at: block)
-      } else {
-        free[block].offset += bytes
-        free[block].byteCount -= bytes
-      }
-      return offset
-    }
-    // A free block at the end grows.
-    if let last = free.last, last.offset + last.byteCount == byteCount {
-      free.removeLast()
-      byteCount = last.offset + bytes
-      return last.offset
-    }
-    byteCount += bytes
-    return byteCount - bytes
-  }
-
-  /// Ends a block's life.
-  mutating func give(_ offset: Int, _ bytes: Int) {
-    var place = free.firstIndex { $0.offset > offset } ?? free.count
-    free.insert((offset, bytes), at: place)
-    if place + 1 < free.count, offset + bytes == free[place + 1].offset {
-      free[place].byteCount += free[place + 1].byteCount
-      free.remove(at: place + 1)
-    }
-    if place > 0, free[place - 1].offset + free[place - 1].byteCount == offset {
-      place -= 1
-      free[place].byteCount += free[place + 1].byteCount
-      free.remove(at: place + 1)
-    }
   }
 }
 

@@ -39,16 +39,28 @@ final class ContractionStep: ProgramStep, @unchecked Sendable {
 
 /// A sum over some axes.
 final class SumStep: ProgramStep, @unchecked Sendable {
-  private let axes: [Int]
+  private let nest: LoopNest
   private let place: Place
   private let result: Int
+  private let resultBytes: Int
 
-  init(axes: [Int], of place: Place, result: Int) { (self.axes, self.place, self.result) = (axes, place, result) }
+  init(axes: [Int], of place: Place, result: Int) {
+    let strides = place.layout.strides
+    nest = ReductionLoop<Double>.nest(place.shape, strides, strides, axes: axes)
+    resultBytes = place.shape.dropping(axes).product * place.scalarType.byteCount
+    (self.place, self.result) = (place, result)
+  }
 
   override func run(_ frame: ProgramFrame) {
+    let target = frame.addresses[result]
+    // The sum of no entries.
+    if nest.count == 0 {
+      target.initializeMemory(as: UInt8.self, repeating: 0, count: resultBytes)
+      return
+    }
     func run<T: LoopScalar>(_: T.Type) {
-      Reduction.sum(
-        frame.view(place, T.self), axes: axes, into: frame.addresses[result].assumingMemoryBound(to: T.self))
+      let x = frame.pointer(place, T.self)
+      ReductionLoop(kind: .sum, a: x, b: x, y: target.assumingMemoryBound(to: T.self)).run(nest)
     }
     perType(place.scalarType, double: run(Double.self), float: run(Float.self))
   }

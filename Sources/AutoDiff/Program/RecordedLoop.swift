@@ -34,11 +34,8 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   override func run(_ frame: ProgramFrame) {
     let states = loop.stateCount
     let body = frame.children[firstProgram]
-    func address(_ place: Place) -> UnsafeMutableRawPointer {
-      frame.addresses[place.buffer] + place.layout.offset * place.scalarType.byteCount
-    }
-    for k in states..<body.program.inputCount { body.setInput(k, address(inputs[k])) }
-    var current = inputs[..<states].map(address)
+    for k in states..<body.program.inputCount { body.setInput(k, frame.address(inputs[k])) }
+    var current = inputs[..<states].map { frame.address($0) }
     let own = results.map { frame.addresses[$0] }
     let other = scratch.map { frame.addresses[$0] }
     func step(into target: [UnsafeMutableRawPointer]) {
@@ -56,7 +53,9 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     case .whilst:
       let condition = frame.children[firstProgram + 1]
       let first = body.program.inputCount
-      for k in states..<condition.program.inputCount { condition.setInput(k, address(inputs[first + k - states])) }
+      for k in states..<condition.program.inputCount {
+        condition.setInput(k, frame.address(inputs[first + k - states]))
+      }
       // A result takes at least a cache line, since whole vectors are written.
       withUnsafeTemporaryAllocation(byteCount: Program.padded(1), alignment: 64) { memory in
         let verdict = memory.baseAddress!

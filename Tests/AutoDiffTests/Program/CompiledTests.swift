@@ -1,6 +1,7 @@
-import AutoDiff
 import TestSupport
 import Testing
+
+@testable import AutoDiff
 
 /// Recorded programs against the functions that they were recorded from.
 struct CompiledTests {
@@ -63,4 +64,200 @@ struct CompiledTests {
       }
     }
   }
+
+  // MARK: Fusion
+
+  /// Chains of elementwise functions over operands that lie in memory in every way.
+  @Test(
+    arguments: [[1, 1], [3, 5], [1, 64], [100, 64], [37, 129], [9, 2048], [130, 1], [300, 301], [0, 4]], types)
+  func chains(shape: [Int], type: ScalarType) {
+    var random = RandomGenerator(seed: 2)
+    func normal(_ shape: [Int]) -> Tensor { .normal(shape, as: type, using: &random) }
+    let (m, n) = (shape[0], shape[1])
+    let x = [normal([m, n]), normal([n]), normal([m, 1]), normal([n, m]), normal([]), normal([2 * m, n])]
+    expectSame(x) { x in
+      let a = tanh(x[0] * x[1] + x[2]) - x[3].transposed
+      let b = a * x[4] + exp(x[5][0..<m] * 0.1) / (1 + square(x[1]))
+      let c = select(b .> 0, b, a * 2)
+      // Values of the chain that others need too, and views of them.
+      return [c, b.sum(axes: [0]), (a + b.reshaped(to: [n, m]).transposed).flattened, c.transposed * x[3], tanh(x[4])]
+    }
+    let f: @Sendable ([Tensor]) -> Tensor = { x in (sin(x[0] + x[1]) * x[2] * x[4]).sum() }
+    expectSame(Array(x[..<5])) { gradient(of: f, at: $0) }
+  }
+
+  @Test func equalOperationsAreDoneOnceAndUselessOnesNever() {
+    let recorder = Recorder()
+    let x = recorder.input(like: Tensor([1, 2, 3]))
+    let a = tanh(x) + tanh(x)
+    _ = exp(x)
+    _ = matmul(x, x)
+    let b = x.reshaped(to: [3, 1]).sum() + x.reshaped(to: [3, 1]).sum()
+    let results = [a, b].map { recorder.value(of: $0, for: "test") }
+    let needed = recorder.graph.isNeeded(for: results)
+    // tanh, +, reshaped, sum, +.
+    #expect(needed.count(where: { $0 }) == 5)
+    recorder.close()
+  }
+
+  // MARK: What a program depends on
+
+  @Test func otherShapesTypesAndStructuresRecordAnew() {
+    let runs = Counter()
+    let f = compiled { (x: [Tensor]) in
+      runs.increment()
+      return x.map { ($0 * $0).sum() }
+    }
+    for _ in 0..<3 {
+      #expect(f([Tensor([1, 2])])[0].scalar == 5)
+      #expect(f([Tensor([1, 2, 3])])[0].scalar == 14)
+      #expect(f([Tensor([1, 2, 3], as: .float32)])[0].scalarType == .float32)
+      #expect(f([Tensor([1, 2]), Tensor([3])]).map(\.scalar) == [5, 9])
+      #expect(f([]).isEmpty)
+    }
+    #expect(runs.count == 5)
+  }
+
+  /// A tree with a part that is no tensor, and with lists whose leaves could be taken for each other's.
+  struct Scaled: TensorTree {
+    var power: Int
+    var a: [Tensor]
+    var b: [Tensor]
+    var extra: [String: Tensor] = [:]
+    mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+      a.forEachTensor(body)
+      b.forEachTensor(body)
+      extra.forEachTensor(body)
+    }
+  }
+
+  @Test func partsThatAreNoTensorsBelongToTheStructure() {
+    let f = compiled { (s: Scaled) -> Tensor in
+      let sums = s.a.reduce(Tensor(0), +) - s.b.reduce(Tensor(0), +) + (s.extra["x"] ?? Tensor(0)) * 10
+      return (0..<s.power).reduce(Tensor(1)) { power, _ in power * sums }
+    }
+    let (one, two) = (Tensor(1), Tensor(2))
+    for _ in 0..<2 {
+      #expect(f(Scaled(power: 1, a: [one, two], b: [])).scalar == 3)
+      #expect(f(Scaled(power: 3, a: [one, two], b: [])).scalar == 27)
+      #expect(f(Scaled(power: 1, a: [one], b: [two])).scalar == -1)
+      #expect(f(Scaled(power: 1, a: [one], b: [], extra: ["x": two])).scalar == 21)
+      #expect(f(Scaled(power: 1, a: [one], b: [], extra: ["y": two])).scalar == 1)
+    }
+  }
+
+  @Test func programsAreForgottenInTime() {
+    let f = compiled { (x: Tensor) in x + 1 }
+    for n in 1...3 * Compiled<Tensor, Tensor>.mostPrograms { #expect(f(.zeros([n])).count == n) }
+  }
+
+  @Test func capturedTensorsAreConstants() {
+    let weight = Tensor([[1, 2], [3, 4]])
+    let f = compiled { (x: Tensor) in matmul(weight.transposed, x) + weight[0] }
+    #expect(f(Tensor([1, 1])).scalars == [5, 8])
+    #expect(f(Tensor([0, 1])).scalars == [4, 6])
+  }
+
+  @Test func inputsAndConstantsMayBeResults() {
+    let constant = Tensor([7, 8])
+    let f = compiled { (x: [Tensor]) in [x[0], constant, x[0], x[1].transposed, x[0] + 1, x[1]] }
+    let x = [Tensor([1, 2]), Tensor([[1, 2, 3], [4, 5, 6]])]
+    for _ in 0..<2 {
+      let y = f(x)
+      #expect(y[0].scalars == [1, 2] && y[1].scalars == [7, 8] && y[2].scalars == [1, 2])
+      #expect(y[3].shape == [3, 2] && y[3].scalars == [1, 4, 2, 5, 3, 6] && y[4].scalars == [2, 3])
+    }
+    // The same tensor twice, and a view as an input.
+    let g = compiled { (x: [Tensor]) in x[0] * x[1] - x[0] }
+    #expect(g([x[0], x[0]]).scalars == [0, 2])
+    #expect(g([x[1].transposed, x[1].transposed]).scalars == [0, 12, 2, 20, 6, 30])
+  }
+
+  @Test func resultsStayWhatTheyAre() {
+    let f = compiled { (x: Tensor) in tanh(x) * 2 }
+    let first = f(Tensor([1, 2, 3]))
+    let before = first.scalars
+    for k in 0..<100 { _ = f(Tensor([Double(k), 0, 1])) }
+    #expect(first.scalars == before)
+  }
+
+  @Test func insideTransformsTheFunctionIsCalled() {
+    let f = compiled { (x: Tensor) in sin(x) * x }
+    let x = Tensor(0.7)
+    #expect(gradient(of: { f($0) }, at: x).scalar == gradient(of: { sin($0) * $0 }, at: x).scalar)
+    #expect(vmap { f($0) }(Tensor([1, 2])).scalars == (sin(Tensor([1, 2])) * Tensor([1, 2])).scalars)
+    let g = compiled { (x: Tensor) in f(x) + 1 }
+    #expect(g(x).scalar == f(x).scalar + 1)
+  }
+
+  @Test func manyThreadsRunOneProgram() async {
+    let f = compiled { (x: Tensor) in matmul(tanh(x), x.transposed).sum() }
+    await withTaskGroup(of: Bool.self) { group in
+      for seed in 0..<8 {
+        group.addTask {
+          var random = RandomGenerator(seed: UInt64(seed))
+          return (0..<200).allSatisfy { _ in
+            let x = Tensor.normal([3, 5], using: &random)
+            return f(x).scalar == matmul(tanh(x), x.transposed).sum().scalar
+          }
+        }
+      }
+      for await same in group { #expect(same) }
+    }
+  }
+
+  // MARK: Messages
+
+  @Test func numbersCannotBeRead() async {
+    let branch = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = compiled { (x: Tensor) in x.scalar > 0 ? x : -x }(Tensor(1))
+    }
+    #expect(branch.message.contains("scalar: a number of a recorded function is known only when the program runs"))
+    #expect(branch.message.contains("select(_:_:_:)") && branch.message.contains("repeated(while:_:_:)"))
+    let solved = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = compiled { (x: Tensor) in try! cholesky(x) }(Tensor([[1]]))
+    }
+    #expect(solved.message.contains("cholesky: a number of a recorded function"))
+  }
+
+  @Test func whatATransformFollowsCannotBeCaptured() async {
+    let captured = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = gradient(of: { (w: Tensor) in compiled { x in x * w }(Tensor(2)) }, at: Tensor(1))
+    }
+    #expect(captured.message.contains("multiply: a recorded function must not capture a value"))
+    #expect(captured.message.contains("Pass it as an input."))
+  }
+
+  @Test func statesKeepTheirShapes() async {
+    let grown = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = compiled { (x: Tensor) in repeated(3, x) { concatenate([$0, $0]) } }(Tensor([1]))
+    }
+    #expect(grown.message.contains("repeated: both trees must have the same leaves"))
+  }
+
+  @Test func evaluationNamesThePrimitive() async {
+    let outside = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = compiled { (x: [Tensor]) in x[0].gathered(at: x[1]) }([Tensor([1, 2]), Tensor([5])])
+    }
+    #expect(outside.message.contains("gathered: indices must be"))
+  }
+
+  @Test func recordedValuesEndWithTheirRecording() async {
+    let leaked = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let kept = Locked(Tensor(0))
+      _ = compiled { (x: Tensor) in
+        kept.value = x * 2
+        return x
+      }(Tensor(1))
+      _ = kept.value + 1
+    }
+    #expect(leaked.message.contains("a value was used after the transform that followed it had ended"))
+  }
+}
+
+/// Counts calls from any thread.
+final class Counter: Sendable {
+  private let value = Locked(0)
+  var count: Int { value.value }
+  func increment() { value.value += 1 }
 }

@@ -14,11 +14,18 @@ struct ReductionLoop<T: LoopScalar> {
   static func run(
     _ kind: ReductionKind, _ a: StridedView<T>, _ b: StridedView<T>, axes: [Int], into y: UnsafeMutablePointer<T>
   ) {
-    var nest = LoopNest(a.shape, reducing: axes, a.strides, b.strides)
+    let nest = ReductionLoop.nest(a.shape, a.strides, b.strides, axes: axes)
     if nest.count == 0 {
       let kept = a.shape.indices.reduce(1) { axes.contains($1) ? $0 : $0 * a.shape[$1] }
       return y.update(repeating: kind.neutral(T.self), count: kept)
     }
+    ReductionLoop(kind: kind, a: a.base, b: b.base, y: y).run(nest)
+  }
+
+  /// The loop over two operands of a shape, in the order in which they are read.
+  static func nest(_ shape: [Int], _ a: [Int], _ b: [Int], axes: [Int]) -> LoopNest {
+    var nest = LoopNest(shape, reducing: axes, a, b)
+    if nest.count == 0 { return nest }
     // Operand 1 forward along all axes, and the closest entries innermost.
     for axis in nest.axes.indices where nest.axes[axis].strides[1] < 0 { nest.turnAxis(axis) }
     nest.sortAxes { axis in
@@ -26,11 +33,11 @@ struct ReductionLoop<T: LoopScalar> {
       return stride != 0 ? stride : .max
     }
     nest.mergeAxes()
-    ReductionLoop(kind: kind, a: a.base, b: b.base, y: y).run(nest)
+    return nest
   }
 
   /// Divides the work among the threads, in a way that depends on sizes only.
-  private func run(_ nest: LoopNest) {
+  func run(_ nest: LoopNest) {
     if nest.axes.isEmpty { return run(LoopNest([.init(extent: 1, strides: SIMD4(0, 1, 1, 0))], nest.origin)) }
     let last = nest.axes.count - 1
     if nest.axes[last].isReduced, nest.axes[..<last].contains(where: { $0.isReduced }) { return runInTwoSteps(nest) }

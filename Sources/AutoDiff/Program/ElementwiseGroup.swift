@@ -1,0 +1,172 @@
+/// Elementwise functions that will be one step.
+final class ElementwiseGroup {
+  struct Member {
+    var function: TileFunction
+    var inputs: [Place]
+    var result: Int
+  }
+
+  let scalarType: ScalarType
+  let count: Int
+  var members: [Member] = []
+
+  init(scalarType: ScalarType, count: Int) { (self.scalarType, self.count) = (scalarType, count) }
+
+  /// What the step needs but its scratch memory.
+  struct Lowered {
+    let scalarType: ScalarType
+    let count: Int
+    let operations: [ElementwiseStep.Operation]
+    let loads: [ElementwiseStep.Load]
+    let rows: ElementwiseStep.Rows
+    let tileBytes: Int
+    var scratchBytes: Int { ElementwiseStep.scratchBytes(rows, tileBytes: tileBytes) }
+
+    func step(scratch: Int) -> ElementwiseStep {
+      ElementwiseStep(
+        scalarType, count: count, operations, loads, rows: rows, tileBytes: tileBytes, scratch: scratch)
+    }
+  }
+
+  /// A row of a tile before the rows are numbered.
+  private enum Row: Hashable {
+    case slot(Int)
+    case array(Int)
+    case number(Int)
+  }
+
+  private struct PlaceKey: Hashable {
+    let buffer: Int, layout: [Int], mayRepeat: Bool
+
+    init(_ place: Place, mayRepeat: Bool) {
+      buffer = place.buffer
+      layout = [place.layout.offset] + place.layout.shape + place.layout.strides
+      self.mayRepeat = mayRepeat
+    }
+  }
+
+  /// What is done in a tile, with rows in scratch memory that have a number of their own each.
+  private struct Draft {
+    var operations: [(function: TileFunction, operands: [Row], result: Row)] = []
+    /// What is copied, before which operation, and to which slot.
+    var loads: [(place: Place, time: Int, slot: Int)] = []
+    var rows = ElementwiseStep.Rows()
+    var slotCount = 0
+
+    mutating func addSlot() -> Int {
+      slotCount += 1
+      return slotCount - 1
+    }
+
+    mutating func addArray(_ place: Place, isPadded: Bool) -> Row {
+      rows.arrays.append(place)
+      rows.isPadded.append(isPadded)
+      return .array(rows.arrays.count - 1)
+    }
+  }
+
+  /// Gives every intermediate result a row in scratch memory, which others take over after its last use.
+  func lowered(isVirtual: [Bool], isPadded: [Bool]) -> Lowered {
+    var draft = draft(isVirtual, isPadded)
+    // The longest of the vectors that repeat themselves decides; shorter ones mostly divide it.
+    let periods = draft.loads.compactMap { $0.place.layout.period }
+    let tileBytes = ElementwiseStep.tileBytes(
+      slots: min(draft.slotCount, 8), byteCount: count * scalarType.byteCount,
+      period: periods.max().map { $0 * scalarType.byteCount })
+    let perTile = tileBytes / scalarType.byteCount
+    // What is the same in every tile is copied once, into a slot that stays.
+    let isLasting = draft.loads.map { load in
+      load.place.layout.period.map { perTile % $0 == 0 && perTile < count } ?? false
+    }
+    var lastUse = [Int](repeating: -1, count: draft.slotCount)
+    for (k, operation) in draft.operations.enumerated() {
+      for case .slot(let slot) in operation.operands + [operation.result] { lastUse[slot] = k }
+    }
+    for (load, isLasting) in zip(draft.loads, isLasting) where isLasting { lastUse[load.slot] = .max }
+    var slotOf = [Int](repeating: -1, count: draft.slotCount)
+    var free: [Int] = []
+    func place(_ slot: Int) {
+      if let known = free.popLast() {
+        slotOf[slot] = known
+      } else {
+        slotOf[slot] = draft.rows.slots
+        draft.rows.slots += 1
+      }
+    }
+    // Lasting ones first, because nothing may stand in their slots before.
+    for (load, isLasting) in zip(draft.loads, isLasting) where isLasting { place(load.slot) }
+    var nextLoad = 0
+    for (k, operation) in draft.operations.enumerated() {
+      while nextLoad < draft.loads.count, draft.loads[nextLoad].time <= k {
+        if !isLasting[nextLoad] { place(draft.loads[nextLoad].slot) }
+        nextLoad += 1
+      }
+      // A function may write where it has read.
+      for case .slot(let slot) in operation.operands where lastUse[slot] == k && !free.contains(slotOf[slot]) {
+        free.append(slotOf[slot])
+      }
+      if case .slot(let slot) = operation.result {
+        place(slot)
+        if lastUse[slot] == k { free.append(slotOf[slot]) }
+      }
+    }
+    let rows = draft.rows
+    func index(_ row: Row) -> Int {
+      switch row {
+      case .slot(let slot): slotOf[slot]
+      case .array(let number): rows.slots + number
+      case .number(let number): rows.slots + rows.arrays.count + number
+      }
+    }
+    let operations = draft.operations.map { operation in
+      let operands = operation.operands.map(index)
+      return ElementwiseStep.Operation(
+        function: operation.function, a: operands[0], b: operands.count > 1 ? operands[1] : 0,
+        c: operands.count > 2 ? operands[2] : 0, result: index(operation.result))
+    }
+    let loads = zip(draft.loads, isLasting).map { load, isLasting in
+      ElementwiseStep.Load(place: load.place, row: slotOf[load.slot], time: isLasting ? nil : load.time)
+    }
+    return Lowered(
+      scalarType: scalarType, count: count, operations: operations,
+      loads: loads.filter { $0.time == nil } + loads.filter { $0.time != nil }, rows: rows, tileBytes: tileBytes)
+  }
+
+  private func draft(_ isVirtual: [Bool], _ isPadded: [Bool]) -> Draft {
+    var draft = Draft()
+    var rowOfResult: [Int: Row] = [:]
+    var known: [PlaceKey: Row] = [:]
+    func row(_ place: Place, mayRepeat: Bool) -> Row {
+      if place.isWhole, let row = rowOfResult[place.buffer] { return row }
+      let key = PlaceKey(place, mayRepeat: mayRepeat)
+      if let row = known[key] { return row }
+      let row: Row
+      if count > 1, place.layout.repeatsOneEntry, mayRepeat {
+        draft.rows.numbers.append(place)
+        row = .number(draft.rows.numbers.count - 1)
+      } else if place.layout.isRowMajor {
+        row = draft.addArray(place, isPadded: isPadded[place.buffer])
+      } else {
+        let slot = draft.addSlot()
+        draft.loads.append((place, draft.operations.count, slot))
+        row = .slot(slot)
+      }
+      known[key] = row
+      return row
+    }
+    for member in members {
+      let operands = member.inputs.map { row($0, mayRepeat: member.function.takesNumbers) }
+      let result: Row
+      if isVirtual[member.result] {
+        result = .slot(draft.addSlot())
+      } else {
+        let layout = Layout(shape: [count], strides: [1])
+        result = draft.addArray(
+          Place(buffer: member.result, layout: layout, scalarType: scalarType, isWhole: true), isPadded: true)
+      }
+      rowOfResult[member.result] = result
+      draft.operations.append((member.function, operands, result))
+    }
+    return draft
+  }
+}
