@@ -32,7 +32,9 @@ final class ElementwiseGroup {
   private enum Row: Hashable {
     case slot(Int)
     case array(Int)
+    case part(Int)
     case number(Int)
+    case rowNumber(Int)
   }
 
   private struct PlaceKey: Hashable {
@@ -49,7 +51,7 @@ final class ElementwiseGroup {
   private struct Draft {
     var operations: [(function: TileFunction, operands: [Row], result: Row)] = []
     /// What is copied, before which operation, and to which slot.
-    var loads: [(place: Place, time: Int, slot: Int)] = []
+    var loads: [(place: Place, time: Int, slot: Int, mayRepeat: Bool)] = []
     var rows = ElementwiseStep.Rows()
     var slotCount = 0
 
@@ -63,16 +65,62 @@ final class ElementwiseGroup {
       rows.isPadded.append(isPadded)
       return .array(rows.arrays.count - 1)
     }
+
+    /// The length of the tiles in bytes.
+    ///
+    /// Where all strided operands have long rows of one length, no tile reaches beyond a row: what is contiguous along the rows is
+    /// then read where it stands, and what is the same in a row is a number. Otherwise these operands are copied tile by
+    /// tile, and tiles are multiples of the vectors that repeat themselves.
+    mutating func chooseTile(count: Int, _ scalarType: ScalarType) -> Int {
+      let (vector, entry) = (VectorMap.vectorBytes, scalarType.byteCount)
+      let longest = ElementwiseStep.longestTile(slots: min(slotCount, 8))
+      let whole = (count * entry + vector - 1) / vector * vector
+      if let length = loads.map({ $0.place.shape.last ?? 1 }).min(), length * entry >= 1024,
+        length * entry % vector == 0,
+        loads.allSatisfy({ $0.place.shape.last! % length == 0 })
+      {
+        let multiples = (1...min(longest, length * entry) / vector).map { $0 * vector }
+        let tile = multiples.last { length * entry % $0 == 0 }
+        if let tile, tile >= 1024 {
+          readRows()
+          return tile
+        }
+      }
+      // The longest of the vectors that repeat themselves decides; shorter ones mostly divide it.
+      let periods = loads.compactMap { $0.place.layout.period }
+      if let period = periods.max().map({ $0 * entry }), period % vector == 0, period <= longest {
+        return min(longest - longest % period, whole)
+      }
+      return min(longest, whole)
+    }
+
+    /// Replaces copies by rows where they stand, for tiles inside rows.
+    private mutating func readRows() {
+      var row: [Row: Row] = [:]
+      var others = loads
+      others.removeAll()
+      for load in loads {
+        switch load.place.layout.strides.last! {
+        case 1:
+          rows.parts.append(load.place)
+          row[.slot(load.slot)] = .part(rows.parts.count - 1)
+        case 0 where load.mayRepeat:
+          rows.rowNumbers.append(load.place)
+          row[.slot(load.slot)] = .rowNumber(rows.rowNumbers.count - 1)
+        default: others.append(load)
+        }
+      }
+      loads = others
+      for k in operations.indices {
+        operations[k].operands = operations[k].operands.map { row[$0] ?? $0 }
+      }
+    }
   }
 
   /// Gives every intermediate result a row in scratch memory, which others take over after its last use.
   func lowered(isVirtual: [Bool], isPadded: [Bool]) -> Lowered {
     var draft = draft(isVirtual, isPadded)
-    // The longest of the vectors that repeat themselves decides; shorter ones mostly divide it.
-    let periods = draft.loads.compactMap { $0.place.layout.period }
-    let tileBytes = ElementwiseStep.tileBytes(
-      slots: min(draft.slotCount, 8), byteCount: count * scalarType.byteCount,
-      period: periods.max().map { $0 * scalarType.byteCount })
+    let tileBytes = draft.chooseTile(count: count, scalarType)
     let perTile = tileBytes / scalarType.byteCount
     // What is the same in every tile is copied once, into a slot that stays.
     let isLasting = draft.loads.map { load in
@@ -115,7 +163,10 @@ final class ElementwiseGroup {
       switch row {
       case .slot(let slot): slotOf[slot]
       case .array(let number): rows.slots + number
-      case .number(let number): rows.slots + rows.arrays.count + number
+      case .part(let number): rows.slots + rows.arrays.count + number
+      case .number(let number): rows.slots + rows.arrays.count + rows.parts.count + number
+      case .rowNumber(let number):
+        rows.slots + rows.arrays.count + rows.parts.count + rows.numbers.count + number
       }
     }
     let operations = draft.operations.map { operation in
@@ -148,7 +199,7 @@ final class ElementwiseGroup {
         row = draft.addArray(place, isPadded: isPadded[place.buffer])
       } else {
         let slot = draft.addSlot()
-        draft.loads.append((place, draft.operations.count, slot))
+        draft.loads.append((place, draft.operations.count, slot, mayRepeat))
         row = .slot(slot)
       }
       known[key] = row

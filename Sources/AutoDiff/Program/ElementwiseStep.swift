@@ -24,8 +24,12 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     var slots = 0
     /// Rows of arrays in memory.
     var arrays: [Place] = []
+    /// Where no tile reaches beyond a row of the operands: parts of a row of an array that is repeated or strided otherwise.
+    var parts: [Place] = []
     /// Vectors full of one number.
     var numbers: [Place] = []
+    /// Where no tile reaches beyond a row of the operands: vectors full of a number that changes from row to row.
+    var rowNumbers: [Place] = []
     /// By array, whether reading and writing may go beyond its end, up to a whole vector.
     var isPadded: [Bool] = []
   }
@@ -47,19 +51,15 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     (self.rows, self.tileBytes, self.scratch) = (rows, tileBytes, scratch)
   }
 
-  /// How long a tile is, so that the rows in scratch memory and as many others stay in the first-level cache.
-  ///
-  /// - Parameter period: a length in bytes of which tiles should be multiples, if it is short enough.
-  static func tileBytes(slots: Int, byteCount: Int, period: Int?) -> Int {
-    let vector = VectorMap.vectorBytes
-    var longest = min(4096, max(512, (24 << 10) / max(1, slots)) / vector * vector)
-    if let period, period % vector == 0, period <= longest { longest -= longest % period }
-    return min(longest, (byteCount + vector - 1) / vector * vector)
+  /// How long a tile is at most, so that the rows in scratch memory and as many others stay in the first-level cache.
+  static func longestTile(slots: Int) -> Int {
+    min(4096, max(512, (24 << 10) / max(1, slots)) / VectorMap.vectorBytes * VectorMap.vectorBytes)
   }
 
   /// The memory that one thread needs.
   static func scratchBytes(_ rows: Rows, tileBytes: Int) -> Int {
-    (rows.slots + rows.arrays.count) * tileBytes + rows.numbers.count * VectorMap.vectorBytes
+    (rows.slots + rows.arrays.count) * tileBytes
+      + (rows.numbers.count + rows.rowNumbers.count) * VectorMap.vectorBytes
   }
 
   override func run(_ frame: ProgramFrame) {
@@ -91,7 +91,9 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     let (slots, arrays, numbers) = (rows.slots, rows.arrays.count, rows.numbers.count)
     let tails = scratch + slots * tileBytes
     let vectors = tails + arrays * tileBytes
-    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: slots + arrays + numbers) { table in
+    let firstNumber = slots + arrays + rows.parts.count
+    let length = firstNumber + numbers + rows.rowNumbers.count
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: length) { table in
       let table = table.baseAddress!
       for k in 0..<slots { table[k] = scratch + k * tileBytes }
       for k in 0..<arrays { table[slots + k] = frame.address(rows.arrays[k]) }
@@ -99,7 +101,10 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
         let vector = vectors + k * VectorMap.vectorBytes
         let number = frame.address(rows.numbers[k]).load(as: T.self)
         T.Lanes(repeating: number).store(vector.assumingMemoryBound(to: T.self))
-        table[slots + arrays + k] = vector
+        table[firstNumber + k] = vector
+      }
+      for k in rows.rowNumbers.indices {
+        table[firstNumber + numbers + k] = vectors + (numbers + k) * VectorMap.vectorBytes
       }
       for k in 0..<arrays { table[slots + k] += tiles.lowerBound * tileBytes }
       for tile in tiles {
@@ -113,8 +118,17 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
             table[slots + k] = tail
           }
         }
+        for k in rows.parts.indices {
+          let place = rows.parts[k]
+          table[slots + arrays + k] = frame.address(place) + place.layout.offset(ofEntry: start) * stride
+        }
+        for k in rows.rowNumbers.indices {
+          let place = rows.rowNumbers[k]
+          let number = (frame.address(place) + place.layout.offset(ofEntry: start) * stride).load(as: T.self)
+          T.Lanes(repeating: number).store(table[firstNumber + numbers + k].assumingMemoryBound(to: T.self))
+        }
         let isFirst = tile == tiles.lowerBound
-        runTile(start, length, whole, isFirst: isFirst, table, firstNumber: slots + arrays, frame, T.self)
+        runTile(start, length, whole, isFirst: isFirst, table, firstNumber: firstNumber, frame, T.self)
         for k in 0..<arrays { table[slots + k] += tileBytes }
       }
     }

@@ -146,6 +146,10 @@ struct ProgramPlanner {
         let operands = inputs.map { $0.shape == shape ? $0 : shown($0, repeated($0, shape)) }
         return join(TileFunction.make(Multiply())!, operands, output)
       }
+      if let factors = contraction.factorsOfOuterProduct(inputs[0].layout, inputs[1].layout) {
+        let operands = [shown(inputs[0], factors.left), shown(inputs[1], factors.right)]
+        return join(TileFunction.make(Multiply())!, operands, output)
+      }
       let plan = ContractionPlan(contraction, inputs[0].layout, inputs[1].layout)
       for place in inputs { noteUse(of: place, by: items.count) }
       let result = define(output, nil, producer: items.count)

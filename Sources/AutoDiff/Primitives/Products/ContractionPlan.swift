@@ -1,3 +1,16 @@
+extension Contraction {
+  /// Where nothing is summed: the operands' layouts in the shape of the output, whose entries are products of two entries.
+  func factorsOfOuterProduct(_ a: Layout, _ b: Layout) -> (left: Layout, right: Layout)? {
+    guard a.shape.picking(leftSummed).allSatisfy({ $0 == 1 }) else { return nil }
+    let (left, right) = (leftFree(a.shape.count), rightFree(b.shape.count))
+    let shape = a.shape.picking(leftBatch + left) + b.shape.picking(right)
+    return (
+      Layout(shape: shape, strides: a.strides.picking(leftBatch + left) + right.map { _ in 0 }),
+      Layout(shape: shape, strides: b.strides.picking(rightBatch) + left.map { _ in 0 } + b.strides.picking(right))
+    )
+  }
+}
+
 /// A contraction as products of matrices: what its operands' places in memory make of it.
 struct ContractionPlan {
   private let left: Factor, right: Factor
