@@ -9,14 +9,22 @@ import AutoDiff
 ///     var state = descent.start(at: p)
 ///     for _ in 0..<100 { state = descent.step(state, along: gradient(of: loss, at: state.parameters)) }
 ///
+/// A state is a tree, so that many steps can be one program: `compiled { repeated(100, $0) { … } }(state)`.
+///
 /// - Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
 public struct GradientDescent: Sendable {
   /// The parameters on their way, and the velocity that they have gathered.
-  public struct State<P: TensorTree> {
+  public struct State<P: TensorTree>: TensorTree {
     /// Where the descent stands.
     public var parameters: P
     /// v, a tree of the same structure.
     public var velocity: P
+
+    /// The leaves of the parameters, then those of the velocity.
+    public mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+      parameters.forEachTensor(body)
+      velocity.forEachTensor(body)
+    }
   }
 
   /// η, the step for a velocity of 1.

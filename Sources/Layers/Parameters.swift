@@ -6,7 +6,7 @@ import AutoDiff
 /// names: `p.inner`, `p["3"]`. Handing the same subtree to two layers ties their weights. As a ``TensorTree`` parameters
 /// can be added, scaled, interpolated and differentiated.
 @dynamicMemberLookup
-public struct Parameters: TensorTree, Sendable {
+public struct Parameters: TensorTree, DescribedTree, Sendable {
   private enum Entry: Sendable {
     case tensor(Tensor)
     case tree(Parameters)
@@ -138,6 +138,17 @@ public struct Parameters: TensorTree, Sendable {
       case .tree(var tree):
         tree.forEachTensor(body)
         entries[index] = .tree(tree)
+      }
+    }
+  }
+
+  /// The names, and where trees begin and end.
+  package func describeStructure(to description: inout [AnyHashable]) {
+    for (name, entry) in zip(names, entries) {
+      description.append(name)
+      if case .tree(let tree) = entry {
+        description.append(tree.names.count)
+        tree.describeStructure(to: &description)
       }
     }
   }
