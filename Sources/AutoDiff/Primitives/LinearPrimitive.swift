@@ -61,6 +61,18 @@ struct Layout {
   /// How far behind the entry at index 0 of what is viewed the first entry stands.
   var offset = 0
 
+  init(shape: [Int], strides: [Int], offset: Int = 0) {
+    (self.shape, self.strides, self.offset) = (shape, strides, offset)
+  }
+
+  /// A part of a row-major array: the entries `starts[k] + i · steps[k]` along every axis k.
+  init(_ shape: [Int], in whole: [Int], starts: [Int], steps: [Int]) {
+    let strides = whole.rowMajorStrides
+    self.init(
+      shape: shape, strides: zip(strides, steps).map(saturatingProduct),
+      offset: shape.product == 0 ? 0 : zip(starts, strides).map { $0 * $1 }.reduce(0, +))
+  }
+
   /// Whether the entries follow each other in row-major order without gaps.
   var isRowMajor: Bool { strides.describesRowMajorOrder(of: shape) }
   /// Whether all entries are one in memory.

@@ -213,7 +213,8 @@ final class ElementwiseGroup {
       } else {
         let layout = Layout(shape: [count], strides: [1])
         result = draft.addArray(
-          Place(buffer: member.result, layout: layout, scalarType: scalarType, isWhole: true), isPadded: true)
+          Place(buffer: member.result, layout: layout, scalarType: scalarType, isWhole: true, producer: 0),
+          isPadded: true)
       }
       rowOfResult[member.result] = result
       draft.operations.append((member.function, operands, result))

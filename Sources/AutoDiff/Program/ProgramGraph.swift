@@ -22,6 +22,12 @@ final class ProgramGraph {
     var firstOutput: Int
     var outputCount: Int
     var outputs: Range<Int> { firstOutput..<firstOutput + outputCount }
+
+    /// The memory of its first output.
+    func byteCount(in graph: ProgramGraph) -> Int {
+      let (shape, type) = graph.values[firstOutput].type
+      return shape.product * type.byteCount
+    }
   }
 
   enum Kind {

@@ -28,6 +28,10 @@ struct ProgramPlanner {
   private var places: [Place?]
   private var groups: [GroupKey: [Int]] = [:]
   private var loops: [Program] = []
+  /// By value, the one of which it is a view (itself, if it is none).
+  private var roots: [Int]
+  /// By value, the first output of the last operation that uses it or a view of it; `Int.max` for results.
+  private var lastUses: [Int]
 
   private struct GroupKey: Hashable {
     let count: Int, scalarType: ScalarType
@@ -44,6 +48,8 @@ struct ProgramPlanner {
   private init(_ graph: ProgramGraph, _ results: [Int]) {
     (self.graph, self.results) = (graph, results)
     places = Array(repeating: nil, count: graph.values.count)
+    roots = Array(graph.values.indices)
+    lastUses = Array(repeating: -1, count: graph.values.count)
   }
 
   private mutating func plan(_ ownsResults: Bool) -> Program {
@@ -52,6 +58,13 @@ struct ProgramPlanner {
       inputBuffers.append(define(value, .input(number), producer: -1))
     }
     let needed = graph.isNeeded(for: results)
+    for (number, operation) in graph.operations.enumerated() where needed[number] {
+      if case .primitive(let primitive) = operation.kind, primitive is any ViewPrimitive {
+        roots[operation.firstOutput] = roots[operation.inputs[0]]
+      }
+      for input in operation.inputs { lastUses[roots[input]] = operation.firstOutput }
+    }
+    for result in results { lastUses[roots[result]] = .max }
     for (number, operation) in graph.operations.enumerated() where needed[number] { add(operation) }
     let origins = results.map { origin(of: $0, ownsResults) }
     return Program(
@@ -73,7 +86,8 @@ struct ProgramPlanner {
     let (shape, type) = graph.values[value].type
     let buffer = addBuffer(kind, bytes: shape.product * type.byteCount, producer: producer)
     places[value] = Place(
-      buffer: buffer, layout: Layout(shape: shape, strides: shape.rowMajorStrides), scalarType: type, isWhole: true)
+      buffer: buffer, layout: Layout(shape: shape, strides: shape.rowMajorStrides), scalarType: type, isWhole: true,
+      producer: producer)
     return buffer
   }
 
@@ -89,7 +103,7 @@ struct ProgramPlanner {
       let buffer = addBuffer(.constant(tensor), bytes: node.storage!.byteCount, producer: -1)
       places[value] = Place(
         buffer: buffer, layout: Layout(shape: node.shape, strides: node.explicitStrides), scalarType: node.scalarType,
-        isWhole: false)
+        isWhole: false, producer: -1)
     } else {
       define(value, .constant(tensor), producer: -1)
     }
@@ -108,7 +122,7 @@ struct ProgramPlanner {
     items.append(.step(CopyStep(place, to: buffer)))
     return Place(
       buffer: buffer, layout: Layout(shape: place.shape, strides: place.shape.rowMajorStrides),
-      scalarType: place.scalarType, isWhole: true)
+      scalarType: place.scalarType, isWhole: true, producer: items.count - 1)
   }
 
   // MARK: Operations
@@ -140,32 +154,62 @@ struct ProgramPlanner {
     if isUniform, primitive is any ElementwisePrimitive, let function = TileFunction.make(primitive) {
       return join(function, inputs, output)
     }
-    if isUniform, let contraction = primitive as? Contraction {
-      if inputs.contains(where: { $0.shape.isEmpty }) {
-        // A number times a tensor.
-        let operands = inputs.map { $0.shape == shape ? $0 : shown($0, repeated($0, shape)) }
-        return join(TileFunction.make(Multiply())!, operands, output)
-      }
-      if let factors = contraction.factorsOfOuterProduct(inputs[0].layout, inputs[1].layout) {
-        let operands = [shown(inputs[0], factors.left), shown(inputs[1], factors.right)]
-        return join(TileFunction.make(Multiply())!, operands, output)
-      }
-      let plan = ContractionPlan(contraction, inputs[0].layout, inputs[1].layout)
-      for place in inputs { noteUse(of: place, by: items.count) }
-      let result = define(output, nil, producer: items.count)
-      let scratch = plan.scratchCount > 0 ? addScratch(bytes: plan.scratchCount * type.byteCount) : nil
-      items.append(.step(ContractionStep(plan, inputs[0], inputs[1], result: result, scratch: scratch)))
-      return
+    if isUniform, let lowered = primitive as? any LoweredPrimitive,
+      let lowering = lowered.lowering(of: inputs.map(\.layout), output: shape)
+    {
+      return add(lowering, inputs, operation)
     }
     for place in inputs { noteUse(of: place, by: items.count) }
-    if let sum = primitive as? Sum {
-      let result = define(output, nil, producer: items.count)
-      items.append(.step(SumStep(axes: sum.axes, of: inputs[0], result: result)))
-      return
-    }
     let isSingle = shape.product == 1
     define(output, isSingle ? nil : .evaluated, producer: items.count)
     items.append(.step(EvaluateStep(primitive, inputs, result: places[output]!)))
+  }
+
+  private mutating func add(_ lowering: Lowering, _ inputs: [Place], _ operation: ProgramGraph.Operation) {
+    let output = operation.firstOutput
+    switch lowering {
+    case .elementwise(let function, let layouts):
+      join(function, zip(inputs, layouts).map { shown($0, $1) }, output)
+    case .step(let scratchEntries, let make):
+      for place in inputs { noteUse(of: place, by: items.count) }
+      let result = define(output, nil, producer: items.count)
+      let entryBytes = graph.values[output].type.scalarType.byteCount
+      let scratch = scratchEntries > 0 ? addScratch(bytes: scratchEntries * entryBytes) : nil
+      items.append(.step(make(inputs, result, scratch)))
+    case .assembly(let beginning, let pieces):
+      let sources = pieces.map { piece in
+        let place = inputs[piece.input]
+        return (place: rowMajor(place), target: piece.target)
+      }
+      let item = items.count
+      for (place, _) in sources { noteUse(of: place, by: item) }
+      let byteCount = operation.byteCount(in: graph)
+      let start: AssemblyStep.Beginning
+      switch beginning {
+      case .undefined: start = .nothing
+      case .zeros: start = .zeros(byteCount: byteCount)
+      case .input(let number):
+        let place = inputs[number]
+        noteUse(of: place, by: item)
+        // A piece of the same memory must not be overwritten before it is read.
+        let isApart = sources.allSatisfy { $0.place.buffer != place.buffer }
+        if isApart, isUnneededAfter(operation, operation.inputs[number], place) {
+          places[output] = place
+          places[output]!.producer = item
+          items.append(.step(AssemblyStep(.nothing, sources, result: place.buffer)))
+          return
+        }
+        start = .copy(of: place)
+      }
+      let result = define(output, nil, producer: item)
+      items.append(.step(AssemblyStep(start, sources, result: result)))
+    }
+  }
+
+  /// Whether a value's memory is the program's own, and neither it nor a view of it is used behind an operation.
+  private func isUnneededAfter(_ operation: ProgramGraph.Operation, _ value: Int, _ place: Place) -> Bool {
+    place.isWhole && plans[place.buffer].kind == nil && place.producer >= 0
+      && lastUses[roots[value]] == operation.firstOutput
   }
 
   /// What a view of a place shows.
@@ -173,12 +217,8 @@ struct ProgramPlanner {
     var layout = layout
     layout.offset += place.layout.offset
     let isWhole = place.isWhole && layout.isRowMajor && layout.shape.product == place.shape.product
-    return Place(buffer: place.buffer, layout: layout, scalarType: place.scalarType, isWhole: isWhole)
-  }
-
-  /// The single entry at a place, repeated.
-  private func repeated(_ place: Place, _ shape: [Int]) -> Layout {
-    Layout(shape: shape, strides: shape.map { _ in 0 })
+    return Place(
+      buffer: place.buffer, layout: layout, scalarType: place.scalarType, isWhole: isWhole, producer: place.producer)
   }
 
   /// Memory for the next item alone.
@@ -194,7 +234,7 @@ struct ProgramPlanner {
     let key = GroupKey(count: shape.product, scalarType: type)
     var earliest = 0
     for place in inputs {
-      let producer = plans[place.buffer].producer
+      let producer = place.producer
       // What a group computes, the group itself may go on with, entry by entry.
       let isDirect = place.isWhole && producer >= 0 && isGroup(producer, key)
       earliest = max(earliest, isDirect ? producer : producer + 1)
@@ -208,7 +248,7 @@ struct ProgramPlanner {
       groups[key, default: []].append(item)
     }
     guard case .group(let group) = items[item] else { fatalError("ProgramPlanner: item \(item) is no group.") }
-    for place in inputs where plans[place.buffer].producer != item { noteUse(of: place, by: item) }
+    for place in inputs where place.producer != item { noteUse(of: place, by: item) }
     let result = define(output, nil, producer: item)
     group.members.append(.init(function: function, inputs: inputs, result: result))
   }
@@ -247,7 +287,7 @@ struct ProgramPlanner {
       }
     }
     let plan = plans[place.buffer]
-    if place.isWhole, plan.producer >= 0 {
+    if place.isWhole, place.producer >= 0 {
       switch plan.kind {
       case nil:
         plans[place.buffer].kind = .result

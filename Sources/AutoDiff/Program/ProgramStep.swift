@@ -12,6 +12,8 @@ struct Place {
   var shape: [Int] { layout.shape }
   /// The whole of a buffer in row-major order.
   var isWhole: Bool
+  /// The item of the plan that has written what stands here; −1 for what is there from the beginning.
+  var producer: Int
 }
 
 /// A product of matrices.

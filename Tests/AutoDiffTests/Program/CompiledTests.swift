@@ -86,6 +86,39 @@ struct CompiledTests {
     expectSame(Array(x[..<5])) { gradient(of: f, at: $0) }
   }
 
+  /// Assignments to parts, which programs make in place where they may.
+  @Test(arguments: types) func assignments(type: ScalarType) {
+    let x = [
+      Tensor.linspace(0, 1, count: 24, as: type).reshaped(to: [6, 4]), Tensor.linspace(1, 2, count: 4, as: type),
+    ]
+    let assigned: @Sendable ([Tensor]) -> [Tensor] = { x in
+      var y = tanh(x[0])
+      let old = y
+      for k in 0..<3 { y[k] = x[1] * Double(k) + y[k + 1] }
+      y[3..<5] = y[2..<4]
+      y[0..<2] = y[1..<3] * 2
+      let middle = y
+      y[5, 0] = middle.sum()
+      return [
+        y, old + 1, middle[2..., 1..<3], concatenate([y, x[0]], axis: 1), concatenate([y, y.transposed[0..<1, 0..<4]]),
+      ]
+    }
+    expectSame(x, assigned)
+    expectSame(x) { x in
+      gradient(of: { (x: [Tensor]) in assigned(x).map { square($0).sum() }.reduce(Tensor(0, as: type), +) }, at: x)
+    }
+    expectSame(x) { x in
+      var state = x[0]
+      state = repeated(4, state) { state in
+        var next = state
+        next[0] = state[5] + x[1]
+        next[1...] = state[0..<5]
+        return next
+      }
+      return [state]
+    }
+  }
+
   @Test func equalOperationsAreDoneOnceAndUselessOnesNever() {
     let recorder = Recorder()
     let x = recorder.input(like: Tensor([1, 2, 3]))

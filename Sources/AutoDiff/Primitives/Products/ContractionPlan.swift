@@ -1,13 +1,22 @@
-extension Contraction {
-  /// Where nothing is summed: the operands' layouts in the shape of the output, whose entries are products of two entries.
-  func factorsOfOuterProduct(_ a: Layout, _ b: Layout) -> (left: Layout, right: Layout)? {
-    guard a.shape.picking(leftSummed).allSatisfy({ $0 == 1 }) else { return nil }
+extension Contraction: LoweredPrimitive {
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    if inputs[0].shape.picking(leftSummed).allSatisfy({ $0 == 1 }) {
+      return .elementwise(TileFunction.make(Multiply())!, factorsOfOuterProduct(inputs[0], inputs[1]))
+    }
+    let plan = ContractionPlan(self, inputs[0], inputs[1])
+    return .step(scratchEntries: plan.scratchCount) {
+      ContractionStep(plan, $0[0], $0[1], result: $1, scratch: $2)
+    }
+  }
+
+  /// Where nothing is summed, every entry of the output is a product of two: the operands' layouts in its shape.
+  private func factorsOfOuterProduct(_ a: Layout, _ b: Layout) -> [Layout] {
     let (left, right) = (leftFree(a.shape.count), rightFree(b.shape.count))
     let shape = a.shape.picking(leftBatch + left) + b.shape.picking(right)
-    return (
+    return [
       Layout(shape: shape, strides: a.strides.picking(leftBatch + left) + right.map { _ in 0 }),
-      Layout(shape: shape, strides: b.strides.picking(rightBatch) + left.map { _ in 0 } + b.strides.picking(right))
-    )
+      Layout(shape: shape, strides: b.strides.picking(rightBatch) + left.map { _ in 0 } + b.strides.picking(right)),
+    ]
   }
 }
 

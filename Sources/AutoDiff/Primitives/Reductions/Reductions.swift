@@ -1,5 +1,5 @@
 /// The sum over some axes, in increasing order of `axes`; they disappear from the shape.
-struct Sum: LinearPrimitive, Hashable {
+struct Sum: LinearPrimitive, LoweredPrimitive, Hashable {
   let axes: [Int]
   var name: String { "sum" }
 
@@ -12,6 +12,9 @@ struct Sum: LinearPrimitive, Hashable {
       make(shape, T.self) { y in x.withView(T.self) { Reduction.sum($0, axes: axes, into: y) } }
     }
     return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
+  }
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    .step { places, result, _ in SumStep(axes: axes, of: places[0], result: result) }
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     cotangent.restoring(axes).broadcast(to: inputShape)

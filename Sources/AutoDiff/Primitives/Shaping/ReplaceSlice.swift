@@ -2,7 +2,7 @@
 /// to a part.
 ///
 /// The whole comes second, because the last input is the one to which a backward pass gives up its cotangent.
-package struct ReplaceSlice: Primitive, Hashable {
+package struct ReplaceSlice: LoweredPrimitive, Hashable {
   let starts: [Int], steps: [Int]
   package var name: String { "replaceSlice" }
   package var residuals: Residuals { [] }
@@ -23,6 +23,9 @@ package struct ReplaceSlice: Primitive, Hashable {
   package func evaluate(_ inputs: Inputs) -> Tensor {
     _ = shape(of: inputs)
     return write(inputs[0], into: inputs[1])
+  }
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    .assembly(.input(1), [.init(input: 0, target: Layout(inputs[0].shape, in: output, starts: starts, steps: steps))])
   }
   package func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     if tangents[1] == nil, let piece = tangents[0] {

@@ -67,7 +67,7 @@ struct Slice: ViewPrimitive, Hashable {
 }
 
 /// Writes the input into zeros of the target shape, at `starts[k] + i · steps[k]` along every axis: the adjoint of ``Slice``.
-struct EmbedInZeros: LinearPrimitive, Hashable {
+struct EmbedInZeros: LinearPrimitive, LoweredPrimitive, Hashable {
   let target: [Int], starts: [Int], steps: [Int]
   var name: String { "embedInZeros" }
 
@@ -99,6 +99,9 @@ struct EmbedInZeros: LinearPrimitive, Hashable {
     }
     return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    .assembly(.zeros, [.init(input: 0, target: Layout(inputs[0].shape, in: output, starts: starts, steps: steps))])
+  }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     dispatch(Slice(starts: starts, counts: inputShape, steps: steps), .one(cotangent))
   }
@@ -111,7 +114,7 @@ struct EmbedInZeros: LinearPrimitive, Hashable {
 }
 
 /// Joins tensors along an axis.
-struct Concatenate: Primitive, Hashable {
+struct Concatenate: LoweredPrimitive, Hashable {
   let axis: Int
   var name: String { "concatenate" }
 
@@ -144,6 +147,19 @@ struct Concatenate: Primitive, Hashable {
       }
     }
     return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
+  }
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    var start = 0
+    var pieces: [Lowering.Piece] = []
+    for (number, input) in inputs.enumerated() {
+      var starts = output.map { _ in 0 }
+      starts[axis] = start
+      start += input.shape[axis]
+      pieces.append(
+        .init(
+          input: number, target: Layout(input.shape, in: output, starts: starts, steps: output.map { _ in 1 })))
+    }
+    return .assembly(.undefined, pieces)
   }
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
     dispatch(self, ShortList(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))
