@@ -1,86 +1,103 @@
-import Foundation
-
 /// A seeded source of random numbers that is passed as a value.
 ///
-/// The k-th number is a hash of seed and k (the finaliser of SplitMix64 over a Weyl sequence), so a copy repeats the same
-/// numbers and a fill can be split among threads without changing its result.
+/// Number k is a function of the seed and of k only (a counter-based generator, ``Philox``), and every number takes one
+/// place, whatever its law. So a copy repeats the same numbers; drawing 100 numbers and then 50 gives the same as drawing
+/// 150; and neither the number of threads nor the processor makes a difference: random bits and what is computed from them
+/// exactly (uniform numbers, signs, permutations) are the same everywhere, normal numbers up to rounding. `.float32` gets
+/// the numbers of `.float64` with fewer digits.
 ///
-/// - Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
+/// Different seeds give streams without common blocks, neighboring seeds included.
 public struct RandomGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
-  private static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15
+  /// What it was made of.
+  let seed: UInt64
+  /// How many numbers it has given.
+  private(set) var position: UInt64
 
   /// A generator whose numbers are determined by the seed.
-  public init(seed: UInt64) { state = Self.mix(seed &+ 0x5851_F42D_4C95_7F2D) }
+  public init(seed: UInt64) { self.init(seed: seed, position: 0) }
+
+  /// The generator of a seed that has given a number of numbers already.
+  init(seed: UInt64, position: UInt64) { (self.seed, self.position) = (seed, position) }
 
   /// The next 64 random bits.
+  ///
+  /// - Complexity: some 20 ns; a tensor of numbers takes far less per number.
   public mutating func next() -> UInt64 {
-    state &+= Self.increment
-    return Self.mix(state)
+    defer { position &+= 1 }
+    return RandomStream(seed: seed).word(position)
   }
 
   /// A generator whose numbers are independent of the ones that this one still gives.
   public mutating func split() -> RandomGenerator { RandomGenerator(seed: next()) }
 
-  private static func mix(_ value: UInt64) -> UInt64 {
-    var z = value
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
   /// A uniform number in [0, 1), a multiple of 2⁻⁵³.
   public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
   /// A number of the standard normal law.
-  public mutating func normal() -> Double { normalPair().0 }
-
-  /// Two independent numbers of the standard normal law (Box and Muller 1958).
-  private mutating func normalPair() -> (Double, Double) {
-    let radius = (-2 * Foundation.log(1 - uniform())).squareRoot()
-    let angle = 2 * Double.pi * uniform()
-    return (radius * Foundation.cos(angle), radius * Foundation.sin(angle))
+  public mutating func normal() -> Double {
+    var number = 0.0
+    fill(&number, count: 1, NormalLaw())
+    return number
   }
 
-  /// Numbers of the standard normal law. An odd one takes as many random bits as two.
-  fileprivate mutating func fillNormal<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>, count: Int) {
-    for k in stride(from: 0, to: count, by: 2) {
-      let (a, b) = normalPair()
-      entries[k] = T(a)
-      if k + 1 < count { entries[k + 1] = T(b) }
+  /// Puts entries into random order, one of all orders with equal probability (but for 2⁻⁶⁴ · count), by exchanges with an
+  /// entry further down (Fisher and Yates; Durstenfeld, Algorithm 235, CACM 1964).
+  mutating func shuffle<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>, count: Int) {
+    let chunk = 1024
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { words in
+      for start in stride(from: 0, to: count, by: chunk) {
+        let length = min(chunk, count - start)
+        RandomStream(seed: seed).fillWords(words.baseAddress!, count: length, from: position)
+        position &+= UInt64(length)
+        for k in 0..<length {
+          let last = count - 1 - start - k
+          let other = Int(words[k].multipliedFullWidth(by: UInt64(last + 1)).high)
+          (entries[last], entries[other]) = (entries[other], entries[last])
+        }
+      }
     }
+  }
+
+  /// The next numbers of a law.
+  mutating func fill<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>, count: Int, _ law: some RandomLaw) {
+    RandomStream(seed: seed).fill(entries, count: count, from: position, law)
+    position &+= UInt64(count)
   }
 }
 
 extension Tensor {
-  /// Independent numbers of the standard normal law.
+  /// Independent numbers of the standard normal law, by the method of Box and Muller.
+  ///
+  /// They lie within ±9.5, within ±6.8 for `.float32`, and none is 0.
+  ///
+  /// - Complexity: O(count), about 2 ns per number on one core with 256-bit vectors, 1 ns for `.float32`; on several
+  ///   threads from some 16 000 numbers on.
+  /// - Source: Box and Muller, A note on the generation of random normal deviates, Ann. Math. Statist. 29, 1958.
   public static func normal(
     _ shape: [Int], as scalarType: ScalarType = .float64, using generator: inout RandomGenerator
-  ) -> Tensor {
-    let count = shape.entryCount("normal")
-    return perType(
-      scalarType, double: make(shape, Double.self, for: "normal") { generator.fillNormal($0, count: count) },
-      float: make(shape, Float.self, for: "normal") { generator.fillNormal($0, count: count) })
-  }
+  ) -> Tensor { drawn(shape, NormalLaw(), as: scalarType, for: "normal", using: &generator) }
 
-  /// Independent numbers, uniform in a range (its upper bound excluded but for rounding).
+  /// Independent numbers, uniform in a range: lower + width · u, where u is a multiple of 2⁻⁵³ (2⁻²⁴ for `.float32`) in
+  /// [0, 1). The upper bound is excluded but for rounding.
   public static func uniform(
     _ shape: [Int], in range: Range<Double> = 0..<1, as scalarType: ScalarType = .float64,
     using generator: inout RandomGenerator
-  ) -> Tensor {
-    let width = range.upperBound - range.lowerBound
-    return computed(shape.entryCount("uniform"), as: scalarType, for: "uniform") { _ in
-      range.lowerBound + width * generator.uniform()
-    }.reshaped(to: shape)
-  }
+  ) -> Tensor { drawn(shape, UniformLaw(range), as: scalarType, for: "uniform", using: &generator) }
 
   /// Independent signs: 1 or −1 with probability 1/2 each.
   public static func rademacher(
     _ shape: [Int], as scalarType: ScalarType = .float64, using generator: inout RandomGenerator
+  ) -> Tensor { drawn(shape, SignLaw(), as: scalarType, for: "rademacher", using: &generator) }
+
+  /// The next numbers of a law.
+  private static func drawn(
+    _ shape: [Int], _ law: some RandomLaw, as scalarType: ScalarType, for operation: String,
+    using generator: inout RandomGenerator
   ) -> Tensor {
-    computed(shape.entryCount("rademacher"), as: scalarType, for: "rademacher") { _ in
-      generator.next() & 1 == 0 ? 1 : -1
-    }.reshaped(to: shape)
+    let count = shape.entryCount(operation)
+    return perType(
+      scalarType, double: make(shape, Double.self, for: operation) { generator.fill($0, count: count, law) },
+      float: make(shape, Float.self, for: operation) { generator.fill($0, count: count, law) })
   }
 
   /// The numbers 0..<count in random order. Stops where the scalar type does not hold all of them: beyond 2²⁴ in `.float32`.
@@ -94,8 +111,7 @@ extension Tensor {
     }
     func fill<T: LoopScalar>(_ entries: UnsafeMutablePointer<T>) {
       for k in 0..<count { entries[k] = T(k) }
-      var all = UnsafeMutableBufferPointer(start: entries, count: count)
-      all.shuffle(using: &generator)
+      generator.shuffle(entries, count: count)
     }
     return perType(
       scalarType, double: make([count], Double.self, for: "permutation") { fill($0) },

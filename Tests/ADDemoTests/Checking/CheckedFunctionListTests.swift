@@ -11,6 +11,7 @@ import Testing
     "Convert": "rounds to the other type, so that differences do not resolve it",
     "StopGradient": "its derivative is meant not to be that of its value",
     "CustomFunction": "its rules are the user's",
+    "RandomDraw": "its inputs are whole numbers, on which its output does not depend smoothly",
     "ExtractPatches": "made by the structure of convolutions, inside kernels only",
     "AddPatches": "the adjoint of ExtractPatches",
   ]

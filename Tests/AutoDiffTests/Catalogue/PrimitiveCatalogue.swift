@@ -158,7 +158,7 @@ struct PrimitiveRow: Sendable, CustomTestStringConvertible {
 enum PrimitiveCatalogue {
   static let rows: [PrimitiveRow] =
     arithmetic + comparison + exponential + trigonometric + activations + shape + slicing + indexing + reductions
-    + softmax + layerNorm + products + convolution + pooling + linearAlgebra + conversions + customFunctions
+    + softmax + layerNorm + products + convolution + pooling + linearAlgebra + conversions + customFunctions + random
 
   static let variants: [Variant] = rows.flatMap(\.variants)
   static let points: [SpecialPoint] = rows.flatMap(\.points)

@@ -71,7 +71,7 @@ extension VectorFunctions {
 
   /// R of ``logOfParts(_:_:)`` as a function of s².
   @inline(__always)
-  private static func logSeries<V: LaneVector>(_ z: V) -> V {
+  static func logSeries<V: LaneVector>(_ z: V) -> V {
     if V.isDouble {
       let square = z * z
       let even = V(constant: 0.1479824744300925).times(square, plus: 0.18183572310758575)

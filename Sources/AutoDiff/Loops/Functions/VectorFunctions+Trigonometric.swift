@@ -120,6 +120,15 @@ extension VectorFunctions {
     return ((sine, (r - sine) + rest), (cosine, (one - cosine) - shortOfOne))
   }
 
+  /// The sine and cosine of r for |r| ≤ π/4, each to about one unit in the last place.
+  @inline(__always)
+  static func sinAndCosOfEighth<V: LaneVector>(_ r: V) -> (sine: V, cosine: V) {
+    let z = r * r
+    let square = z * z
+    let shortOfOne = z * V(constant: 0.5).adding(z, times: cosineSeries(z, square))
+    return (r.adding(r * z, times: sineSeries(z, square)), V(constant: 1) - shortOfOne)
+  }
+
   /// The q of sin r = r + r z q for |r| ≤ π/4, where z = r².
   @inline(__always)
   private static func sineSeries<V: LaneVector>(_ z: V, _ square: V) -> V {

@@ -1,13 +1,19 @@
-#if arch(x86_64) && AUTODIFF_FMA
+#if arch(x86_64)
   internal import _Builtin_intrinsics.intel
 #endif
 
 #if AUTODIFF_LANES_512
   typealias DoubleVector = SIMD8<Double>
+  private typealias DoubleBitVector = SIMD8<UInt64>
+  private typealias DoubleHalfVector = SIMD16<UInt32>
 #elseif AUTODIFF_LANES_256
   typealias DoubleVector = SIMD4<Double>
+  private typealias DoubleBitVector = SIMD4<UInt64>
+  private typealias DoubleHalfVector = SIMD8<UInt32>
 #else
   typealias DoubleVector = SIMD2<Double>
+  private typealias DoubleBitVector = SIMD2<UInt64>
+  private typealias DoubleHalfVector = SIMD4<UInt32>
 #endif
 
 /// The host's vector of `Double`.
@@ -75,6 +81,9 @@ struct DoubleLanes: LaneVector {
   @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
     .init(v: b.v.replacing(with: a.v, where: mask.v))
   }
+  @inline(__always) static func select(whereNegative bits: Bits, _ a: Self, _ b: Self) -> Self {
+    .init(v: b.v.replacing(with: a.v, where: bits.v .< .zero))
+  }
 
   #if AUTODIFF_LANES_512
     @inline(__always) static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self {
@@ -108,9 +117,46 @@ struct DoubleLanes: LaneVector {
     @inline(__always) static func &>> (a: Self, shift: Int) -> Self {
       .init(v: a.v &>> .init(repeating: Int64(truncatingIfNeeded: shift)))
     }
+    @inline(__always) func shiftedRight(_ shift: Int) -> Self {
+      let unsigned = unsafeBitCast(v, to: DoubleBitVector.self) &>> .init(repeating: UInt64(truncatingIfNeeded: shift))
+      return .init(v: unsafeBitCast(unsigned, to: DoubleVector.MaskStorage.self))
+    }
+    @inline(__always) func lowHalves(under other: Self) -> Self {
+      // The optimizer makes one instruction of this, but not of masks.
+      var halves = unsafeBitCast(v, to: DoubleHalfVector.self)
+      let others = unsafeBitCast(other.v, to: DoubleHalfVector.self)
+      for i in 0..<DoubleVector.scalarCount { halves[2 &* i &+ 1] = others[2 &* i &+ 1] }
+      return .init(v: unsafeBitCast(halves, to: DoubleVector.MaskStorage.self))
+    }
   }
 }
 
 @inline(__always) private func total(_ v: SIMD2<Double>) -> Double { v.x + v.y }
 @inline(__always) private func total(_ v: SIMD4<Double>) -> Double { total(v.lowHalf + v.highHalf) }
 @inline(__always) private func total(_ v: SIMD8<Double>) -> Double { total(v.lowHalf + v.highHalf) }
+
+/// What integers in 64-bit lanes can do besides: the product of 32-bit words.
+extension DoubleLanes.Bits {
+  /// 0, 1, 2, … in the lanes.
+  static var laneNumbers: Self {
+    @inline(__always) get {
+      var numbers = DoubleVector.MaskStorage()
+      for i in 0..<DoubleVector.scalarCount { numbers[i] = Int64(i) }
+      return .init(v: numbers)
+    }
+  }
+
+  /// The full products of the low 32 bits, without signs.
+  @inline(__always) func productOfLowHalves(_ other: Self) -> Self {
+    // The optimizer finds the instruction in a product of masked words, but not in every context.
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      .init(v: _mm512_mul_epu32(v, other.v))
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      .init(v: _mm256_mul_epu32(v, other.v))
+    #elseif arch(x86_64)
+      .init(v: _mm_mul_epu32(v, other.v))
+    #else
+      .init(v: (v & .init(repeating: 0xffff_ffff)) &* (other.v & .init(repeating: 0xffff_ffff)))
+    #endif
+  }
+}

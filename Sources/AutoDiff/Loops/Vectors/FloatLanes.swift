@@ -4,10 +4,16 @@
 
 #if AUTODIFF_LANES_512
   typealias FloatVector = SIMD16<Float>
+  private typealias FloatBitVector = SIMD16<UInt32>
+  private typealias FloatHalfVector = SIMD32<UInt16>
 #elseif AUTODIFF_LANES_256
   typealias FloatVector = SIMD8<Float>
+  private typealias FloatBitVector = SIMD8<UInt32>
+  private typealias FloatHalfVector = SIMD16<UInt16>
 #else
   typealias FloatVector = SIMD4<Float>
+  private typealias FloatBitVector = SIMD4<UInt32>
+  private typealias FloatHalfVector = SIMD8<UInt16>
 #endif
 
 /// The host's vector of `Float`.
@@ -75,6 +81,9 @@ struct FloatLanes: LaneVector {
   @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
     .init(v: b.v.replacing(with: a.v, where: mask.v))
   }
+  @inline(__always) static func select(whereNegative bits: Bits, _ a: Self, _ b: Self) -> Self {
+    .init(v: b.v.replacing(with: a.v, where: bits.v .< .zero))
+  }
 
   #if AUTODIFF_LANES_512
     @inline(__always) static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self {
@@ -110,6 +119,17 @@ struct FloatLanes: LaneVector {
     }
     @inline(__always) static func &>> (a: Self, shift: Int) -> Self {
       .init(v: a.v &>> .init(repeating: Int32(truncatingIfNeeded: shift)))
+    }
+    @inline(__always) func shiftedRight(_ shift: Int) -> Self {
+      let unsigned = unsafeBitCast(v, to: FloatBitVector.self) &>> .init(repeating: UInt32(truncatingIfNeeded: shift))
+      return .init(v: unsafeBitCast(unsigned, to: FloatVector.MaskStorage.self))
+    }
+    @inline(__always) func lowHalves(under other: Self) -> Self {
+      // The optimizer makes one instruction of this, but not of masks.
+      var halves = unsafeBitCast(v, to: FloatHalfVector.self)
+      let others = unsafeBitCast(other.v, to: FloatHalfVector.self)
+      for i in 0..<FloatVector.scalarCount { halves[2 &* i &+ 1] = others[2 &* i &+ 1] }
+      return .init(v: unsafeBitCast(halves, to: FloatVector.MaskStorage.self))
     }
   }
 }

@@ -49,6 +49,8 @@ protocol LaneVector: Sendable {
   static func isEqual(_ a: Self, _ b: Self) -> Mask
   /// `a` where the mask is true, else `b`.
   static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
+  /// `a` where the highest bit of `bits` is 1, else `b`.
+  static func select(whereNegative bits: Bits, _ a: Self, _ b: Self) -> Self
   #if AUTODIFF_LANES_512
     /// Entries of a table, chosen by the lowest four bits of an index each. Only long vectors have an instruction for it.
     static func entries(_ index: Bits, of table: SIMD16<Double>) -> Self
@@ -79,6 +81,10 @@ protocol LaneBits {
   static func &<< (a: Self, shift: Int) -> Self
   /// Shifts to the right, keeping the sign.
   static func &>> (a: Self, shift: Int) -> Self
+  /// Shifts to the right, filling up with zeros.
+  func shiftedRight(_ shift: Int) -> Self
+  /// The low half of each integer, below the high half of another.
+  func lowHalves(under other: Self) -> Self
 }
 
 /// What follows from the requirements.
