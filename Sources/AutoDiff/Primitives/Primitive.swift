@@ -13,6 +13,7 @@ public typealias Tangents = ShortList<Tensor?>
 ///
 /// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
 /// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
+/// ``bounds(_:)`` is asked only where bounds are wanted, and by default says that there are none.
 /// ``takesMixedTypes`` has the strict one, and ``accumulateVJP(_:output:cotangent:argument:into:)`` one that always works.
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
@@ -79,6 +80,14 @@ public protocol Primitive: Sendable {
   /// The primitive applied to every example: inputs with `isBatched` carry `size` examples along a leading axis, the
   /// others are shared by all examples. The output carries the example axis in front.
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor
+
+  /// Where the output lies and how steep it is, given the same of the inputs, while parameters move in a ball; by default
+  /// nothing is known, and ``BoundError/notStated(primitive:)`` is thrown. See ``valueBounds(of:at:radius:)``.
+  ///
+  /// Only the first derivative is asked for. Further ones come from the bounds of the primitives that `vjp` is made of.
+  ///
+  /// - Throws: ``BoundError``, where the inputs may leave what the bounds hold for.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds
 }
 
 /// The values that the rules of differentiation of a primitive look at.
@@ -120,6 +129,11 @@ extension Primitive {
 
   /// The entries of all inputs and of the output.
   public var residuals: Residuals { [.inputs, .output] }
+
+  /// Nothing is known.
+  public func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    throw .notStated(primitive: name)
+  }
 
   /// False: one scalar type for all inputs.
   public var takesMixedTypes: Bool { false }
