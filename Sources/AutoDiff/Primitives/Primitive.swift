@@ -13,7 +13,9 @@ public typealias Tangents = ShortList<Tensor?>
 ///
 /// ``residuals``, ``cotangents(_:output:cotangent:wanted:)``, ``outerProducts(_:output:cotangent:argument:)`` and
 /// ``pullback(_:_:argument:)`` have one, which is always right: stating them saves memory and time.
-/// ``takesMixedTypes`` has the strict one, ``isTransparent`` the opaque one, and ``accumulateVJP(_:output:cotangent:argument:into:)`` one that always works.
+/// ``bounds(_:)`` is asked only where bounds are wanted, and by default says that there are none.
+/// ``takesMixedTypes`` has the strict one, ``isTransparent`` the opaque one, and
+/// ``accumulateVJP(_:output:cotangent:argument:into:)`` one that always works.
 ///
 /// Families derive what is common: ``ElementwisePrimitive``, ``LinearPrimitive``, ``BilinearPrimitive``.
 public protocol Primitive: Sendable {
@@ -82,6 +84,14 @@ public protocol Primitive: Sendable {
 
   /// Whether ``evaluate(_:)`` is made of tensor operations, so that a recording looks inside it; by default it is not.
   var isTransparent: Bool { get }
+
+  /// Where the output lies and how steep it is, given the same of the inputs, while parameters move in a ball; by default
+  /// nothing is known, and ``BoundError/notStated(primitive:)`` is thrown. See ``valueBounds(of:at:radius:)``.
+  ///
+  /// Only the first derivative is asked for. Further ones come from the bounds of the primitives that `vjp` is made of.
+  ///
+  /// - Throws: ``BoundError``, where the inputs may leave what the bounds hold for.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds
 }
 
 /// The values that the rules of differentiation of a primitive look at.
@@ -126,6 +136,11 @@ extension Primitive {
 
   /// False: a recording keeps the primitive as it is.
   public var isTransparent: Bool { false }
+
+  /// Nothing is known.
+  public func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    throw .notStated(primitive: name)
+  }
 
   /// False: one scalar type for all inputs.
   public var takesMixedTypes: Bool { false }

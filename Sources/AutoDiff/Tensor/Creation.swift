@@ -150,4 +150,6 @@ struct Convert: LinearPrimitive {
     gradient.converted(to: inputs[0].scalarType)
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  /// Rounding to a narrower type is not a part of the function that is bounded.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { inputs[0] }
 }

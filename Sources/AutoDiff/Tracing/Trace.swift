@@ -120,6 +120,11 @@ extension Tensor {
   /// The numbers beneath all tapes and forward traces. Stops under `vmap`, where every example has its own.
   func concrete(_ operation: String) -> Tensor {
     beneathTraces(for: operation) {
+      if $0 is BoundTrace {
+        stop(
+          operation, "a value that stands for all values in a ball cannot be read",
+          hint: "Choose between values with select(_:_:_:).")
+      }
       guard $0 is Batch else { return }
       stop(
         operation, "the value of one example cannot be read inside vmap",

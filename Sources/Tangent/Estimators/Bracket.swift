@@ -13,6 +13,10 @@ public enum BoundBasis: String, Sendable, CaseIterable {
   case moments
   /// Follows from the bounds of other quantities.
   case derived
+  /// The quantity had at least this value at a point that was looked at.
+  case attained
+  /// Norms and ranges were propagated through the operations of the model, rounding included.
+  case propagation
   /// The worst case of rounding in a sum.
   case rounding
 

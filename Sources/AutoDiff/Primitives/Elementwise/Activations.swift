@@ -5,6 +5,9 @@ struct Tanh: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(TanhSlope(), .many([v, x, y]))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.tanh, for: name)
+  }
 }
 
 /// v · (1 − y²): a cotangent times the derivative of tanh at x where its output is y, in one pass over memory.
@@ -58,6 +61,10 @@ struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
     default: nil
     }
   }
+  /// As a function of x, of which y is the tanh.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.tanh, order: 1, for: name))
+  }
 }
 
 /// The logistic function 1 / (1 + e⁻ˣ).
@@ -66,6 +73,9 @@ struct Sigmoid: UnaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sigmoid(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(SigmoidSlope(), .two(v, x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.sigmoid, for: name)
+  }
 }
 
 /// v · σ(x) σ(−x): a cotangent times the derivative of the logistic function at x, in one pass over memory and without
@@ -84,6 +94,9 @@ struct SigmoidSlope: BinaryElementwise {
     let product = bilinearProduct(v, inputs[0])
     return dispatch(SigmoidSlope(), .two(chainProduct(product, -tanh(inputs[1] * 0.5)), inputs[1]))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.sigmoid, order: 1, for: name))
+  }
 }
 
 /// log(1 + e^{ax}) / a.
@@ -97,6 +110,9 @@ struct Softplus: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     chainProduct(v, sigmoid(sharpness == 1 ? x : x * sharpness))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.softplus(sharpness), for: name)
+  }
 }
 
 /// The error function.
@@ -105,6 +121,9 @@ struct Erf: UnaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erf(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(ErfSlope(), .two(v, x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.erf, for: name)
+  }
 }
 
 /// v · 2/√π · e^{−x²}: a cotangent times the derivative of erf at x, in one pass over memory.
@@ -120,6 +139,9 @@ struct ErfSlope: BinaryElementwise {
     let product = bilinearProduct(v, inputs[0])
     return dispatch(ErfSlope(), .two(chainProduct(product, bounded(inputs[1], 30) * -2), inputs[1]))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.erf, order: 1, for: name))
+  }
 }
 
 /// The complementary error function 1 − erf x, exact in its tail.
@@ -128,6 +150,9 @@ struct Erfc: UnaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erfc(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { -dispatch(ErfSlope(), .two(v, x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.erfc, for: name)
+  }
 }
 
 /// max(x, 0).
@@ -136,6 +161,13 @@ struct Relu: UnaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { V.maximum(x, V(constant: 0)) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(ReluSlope(), .two(v, x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let steepness = x.range.upper .> 0
+    func value(_ x: Enclosure) -> Enclosure { x.rearranged { maximum($0, 0) } }
+    return ValueBounds(
+      initial: value(x.initial), range: value(x.range), slopes: x.slopes.mapValues { $0.times(steepness) })
+  }
 }
 
 /// v where x > 0, else 0: a cotangent times the derivative of relu at x, in one pass over memory.
@@ -147,6 +179,11 @@ struct ReluSlope: BinaryElementwise {
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? dispatch(ReluSlope(), .two(v, inputs[1])) : nil
+  }
+  /// Where no input may change its sign, the slope is constant.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[1].require("relu", "has no second derivative at 0") { $0 > 0 || $1 <= 0 }
+    return .product(inputs[0], ValueBounds(constant: inputs[1].range.lower .> 0))
   }
 }
 
@@ -168,6 +205,9 @@ struct Gelu: UnaryElementwise {
     let density = exp(square(near) * -0.5) * Self.normalDensityAtZero
     return chainProduct(v, distribution + near * density)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.gelu, for: name)
+  }
 }
 
 /// x · sigmoid(x), also called swish.
@@ -180,6 +220,9 @@ struct Silu: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     let slope = dispatch(SigmoidSlope(), .two(Tensor.ones(like: x), x))
     return chainProduct(v, sigmoid(x) + bounded(x, 1000) * slope)
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.silu, for: name)
   }
 }
 

@@ -4,6 +4,9 @@ struct Add: BinaryElementwise {
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a + b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? { v }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .combination(inputs[0], inputs[1])
+  }
 }
 
 /// a − b.
@@ -13,6 +16,9 @@ struct Subtract: BinaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a - b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? v : -v
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .combination(inputs[0], inputs[1], factor: -1)
   }
 }
 
@@ -24,6 +30,7 @@ struct Multiply: BinaryElementwise {
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     chainProduct(v, inputs[1 - argument])
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { .product(inputs[0], inputs[1]) }
 }
 
 /// a / b, entry by entry.
@@ -32,6 +39,9 @@ struct Divide: BinaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { a / b }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? chainQuotient(v, inputs[1]) : -chainProduct(v, output / inputs[1])
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.power(1, -1), for: name))
   }
 }
 
@@ -44,6 +54,9 @@ struct AddScaled: BinaryElementwise {
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0 ? v : v * factor
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .combination(inputs[0], inputs[1], factor: factor)
+  }
 }
 
 /// −x.
@@ -55,6 +68,7 @@ struct Negate: UnaryElementwise {
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     gradient.scaled(by: -1)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { inputs[0].negated }
 }
 
 /// x · c for a constant c.
@@ -67,6 +81,7 @@ struct Scale: UnaryElementwise {
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     gradient.scaled(by: factor)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { inputs[0].times(factor) }
 }
 
 /// x / c for a constant c, correctly rounded.
@@ -79,6 +94,13 @@ struct DivideByConstant: UnaryElementwise {
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     gradient.scaled(by: 1 / divisor)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let quotient = inputs[0].times(1 / divisor)
+    // The reciprocal has been rounded too.
+    return ValueBounds(
+      initial: quotient.initial.widened(), range: quotient.range.widened(),
+      slopes: quotient.slopes.mapValues { $0.times(Tensor(Rounding.up).broadcast(to: quotient.shape)) })
+  }
 }
 
 /// x + c for a constant c.
@@ -88,6 +110,9 @@ struct Offset: UnaryElementwise {
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x + V(constant: offset) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .combination(inputs[0], ValueBounds(constant: Tensor(offset).broadcast(to: inputs[0].shape)))
+  }
 }
 
 /// 1 / x.
@@ -98,6 +123,9 @@ struct Reciprocal: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(PowerSlope(coefficient: -1, exponent: -2), .two(v, x))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.power(1, -1), for: name)
+  }
 }
 
 /// x².
@@ -107,6 +135,9 @@ struct Square: UnaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * x }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(PowerSlope(coefficient: 2, exponent: 1), .two(v, x))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.power(1, 2), for: name)
   }
 }
 

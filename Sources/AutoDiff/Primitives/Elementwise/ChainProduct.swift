@@ -11,6 +11,7 @@ struct ChainProduct: BinaryElementwise {
     if isBilinear || argument == 1 { return bilinearProduct(u, inputs[1 - argument]) }
     return chainProduct(u, inputs[1])
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { .product(inputs[0], inputs[1]) }
 }
 
 /// The product of a tangent or cotangent with a derivative, entry by entry: v · d, but 0 where v is 0, even if the

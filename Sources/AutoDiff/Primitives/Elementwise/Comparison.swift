@@ -13,6 +13,18 @@ struct Compare: BinaryElementwise {
     }
   }
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? { nil }
+  /// The same for all parameters in the ball, or none.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (a, b) = (inputs[0].range, inputs[1].range)
+    let difference = ValueBounds(initial: b + -a, range: b + -a, slopes: [:])
+    try difference.require(name, "jumps where its inputs are equal") { $0 > 0 || $1 < 0 }
+    let isLess = difference.range.lower .> 0
+    return switch relation {
+    case .less, .lessOrEqual: ValueBounds(constant: isLess)
+    case .equal: ValueBounds(constant: .zeros(isLess.shape))
+    case .notEqual: ValueBounds(constant: .ones(isLess.shape))
+    }
+  }
 }
 
 /// max(a, b), entry by entry; not-a-number wins.
@@ -23,6 +35,7 @@ struct Maximum: BinaryElementwise {
     let (mine, other) = (inputs[argument], inputs[1 - argument])
     return bilinearProduct(v, ((other .< mine) + (other .<= mine)) * 0.5)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { .largest(inputs[0], inputs[1]) }
 }
 
 /// min(a, b), entry by entry; not-a-number wins.
@@ -32,6 +45,21 @@ struct Minimum: BinaryElementwise {
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     let (mine, other) = (inputs[argument], inputs[1 - argument])
     return bilinearProduct(v, ((mine .< other) + (mine .<= other)) * 0.5)
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    ValueBounds.largest(inputs[0].negated, inputs[1].negated).negated
+  }
+}
+
+extension ValueBounds {
+  /// The bounds of the larger of two values: where one is larger in the whole ball, those of that one.
+  fileprivate static func largest(_ a: ValueBounds, _ b: ValueBounds) -> ValueBounds {
+    func value(_ x: Enclosure, _ y: Enclosure) -> Enclosure {
+      Enclosure(lower: maximum(x.lower, y.lower), upper: maximum(x.upper, y.upper))
+    }
+    let (first, second) = (a.range.upper .>= b.range.lower, b.range.upper .>= a.range.lower)
+    let parts = [a.slopes.mapValues { $0.times(first) }, b.slopes.mapValues { $0.times(second) }]
+    return ValueBounds(initial: value(a.initial, b.initial), range: value(a.range, b.range), slopes: joined(parts))
   }
 }
 
@@ -45,6 +73,14 @@ struct Clamp: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     bilinearProduct(v, (x .>= min) * (x .<= max))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let (low, high) = (self.min, self.max)
+    func value(_ x: Enclosure) -> Enclosure { x.rearranged { clamp($0, min: low, max: high) } }
+    let steepness = (x.range.upper .>= low) * (x.range.lower .<= high)
+    return ValueBounds(
+      initial: value(x.initial), range: value(x.range), slopes: x.slopes.mapValues { $0.times(steepness) })
+  }
 }
 
 /// |x|.
@@ -52,6 +88,11 @@ struct Abs: UnaryElementwise {
   var name: String { "abs" }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x.magnitude }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { chainProduct(v, sign(x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    func value(_ x: Enclosure) -> Enclosure { Enclosure(lower: x.leastMagnitude, upper: x.magnitude) }
+    return ValueBounds(initial: value(x.initial), range: value(x.range), slopes: x.slopes)
+  }
 }
 
 /// −1, 0 or 1; not-a-number stays.
@@ -62,6 +103,10 @@ struct Sign: UnaryElementwise {
     return V.select(V.isLess(zero, x), V(constant: 1), V.select(V.isLess(x, zero), V(constant: -1), x))
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { nil }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].require(name, "jumps at 0") { $0 > 0 || $1 < 0 || $0 == 0 && $1 == 0 }
+    return ValueBounds(constant: sign(inputs[0].range.lower))
+  }
 }
 
 /// `a` where the mask is not 0, else `b`.
@@ -91,6 +136,17 @@ struct Select: ElementwisePrimitive, TernaryLaneFunction {
     case 2: select(inputs[0], Tensor.zeros(like: v), v)
     default: nil
     }
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].require(name, "jumps where its mask becomes 0") { $0 > 0 || $1 < 0 || $0 == 0 && $1 == 0 }
+    let chosen = inputs[0].range.lower .!= 0
+    func value(_ x: Enclosure, _ y: Enclosure) -> Enclosure {
+      Enclosure(lower: AutoDiff.select(chosen, x.lower, y.lower), upper: AutoDiff.select(chosen, x.upper, y.upper))
+    }
+    let (a, b) = (inputs[1], inputs[2])
+    let parts = [a.slopes.mapValues { $0.times(chosen) }, b.slopes.mapValues { $0.times(1 - chosen) }]
+    return ValueBounds(
+      initial: value(a.initial, b.initial), range: value(a.range, b.range), slopes: ValueBounds.joined(parts))
   }
 }
 

@@ -4,6 +4,9 @@ struct Exp: UnaryElementwise {
   var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.exp(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { chainProduct(v, y) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.exp, for: name)
+  }
 }
 
 /// eˣ − 1, exact near 0.
@@ -13,6 +16,9 @@ struct Expm1: UnaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.expm1(x) }
   // exp(x) rather than y + 1, which would lose everything for large negative x.
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { chainProduct(v, exp(x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.expm1, for: name)
+  }
 }
 
 /// The natural logarithm.
@@ -22,6 +28,9 @@ struct Log: UnaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.log(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(PowerSlope(coefficient: 1, exponent: -1, isOneSided: true), .two(v, x))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.log, for: name)
   }
 }
 
@@ -33,6 +42,10 @@ struct Log1p: UnaryElementwise {
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(PowerSlope(coefficient: 1, exponent: -1, isOneSided: true), .two(v, x + 1))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let one = ValueBounds(constant: .ones(inputs[0].shape))
+    return try ValueBounds.combination(inputs[0], one).applying(.log, for: name)
+  }
 }
 
 /// √x.
@@ -42,6 +55,9 @@ struct Sqrt: UnaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x.squareRoot() }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(PowerSlope(coefficient: 0.5, exponent: -0.5, isOneSided: true), .two(v, x))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.power(1, 0.5), for: name)
   }
 }
 

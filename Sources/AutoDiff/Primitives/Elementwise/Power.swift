@@ -17,6 +17,9 @@ struct Power: UnaryElementwise {
     return dispatch(
       PowerSlope(coefficient: exponent, exponent: exponent - 1, isOneSided: !isWhole), .two(v, x))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.power(1, exponent), for: name)
+  }
 }
 
 /// v · c xᵖ: a tangent or cotangent times the derivative of a power, a root, a reciprocal or a logarithm, in one pass over
@@ -58,6 +61,9 @@ struct PowerSlope: BinaryElementwise {
     if exponent == 0 { return nil }
     let slope = PowerSlope(coefficient: coefficient * exponent, exponent: exponent - 1, isOneSided: isOneSided)
     return dispatch(slope, .two(bilinearProduct(u, inputs[0]), inputs[1]))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.power(coefficient, exponent), for: name))
   }
 }
 

@@ -4,6 +4,9 @@ struct Sin: UnaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sin(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(SinSlope(), .two(v, x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.sin, for: name)
+  }
 }
 
 /// v · cos x: a cotangent times the derivative of sin at x, in one pass over memory.
@@ -16,6 +19,9 @@ struct SinSlope: BinaryElementwise {
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0
       ? dispatch(SinSlope(), .two(v, inputs[1])) : dispatch(CosSlope(), .two(bilinearProduct(v, inputs[0]), inputs[1]))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.sin, order: 1, for: name))
   }
 }
 
@@ -33,6 +39,9 @@ struct Cos: UnaryElementwise {
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.cos(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { dispatch(CosSlope(), .two(v, x)) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.cos, for: name)
+  }
 }
 
 /// −v · sin x: a cotangent times the derivative of cos at x, in one pass over memory.
@@ -45,6 +54,9 @@ struct CosSlope: BinaryElementwise {
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     argument == 0
       ? dispatch(CosSlope(), .two(v, inputs[1])) : dispatch(SinSlope(), .two(-bilinearProduct(v, inputs[0]), inputs[1]))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    .product(inputs[0], try inputs[1].applying(.cos, order: 1, for: name))
   }
 }
 
@@ -63,6 +75,9 @@ struct Arctan: UnaryElementwise {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.arctan(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
     dispatch(ArctanSlope(order: 1), .two(v, x))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    try inputs[0].applying(.arctan, for: name)
   }
 }
 
@@ -92,6 +107,10 @@ struct ArctanSlope: BinaryElementwise {
   func timesDerivative(_ u: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return dispatch(self, .two(u, inputs[1])) }
     return dispatch(ArctanSlope(order: order + 1), .two(bilinearProduct(u, inputs[0]), inputs[1]))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    guard order <= 2 else { throw .notStated(primitive: name) }
+    return .product(inputs[0], try inputs[1].applying(.arctan, order: order, for: name))
   }
 }
 

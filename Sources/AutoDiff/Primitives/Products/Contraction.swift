@@ -118,6 +118,18 @@ package struct Contraction: BilinearPrimitive, Hashable {
       [batch] + Array(0..<batch) + Array(batch + 1 + right..<swapped.rank) + Array(batch + 1..<batch + 1 + right)
     return swapped.permuted(order)
   }
+  package func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (a, b) = (inputs[0], inputs[1])
+    let terms = a.shape.picking(leftSummed).product
+    return .bilinear(a, b, terms: terms) { argument, other in
+      // The other factor as a matrix from the summed axes to its free ones, which meets every free index of the moving one.
+      argument == 0
+        ? other.matrixNorm(batch: rightBatch, rows: rightSummed, columns: rightFree(other.shape.count))
+        : other.matrixNorm(batch: leftBatch, rows: leftSummed, columns: leftFree(other.shape.count))
+    } _: {
+      dispatch(self, .two($0, $1))
+    }
+  }
 }
 
 // MARK: - Evaluation

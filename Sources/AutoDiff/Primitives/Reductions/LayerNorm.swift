@@ -24,6 +24,13 @@ struct LayerNorm: Primitive {
     product(cotangent, inputs[0])
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let row = try inputs[0].standardized(epsilon: epsilon, for: name)
+    let norm = row.inverseDeviation
+    return ValueBounds(
+      initial: row.initial, range: row.range,
+      slopes: inputs[0].slopes.mapValues { $0.timesRowMatrices(ofNorm: norm) })
+  }
 }
 
 /// J(x) · v, the derivative J of ``LayerNorm`` times a vector: r · (v − mean(v) − n · mean(n · v)), where n is the
@@ -74,6 +81,29 @@ struct LayerNormProduct: Primitive {
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (x, v) = (inputs[0], inputs[1])
+    let row = try x.standardized(epsilon: epsilon, for: name)
+    let r = row.inverseDeviation
+    let last = [v.shape.count - 1]
+    let count = Double(v.shape.last!)
+    let length = v.range.magnitude.norm(axes: last, keepingAxes: true) * r * Rounding.up(terms: v.shape.product)
+    func mean(_ z: Enclosure) -> Enclosure {
+      (z.image(terms: v.shape.last!) { $0.sum(axes: last, keepingAxes: true) } * (1 / count))
+        .rearranged { $0.broadcast(to: v.shape) }
+    }
+    let initial =
+      row.initialInverseDeviation * (v.initial + -mean(v.initial) + -(row.initial * mean(row.initial * v.initial)))
+    let reach = length.broadcast(to: v.shape)
+    // In x: with t = J v, at most r (‖t‖ + ‖t‖ + ‖J‖ ‖v‖) ‖u‖/√N, because mean(n u) ≤ ‖u‖/√N and ‖J‖ ≤ r.
+    let steepness = length * r * (3 / count.squareRoot() * Rounding.up)
+    return ValueBounds(
+      initial: initial, range: Enclosure(lower: -reach, upper: reach),
+      slopes: ValueBounds.joined([
+        v.slopes.mapValues { $0.timesRowMatrices(ofNorm: r) },
+        x.slopes.mapValues { $0.timesRowMatrices(ofNorm: steepness) },
+      ]))
   }
 }
 

@@ -39,6 +39,21 @@ struct Norm: Primitive {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Norm(axes: axes.map { $0 + 1 }), inputs)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    func value(_ x: Enclosure) -> Enclosure {
+      let up = Rounding.up(terms: x.lower.count)
+      return Enclosure(
+        lower: x.leastMagnitude.norm(axes: axes) * (1 / up), upper: x.magnitude.norm(axes: axes) * up
+      ).widened()
+    }
+    // Its derivative is a unit vector.
+    let slopes = x.slopes.mapValues {
+      SlopeBounds(
+        scale: $0.scale.max(axes: axes), rows: $0.rows.norm(axes: axes) * Rounding.up(terms: x.range.lower.count))
+    }
+    return ValueBounds(initial: value(x.initial), range: value(x.range), slopes: slopes)
+  }
 }
 
 /// n = x / ‖x‖, the derivative of ``Norm``: 0 at x = 0. Infinite entries share the direction equally.
@@ -81,5 +96,24 @@ struct UnitVector: Primitive {
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(UnitVector(axes: axes.map { $0 + 1 }), inputs)
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let length = try Norm(axes: axes).bounds(inputs)
+    let shortest = maximum(length.range.lower, length.initial.lower - x.deviation * Rounding.up)
+    let shape = shape(of: .one(x.range.lower))
+    func spread(_ y: Tensor) -> Tensor { y.restoring(axes).broadcast(to: shape) }
+    try ValueBounds(constant: shortest).require(name, "needs a vector that is not 0") { least, _ in least > 0 }
+    let inverse = try ValueBounds(initial: length.initial, range: length.initial, slopes: [:])
+      .applying(.power(1, -1), for: name)
+    let one = Tensor.ones(shape)
+    // The derivative is a projection divided by the length.
+    let slopes = x.slopes.mapValues {
+      let norm = spread($0.scale.max(axes: axes) / shortest * Rounding.up)
+      return SlopeBounds(scale: norm, rows: norm)
+    }
+    return ValueBounds(
+      initial: x.initial * inverse.initial.rearranged(spread),
+      range: Enclosure(lower: -one, upper: one), slopes: slopes)
   }
 }

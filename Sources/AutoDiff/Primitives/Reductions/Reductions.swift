@@ -22,6 +22,18 @@ struct Sum: LinearPrimitive, LoweredPrimitive, Hashable {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Sum(axes: axes.map { $0 + 1 }), inputs)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let terms = x.shape.picking(axes).product
+    let up = Rounding.up(terms: terms)
+    func sum(_ y: Tensor) -> Tensor { dispatch(self, .one(y)) }
+    // The rows of the map are orthogonal, so the norm is that of the largest one.
+    let slopes = x.slopes.mapValues {
+      SlopeBounds(scale: sqrt(sum(square($0.scale))) * up, rows: sum($0.rows) * up)
+    }
+    return ValueBounds(
+      initial: x.initial.image(terms: terms, sum), range: x.range.image(terms: terms, sum), slopes: slopes)
+  }
 }
 
 /// The largest or the smallest entry over some axes. Entries that tie share the derivative equally.
@@ -59,6 +71,15 @@ struct Extremum: Primitive, Hashable {
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Extremum(axes: axes.map { $0 + 1 }, isMaximum: isMaximum), inputs)
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    func value(_ x: Enclosure) -> Enclosure { x.rearranged { dispatch(self, .one($0)) } }
+    // An output moves no faster than the fastest of its entries, and at every point it is one of them.
+    let largest = Extremum(axes: axes, isMaximum: true)
+    return ValueBounds(
+      initial: value(x.initial), range: value(x.range),
+      slopes: x.slopes.mapValues { slope in slope.rearranged { dispatch(largest, .one($0)) } })
   }
 }
 

@@ -21,6 +21,7 @@ struct Softmax: Primitive {
     product(cotangent, inputs[0], output)
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds { inputs[0].softmax }
 }
 
 /// v − ⟨y, v⟩ along the last axis for y = softmax x: the derivative of log softmax at x times a vector v. Transposed,
@@ -88,6 +89,29 @@ struct SoftmaxDeviation: Primitive {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(self, inputs.aligned(isBatched, size: size))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (x, v) = (inputs[0], inputs[1])
+    let (y, last) = (x.softmax, [v.shape.count - 1])
+    func rowSums(_ z: Enclosure) -> Enclosure {
+      z.image(terms: v.shape.last!) { $0.sum(axes: last, keepingAxes: true) }.rearranged { $0.broadcast(to: v.shape) }
+    }
+    func value(_ y: Enclosure, _ v: Enclosure) -> Enclosure {
+      v + -(isTransposed ? y * rowSums(v) : rowSums(y * v))
+    }
+    let range = value(y.range, v.range)
+    // In the vector it is 1 − 1 yᵀ or its transpose, a projection of norm √N ‖y‖.
+    let along = v.slopes.mapValues { $0.deviation(by: y.range.upper, isTransposed: isTransposed) }
+    let across: [Int: SlopeBounds]
+    if isTransposed {
+      across = y.slopes.mapValues { $0.times(rowSums(v.range).magnitude) }
+    } else {
+      // ⟨y, v⟩ has the derivative yᵢ (vᵢ − ⟨y, v⟩) in xᵢ.
+      let weights = y.range.upper * range.magnitude
+      across = x.slopes.mapValues { $0.rowCombination(weights).repeatedAlongRows(v.shape) }
+    }
+    return ValueBounds(
+      initial: value(y.initial, v.initial), range: range, slopes: ValueBounds.joined([along, across]))
+  }
 }
 
 /// x − log Σ eˣ along the last axis.
@@ -108,6 +132,13 @@ struct LogSoftmax: Primitive {
     dispatch(SoftmaxDeviation(isTransposed: true), .two(inputs[0], cotangent))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let y = x.softmax.range.upper
+    return ValueBounds(
+      initial: x.initial.logSoftmax, range: x.range.logSoftmax,
+      slopes: x.slopes.mapValues { $0.deviation(by: y, isTransposed: false) })
+  }
 }
 
 /// log Σ eˣ along the last axis, which disappears.
@@ -128,6 +159,16 @@ struct LogSumExp: Primitive {
     chainProduct(cotangent.expanded(at: -1), dispatch(Softmax(), inputs))
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let y = x.softmax.range.upper
+    func value(_ x: Enclosure) -> Enclosure {
+      let plain = x.rearranged { dispatch(self, .one($0)) }
+      return plain.widened(by: (plain.magnitude + 1) * Rounding.unit * Double(x.shape.last! + 16))
+    }
+    return ValueBounds(
+      initial: value(x.initial), range: value(x.range), slopes: x.slopes.mapValues { $0.rowCombination(y) })
+  }
 }
 
 private func rowShape(_ name: String, _ shape: [Int]) -> [Int] {

@@ -67,6 +67,16 @@ struct Gather: Primitive, Hashable {
     }
     return dispatch(Gather(axis: axis + 1, batchRank: batchRank + 1, name: name), inputs.aligned(isBatched, size: size))
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (table, indices) = (inputs[0], inputs[1])
+    guard indices.slopes.isEmpty else { throw .notStated(primitive: "\(name) by moving indices") }
+    let picked = indices.initial.lower
+    let adjoint = ScatterAdd(axis: axis, extent: table.shape[axis], batchRank: batchRank)
+    let ones = Tensor.ones(shape(of: .two(table.initial.lower, picked)))
+    return table.mapped(terms: 1, columnSums: dispatch(adjoint, .two(ones, picked))) {
+      dispatch(self, .two($0, picked))
+    }
+  }
 }
 
 /// Adds entries into zeros at the places that indices name along an axis: the adjoint of ``Gather`` in its table.
@@ -121,6 +131,12 @@ struct ScatterAdd: Primitive, Hashable {
     }
     return dispatch(
       ScatterAdd(axis: axis + 1, extent: extent, batchRank: batchRank + 1), inputs.aligned(isBatched, size: size))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (values, indices) = (inputs[0], inputs[1])
+    guard indices.slopes.isEmpty else { throw .notStated(primitive: "\(name) at moving indices") }
+    let places = indices.initial.lower
+    return values.mapped(terms: places.count, columnSums: .ones(values.shape)) { dispatch(self, .two($0, places)) }
   }
 }
 

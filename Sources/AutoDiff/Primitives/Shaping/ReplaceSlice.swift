@@ -81,6 +81,21 @@ package struct ReplaceSlice: LoweredPrimitive, Hashable {
     case .float32: return run(Float.self, consume whole)
     }
   }
+  package func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (piece, whole) = (inputs[0], inputs[1])
+    let embed = EmbedInZeros(target: whole.shape, starts: starts, steps: steps)
+    let kept = write(.zeros(piece.shape), into: .ones(whole.shape))
+    func replaced(_ piece: Tensor, _ whole: Tensor) -> Tensor { write(piece, into: whole + 0) }
+    func enclosure(_ piece: Enclosure, _ whole: Enclosure) -> Enclosure {
+      Enclosure(lower: replaced(piece.lower, whole.lower), upper: replaced(piece.upper, whole.upper))
+    }
+    let parts = [
+      piece.slopes.mapValues { $0.rearranged { dispatch(embed, .one($0)) } }, whole.slopes.mapValues { $0.times(kept) },
+    ]
+    return ValueBounds(
+      initial: enclosure(piece.initial, whole.initial), range: enclosure(piece.range, whole.range),
+      slopes: ValueBounds.joined(parts))
+  }
 }
 
 /// Replaces a part of a tensor that the caller gives up, in place where nobody else refers to its memory, whatever traces

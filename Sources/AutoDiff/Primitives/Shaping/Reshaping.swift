@@ -30,6 +30,9 @@ struct Reshape: ViewPrimitive, Hashable {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Reshape(target: [size] + target), inputs)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    inputs[0].rearranged { dispatch(self, .one($0)) }
+  }
 }
 
 /// Reorders the axes: axis k of the output is axis `axes[k]` of the input. A view, nothing is copied.
@@ -59,6 +62,9 @@ struct Permute: ViewPrimitive, Hashable {
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Permute(axes: [0] + axes.map { $0 + 1 }), inputs)
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    inputs[0].rearranged { dispatch(self, .one($0)) }
   }
 }
 
@@ -102,6 +108,15 @@ struct Broadcast: ViewPrimitive, Hashable {
     let source = Array(inputs[0].shape.dropFirst())
     let padded = [size] + [Int](repeating: 1, count: target.count - source.count) + source
     return dispatch(Broadcast(target: [size] + target), .one(inputs[0].reshaped(to: padded)))
+  }
+  /// k copies of an entry have a derivative √k times as large.
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let copies = Double(target.product / max(1, x.shape.product)).squareRoot() * Rounding.up
+    func repeated(_ y: Tensor) -> Tensor { dispatch(self, .one(y)) }
+    return ValueBounds(
+      initial: x.initial.rearranged(repeated), range: x.range.rearranged(repeated),
+      slopes: x.slopes.mapValues { SlopeBounds(scale: repeated($0.scale * copies), rows: repeated($0.rows)) })
   }
 }
 

@@ -64,6 +64,9 @@ struct Slice: ViewPrimitive, Hashable {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Slice(starts: [0] + starts, counts: [size] + counts, steps: [1] + steps), inputs)
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    inputs[0].rearranged { dispatch(self, .one($0)) }
+  }
 }
 
 /// Writes the input into zeros of the target shape, at `starts[k] + i · steps[k]` along every axis: the adjoint of ``Slice``.
@@ -110,6 +113,9 @@ struct EmbedInZeros: LinearPrimitive, LoweredPrimitive, Hashable {
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(EmbedInZeros(target: [size] + target, starts: [0] + starts, steps: [1] + steps), inputs)
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    inputs[0].rearranged { dispatch(self, .one($0)) }
   }
 }
 
@@ -183,6 +189,23 @@ struct Concatenate: LoweredPrimitive, Hashable {
   }
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor {
     dispatch(Concatenate(axis: axis + 1), inputs.aligned(isBatched, size: size))
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    // Every input embedded in zeros; then they are added, without rounding.
+    let target = shape(of: ShortList(inputs.map { Tensor(0).broadcast(to: $0.shape) }))
+    var start = 0
+    var parts: [[Int: SlopeBounds]] = []
+    for input in inputs {
+      var starts = target.map { _ in 0 }
+      starts[axis] = start
+      let embed = EmbedInZeros(target: target, starts: starts, steps: target.map { _ in 1 })
+      parts.append(input.slopes.mapValues { $0.rearranged { dispatch(embed, .one($0)) } })
+      start += input.shape[axis]
+    }
+    func joined(_ part: (ValueBounds) -> Tensor) -> Tensor { dispatch(self, ShortList(inputs.map(part))) }
+    return ValueBounds(
+      initial: Enclosure(lower: joined(\.initial.lower), upper: joined(\.initial.upper)),
+      range: Enclosure(lower: joined(\.range.lower), upper: joined(\.range.upper)), slopes: ValueBounds.joined(parts))
   }
 }
 

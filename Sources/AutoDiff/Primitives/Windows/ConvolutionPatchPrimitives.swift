@@ -39,6 +39,12 @@ struct ExtractPatches: LinearPrimitive {
     geometry.check(name)
     return geometry
   }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let terms = window.size.rows * window.size.columns
+    let ones = Tensor.ones(shape(of: .one(x.range.lower)))
+    return x.mapped(terms: terms, columnSums: transpose(ones, inputShape: x.shape)) { dispatch(self, .one($0)) }
+  }
 }
 
 /// Adds patches up to images where they came from: the adjoint of ``ExtractPatches``.
@@ -76,6 +82,12 @@ struct AddPatches: LinearPrimitive {
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
 
   private var forward: ExtractPatches { .init(window: window, image: image) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let terms = window.size.rows * window.size.columns
+    let ones = Tensor.ones(shape(of: .one(x.range.lower)))
+    return x.mapped(terms: terms, columnSums: transpose(ones, inputShape: x.shape)) { dispatch(self, .one($0)) }
+  }
 }
 
 extension ConvolutionProduct {

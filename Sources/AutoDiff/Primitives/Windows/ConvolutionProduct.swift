@@ -72,6 +72,25 @@ package struct ConvolutionProduct: BilinearPrimitive {
     let folded = inputs.indices.map { isBatched[$0] ? fold(inputs[$0], batched, without: shared) : inputs[$0] }
     return unfold(dispatch(self, .two(folded[0], folded[1])), size: size, without: shared)
   }
+  package func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let (a, b) = (inputs[0], inputs[1])
+    let shape = shape(of: .two(a.range.lower, b.range.lower))
+    let terms = Swift.max(a.shape.product, b.shape.product)
+    return .bilinear(a, b, terms: terms) { argument, other in
+      // Schur's test and the Frobenius norm of the map of this argument, which needs no matrix.
+      let (ones, size) = (Tensor.ones(argument == 0 ? a.shape : b.shape), other.range.magnitude)
+      let fixed = Inputs.two(argument == 0 ? ones : size, argument == 0 ? size : ones)
+      let rowSums = evaluate(fixed)
+      guard rowSums.count > 0, ones.count > 0 else { return 0 }
+      let columnSums = vjp(fixed, output: rowSums, cotangent: .ones(shape), argument: argument)!
+      let schur = (rowSums.max().scalar * columnSums.max().scalar).squareRoot()
+      let squares = Inputs.two(argument == 0 ? ones : square(size), argument == 0 ? square(size) : ones)
+      let frobenius = evaluate(squares).sum().scalar.squareRoot()
+      return Swift.min(schur, frobenius) * Rounding.up(terms: terms + shape.product)
+    } _: {
+      dispatch(self, .two($0, $1))
+    }
+  }
 }
 
 // MARK: - Shapes

@@ -133,6 +133,12 @@ struct AveragePool: LinearPrimitive {
   }
   /// Examples are images.
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let terms = places.window.size.rows * places.window.size.columns
+    let ones = Tensor.ones(shape(of: .one(x.range.lower)))
+    return x.mapped(terms: terms, columnSums: transpose(ones, inputShape: x.shape)) { dispatch(self, .one($0)) }
+  }
 }
 
 /// Spreads each value evenly over the entries under its window: the adjoint of ``AveragePool``.
@@ -159,4 +165,10 @@ struct SpreadAverages: LinearPrimitive {
   }
   /// Examples are images.
   func batch(_ inputs: Inputs, isBatched: ShortList<Bool>, size: Int) -> Tensor { dispatch(self, inputs) }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    let x = inputs[0]
+    let terms = places.window.size.rows * places.window.size.columns
+    let ones = Tensor.ones(shape(of: .one(x.range.lower)))
+    return x.mapped(terms: terms, columnSums: transpose(ones, inputShape: x.shape)) { dispatch(self, .one($0)) }
+  }
 }
