@@ -39,7 +39,7 @@ struct LanczosRun<A: SymmetricOperator> {
     // Room for the wanted vectors, as many beside them, and two blocks.
     let least = 2 * wanted + 2 * blockExtent
     basisLimit = min(n, max(least, options.basisLimit ?? max(128, 2 * least)))
-    basis = .zeros([basisLimit + blockExtent, n], as: a.scalarType)
+    basis = .zeros([blockExtent, n], as: a.scalarType)
   }
 
   mutating func result(using generator: inout RandomGenerator) throws -> LanczosResult {
@@ -74,36 +74,47 @@ struct LanczosRun<A: SymmetricOperator> {
   /// Multiplies the pending vectors and makes the next ones of what is new in the products.
   private mutating func multiplyPending(using generator: inout RandomGenerator) throws {
     let (first, extent) = (size - pending, pending)
-    let (next, along) = try product(ofLast: extent)
+    let (next, along, lengths) = try product(ofLast: extent)
     iterations += 1
     products += extent
     for i in 0..<first { projection[i] += (0..<extent).map { along[i * extent + $0] } }
     for k in 0..<extent { projection.append((0..<size).map { along[$0 * extent + k] }) }
     pending = 0
     coupling = []
-    for k in 0..<extent where size < n { append(next[TensorIndex.all, k], column: k, of: extent, using: &generator) }
+    for k in 0..<extent where size < n {
+      append(next[TensorIndex.all, k], from: lengths[k], column: k, of: extent, using: &generator)
+    }
   }
 
-  /// The part of A times the last vectors that is orthogonal to the basis, and the coefficients of the rest: [size, extent].
+  /// The part of A times the last vectors that is orthogonal to the basis, the coefficients of the rest: [size, extent], and
+  /// how long the vectors were before the second projection.
   ///
   /// Here, so that no view of the basis lives on while vectors are added to it in place.
-  private mutating func product(ofLast extent: Int) throws -> (new: Tensor, along: [Double]) {
+  private mutating func product(ofLast extent: Int) throws -> (new: Tensor, along: [Double], lengths: [Double]) {
     let known = basis[0..<size]
     var next = stopGradient(
       try a.checkedProduct(with: known[(size - extent)...].transposed, for: "lanczos"))
-    scale = max(scale, next.norm(axes: [0]).max().scalar)
-    // Twice is enough: after the second time nothing but rounding is left along the basis.
+    var lengths = next.norm(axes: [0]).scalars
+    scale = max(scale, lengths.max() ?? 0)
     var along = matmul(known, next)
     next -= matmul(known.transposed, along)
+    // Twice is enough: after the second time nothing but rounding is left along the basis. What the basis lacks in
+    // orthogonality would grow from step to step without it, so that it is left out only where there is nothing to do.
+    lengths = next.norm(axes: [0]).scalars
     let rest = matmul(known, next)
-    next -= matmul(known.transposed, rest)
-    along += rest
-    return (next, along.scalars)
+    let left = rest.norm(axes: [0]).scalars
+    if zip(left, lengths).contains(where: { !($0 <= 8 * a.scalarType.epsilon * $1) }) {
+      next -= matmul(known.transposed, rest)
+      along += rest
+    }
+    return (next, along.scalars, lengths)
   }
 
   /// Adds what is new in a product to the basis, or a random vector where nothing is.
+  ///
+  /// - Parameter before: its length before the second projection.
   private mutating func append(
-    _ product: Tensor, column: Int, of extent: Int, using generator: inout RandomGenerator
+    _ product: Tensor, from before: Double, column: Int, of extent: Int, using generator: inout RandomGenerator
   ) {
     var vector = product
     var row = [Double](repeating: 0, count: extent)
@@ -122,9 +133,12 @@ struct LanczosRun<A: SymmetricOperator> {
       appendRandom(using: &generator)
     } else {
       row[column] = length
-      // Once more: what is small relative to the product has lost its orthogonality.
       vector = vector / length
-      vector -= matmul(basis[0..<size].transposed, matmul(basis[0..<size], vector))
+      if length < before / 4 {
+        // Rounding along the basis was small relative to what has been taken away.
+        vector -= matmul(basis[0..<size].transposed, matmul(basis[0..<size], vector))
+        vector = vector / vector.norm()
+      }
       appendUnit(vector)
     }
     coupling.append(row)
@@ -152,7 +166,13 @@ struct LanczosRun<A: SymmetricOperator> {
   }
 
   private mutating func appendUnit(_ vector: Tensor) {
-    basis[size] = vector / vector.norm()
+    if size == basis.shape[0] {
+      // Memory that a short run never touches costs time as well.
+      var larger = Tensor.zeros([min(basisLimit + blockExtent, 2 * size), n], as: a.scalarType)
+      larger[0..<size] = basis
+      basis = larger
+    }
+    basis[size] = vector
     size += 1
     pending += 1
   }

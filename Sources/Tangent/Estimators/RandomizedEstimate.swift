@@ -81,6 +81,21 @@ struct SampleMoments {
     squares += distance * (sample - mean)
   }
 
+  /// Adds samples that come together: [count, shape...].
+  ///
+  /// - Source: T. Chan, G. Golub, R. LeVeque, *Updating formulae and a pairwise algorithm for computing sample variances*
+  ///   (1979).
+  mutating func add(all samples: Tensor) {
+    let added = samples.shape[0]
+    guard added > 0 else { return }
+    let theirs = samples.mean(axes: [0])
+    let distance = theirs - mean
+    let (mine, total) = (Double(count), Double(count + added))
+    squares += square(samples - theirs).sum(axes: [0]) + square(distance) * (mine * Double(added) / total)
+    mean += distance * (Double(added) / total)
+    count += added
+  }
+
   /// The standard deviation of the mean; infinite of a single sample.
   var standardError: Tensor {
     count > 1 ? sqrt(squares / Double(count * (count - 1))) : .filled(.infinity, mean.shape)

@@ -10,7 +10,8 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
   let examples: Example
   /// The first argument, where that is not an example.
   let newPoints: Example?
-  let count: Int
+  /// n, the number of examples, and the number of first arguments.
+  let count: Int, firstCount: Int
 
   /// - Parameter operation: what the user called, for messages.
   init(_ operation: String, _ f: @escaping (Example, P) -> Tensor, on examples: Example, newPoints: Example?) {
@@ -24,7 +25,7 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
     self.examples = examples
     self.newPoints = newPoints
     count = exampleCount(of: examples, operation)
-    if let newPoints { _ = exampleCount(of: newPoints, operation) }
+    firstCount = newPoints.map { exampleCount(of: $0, operation) } ?? count
   }
 
   /// The outputs on the first arguments: [m].
@@ -36,35 +37,56 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
   // MARK: Kernels
 
   /// K^(r) as a function of the parameters: [m, n, …, n] with r axes; K^(1) are the outputs.
-  func kernel(_ r: Int) -> (P) -> Tensor {
-    switch r {
-    case 1: return outputs
+  func kernel(_ r: Int) -> (P) -> Tensor { r == 1 ? outputs : kernel(whole(r)) }
+
+  /// A part of K^(r) as a function of the parameters.
+  ///
+  /// - Parameter part: which first arguments, and which examples for each of the others; r ≥ 2 ranges.
+  /// - Returns: a tensor of the extents of the ranges.
+  func kernel(_ part: [Range<Int>]) -> (P) -> Tensor {
+    let (first, second) = (firstArguments(part[0]), examples(part[1]))
+    // Equal arguments cost half.
+    let isSymmetric = newPoints == nil && part[0] == part[1]
+    switch part.count {
     case 2:
-      return {
-        tangentKernel(
-          of: f, at: $0, on: newPoints ?? examples, and: newPoints.map { _ in examples }, outputs: .traceSum)
-      }
-    case 3 where newPoints == nil:
+      return { tangentKernel(of: f, at: $0, on: first, and: isSymmetric ? nil : second, outputs: .traceSum) }
+    case 3 where isSymmetric:
       // d⟨gᵢ, gⱼ⟩ = ⟨dgᵢ, gⱼ⟩ + ⟨gᵢ, dgⱼ⟩, of which the second is the mirror image of the first.
       return { p in
-        let half = curvature(p)
+        let half = curvature(part, p)
         return half + half.permuted([1, 0, 2])
       }
     default:
-      let lower = kernel(r - 1)
+      let (lower, directions) = (kernel(part.dropLast()), examples(part[part.count - 1]))
       return { p in
-        let jacobian = FactoredJacobian(of: f, at: p, on: examples)
+        let jacobian = FactoredJacobian(of: f, at: p, on: directions)
         return derivatives(of: lower, at: p, along: jacobian)
       }
     }
   }
 
   /// M[i; j, k] = ∂²f(xᵢ)[g_j, g_k], symmetric in j and k: [m, n, n].
-  func curvature(_ p: P) -> Tensor {
-    let jacobian = FactoredJacobian(of: f, at: p, on: examples)
+  func curvature(_ p: P) -> Tensor { curvature(whole(3), p) }
+
+  private func curvature(_ part: [Range<Int>], _ p: P) -> Tensor {
+    let first = firstArguments(part[0])
+    let directions = FactoredJacobian(of: f, at: p, on: examples(part[2]))
+    if part[1] == part[2], let all = secondDerivatives(of: first, at: p, along: directions) { return all }
+    let second = part[1] == part[2] ? directions : FactoredJacobian(of: f, at: p, on: examples(part[1]))
     return derivatives(
-      of: { FactoredJacobian(of: f, at: $0, on: newPoints ?? examples).gram(with: jacobian, outputs: .traceSum) },
-      at: p, along: jacobian)
+      of: { FactoredJacobian(of: f, at: $0, on: first).gram(with: second, outputs: .traceSum) }, at: p,
+      along: directions)
+  }
+
+  /// All arguments of K^(r).
+  func whole(_ r: Int) -> [Range<Int>] { [0..<firstCount] + [Range<Int>](repeating: 0..<count, count: r - 1) }
+
+  private func firstArguments(_ range: Range<Int>) -> Example {
+    range == 0..<firstCount ? newPoints ?? examples : (newPoints ?? examples).mapTensors { $0[range] }
+  }
+
+  private func examples(_ range: Range<Int>) -> Example {
+    range == 0..<count ? examples : examples.mapTensors { $0[range] }
   }
 
   /// The derivatives of a function along all rows of a Jacobian of one output: [value shape..., n].
@@ -72,17 +94,14 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
   /// Rows that are outer products stay so on the way through the function. Of others, which are formed, as many are taken
   /// at a time as fit into so many bytes, at least one.
   func derivatives(
-    of function: (P) -> Tensor, at p: P, along jacobian: FactoredJacobian<P>, formedBytes: Int = 1 << 28
+    of function: (P) -> Tensor, at p: P, along jacobian: FactoredJacobian<P>, formedBytes: Int = mostFormedBytes
   ) -> Tensor {
     let n = jacobian.exampleCount
     guard n > 0 else {
       let value = function(p)
       return .zeros(value.shape + [0], as: value.scalarType)
     }
-    let formed = zip(jacobian.blocks, p.leaves).reduce(0) { bytes, pair in
-      bytes + (pair.0.productsWorthKeeping == nil ? pair.1.count * pair.1.scalarType.byteCount : 0)
-    }
-    let step = max(1, min(n, formedBytes / max(1, formed)))
+    let step = max(1, min(n, formedBytes / max(1, jacobian.bytesFormedAsDirection)))
     if step == n { return derivatives(of: function, at: p, alongAll: jacobian) }
     return concatenate(
       stride(from: 0, to: n, by: step).map { start in
@@ -93,23 +112,19 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
   private func derivatives(
     of function: (P) -> Tensor, at p: P, alongAll jacobian: FactoredJacobian<P>
   ) -> Tensor {
-    // In the order of their levels: the derivative sees the products, these see the batch.
-    let batch = Batch(size: jacobian.exampleCount)
-    let products = UnevaluatedProducts()
-    defer {
-      products.close()
-      batch.close()
+    jacobian.withDirections { directions, batch in
+      let tangents = directionalDerivative(of: function, at: p, along: p.replacingLeaves(with: directions))
+      return batch.reveal(tangents).movingAxis(0, to: -1)
     }
-    let direction = p.replacingLeaves(
-      with: zip(jacobian.blocks, p.leaves).map { block, leaf in
-        if let factors = block.productsWorthKeeping, let tensor = products.tensor(factors.row(hiddenBy: batch)) {
-          return tensor.reshaped(to: leaf.shape)
-        }
-        guard let rows = block.materialized else { return .zeros(like: leaf) }
-        return batch.hide(rows.reshaped(to: [jacobian.exampleCount] + leaf.shape))
-      })
-    let tangents = directionalDerivative(of: function, at: p, along: direction)
-    return batch.reveal(tangents).movingAxis(0, to: -1)
+  }
+
+  /// D²f(xᵢ)[g_j, g_k] for all pairs of rows of a Jacobian; nil where another way is needed.
+  private func secondDerivatives(of points: Example, at p: P, along jacobian: FactoredJacobian<P>) -> Tensor? {
+    let n = jacobian.exampleCount
+    guard n > 0, jacobian.bytesFormedAsDirection <= mostFormedBytes / n else { return nil }
+    return jacobian.withDirections { directions, batch in
+      ModelRun(of: f, at: p, on: points, "secondDerivatives").secondDerivatives(along: directions, hiddenBy: batch)
+    }
   }
 
   // MARK: Contractions
@@ -135,6 +150,38 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
       stop(operation, "a vector needs an entry per example, \(count)", got: "shape \(v.shape)")
     }
     return v.reshaped(to: [count])
+  }
+}
+
+/// What directions may take that are formed at the same time.
+let mostFormedBytes = 1 << 28
+
+extension FactoredJacobian {
+  /// Calls a function with all rows, one output's gradients, as directions of the parameters, of which a batch hides the
+  /// axis. Rows that are outer products stay so.
+  fileprivate func withDirections<Result>(_ body: (_ directions: [Tensor], _ hidden: Batch) -> Result) -> Result {
+    // In the order of their levels: the derivative sees the products, these see the batch.
+    let batch = Batch(size: exampleCount)
+    let products = UnevaluatedProducts()
+    defer {
+      products.close()
+      batch.close()
+    }
+    let directions = zip(blocks, parameters.leaves).map { block, leaf in
+      if let factors = block.productsWorthKeeping, let tensor = products.tensor(factors.row(hiddenBy: batch)) {
+        return tensor.reshaped(to: leaf.shape)
+      }
+      guard let rows = block.materialized else { return Tensor.zeros(like: leaf) }
+      return batch.hide(rows.reshaped(to: [exampleCount] + leaf.shape))
+    }
+    return body(directions, batch)
+  }
+
+  /// The bytes of what is formed of a gradient where it serves as a direction.
+  var bytesFormedAsDirection: Int {
+    zip(blocks, parameters.leaves).reduce(0) { bytes, pair in
+      bytes + (pair.0.productsWorthKeeping == nil ? pair.1.count * pair.1.scalarType.byteCount : 0)
+    }
   }
 }
 

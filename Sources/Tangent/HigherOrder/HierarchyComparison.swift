@@ -33,7 +33,8 @@ extension HierarchyComparison: Sendable where P: Sendable {}
 ///   - y: the targets, [n] or [n, 1].
 ///   - newPoints: points at which outputs are predicted.
 ///   - times: increasing from 0.
-///   - solver: the integrator, with tolerances for the parameters of the model and for outputs and kernels of truncations.
+///   - solver: the integrator, with tolerances for the displacement of the model's parameters from the start, and for
+///     outputs and kernels of truncations.
 ///   - loss: by default the paper's, (1/2n) Σ r².
 ///   - keepingKernels: whether the truncations' kernels at the times are returned as well.
 /// - Throws: ``ODEError``, or ``TrainingError/notFinite(input:index:value:)``.
@@ -54,11 +55,15 @@ public func compareHierarchy<Example: TensorTree, P: TensorTree>(
     try hierarchy.truncated(at: $0).flow(at: times, solver: solver, keepingKernels: keepingKernels)
   }
   let targets = hierarchy.targets
-  let (truth, parameters) = try trainingFlow(
-    of: { (x: Example, p: P) in f(x, p).reshaped(to: []) }, from: p, on: examples, and: newPoints, at: times,
-    solver: solver
+  // What is integrated is the displacement. A relative error in parameters of size 1 that hardly move would, summed over
+  // those of a wide network, be larger than the truncation's.
+  let (truth, displacements) = try trainingFlow(
+    of: { (x: Example, displacement: P) in f(x, p.adding(displacement)).reshaped(to: []) }, from: p.zeroed,
+    on: examples,
+    and: newPoints, at: times, solver: solver
   ) { loss($0, targets) }
-  return HierarchyComparison(truth: truth, parameters: parameters, truncations: truncations)
+  return HierarchyComparison(
+    truth: truth, parameters: displacements.map { p.adding($0) }, truncations: truncations)
 }
 
 /// Trains a layer by gradient flow, and by truncations of its hierarchy; see

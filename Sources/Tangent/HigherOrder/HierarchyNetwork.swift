@@ -20,7 +20,7 @@ public struct HierarchyNetwork: Layer {
   public let weightScale: Double
   /// σ_a, the standard deviation of the output weights at the start.
   public let outputScale: Double
-  private let activation: @Sendable (Tensor) -> Tensor
+  let activation: @Sendable (Tensor) -> Tensor
 
   /// Makes a network. Stops unless depth and width are positive and the scales finite and not negative.
   ///
@@ -54,6 +54,12 @@ public struct HierarchyNetwork: Layer {
       h = activation(matmul(weight, h)) * scale
     }
     return dot(p.tensor("a", [width], .normal(standardDeviation: outputScale)), h)
+  }
+
+  /// The same network of another width.
+  public func with(width: Int) -> HierarchyNetwork {
+    HierarchyNetwork(
+      depth: depth, width: width, weightScale: weightScale, outputScale: outputScale, activation: activation)
   }
 
   /// The same network of infinite width, whose tangent kernel is the constant one of level 2 of the hierarchy.

@@ -201,9 +201,9 @@ public struct FactoredJacobian<P: TensorTree> {
 
 /// A model's run on all examples, recorded above a batch of them, from which outputs can be traced back.
 final class ModelRun<P: TensorTree> {
-  private let tape: Tape
-  private let examples: Batch
-  private let output: Tensor
+  let tape: Tape
+  let examples: Batch
+  let output: Tensor
   private let parameters: P
   let outputShape: [Int]
   let outputRanges: [Range<Int>]

@@ -18,14 +18,22 @@ public struct KernelProgress: Sendable {
     ///   - tiles: those to come.
     ///   - earlier: the work of those that earlier runs have done.
     init(tiles: [KernelTile], earlierTiles: Int = 0, earlier: Double = 0) {
-      (self.earlier, self.earlierTiles) = (earlier, earlierTiles)
-      total = earlier + tiles.reduce(0) { $0 + $1.work }
-      tileCount = earlierTiles + tiles.count
+      self.init(
+        work: tiles.reduce(0) { $0 + $1.work }, tileCount: tiles.count, earlierTiles: earlierTiles, earlier: earlier)
     }
 
-    mutating func advance(_ tile: KernelTile) -> KernelProgress {
-      done += tile.work
-      doneTiles += 1
+    /// The same for work in any unit.
+    init(work: Double, tileCount: Int, earlierTiles: Int = 0, earlier: Double = 0) {
+      (self.earlier, self.earlierTiles) = (earlier, earlierTiles)
+      total = earlier + work
+      self.tileCount = earlierTiles + tileCount
+    }
+
+    mutating func advance(_ tile: KernelTile) -> KernelProgress { advance(by: tile.work, tiles: 1) }
+
+    mutating func advance(by work: Double, tiles: Int) -> KernelProgress {
+      done += work
+      doneTiles += tiles
       let elapsed = (ContinuousClock.now - start) / .seconds(1)
       let left = max(0, total - earlier - done)
       return KernelProgress(

@@ -7,8 +7,8 @@ enum Workloads {
   /// All of them in the specification's order and sizes.
   static let all =
     products() + elementwise() + perceptron() + perExampleGradients() + tangentKernels() + higherKernels()
-    + powerIteration() + smallOperations() + convolutions() + factorizations() + structuredKernels()
-    + architectureKernels()
+    + wideHigherKernel() + powerIteration() + smallOperations() + convolutions() + factorizations()
+    + structuredKernels() + architectureKernels()
 
   static func fill(_ seed: UInt64, _ shape: [Int], _ type: ScalarType, scale: Double = 1) -> Tensor {
     benchmarkFill(seed, shape, scale: scale, as: type)

@@ -46,7 +46,7 @@ enum WidthCommand: Command {
       ("width", .right), ("deviation of K", .right), ("± error", .right), ("deviation of the mean", .right),
     ])
     let bar = ProgressBar("Kernels", total: widths.count * arguments[draws], unit: "kernels")
-    var points: [Measured] = []
+    var points: [WidthAverage] = []
     for width in widths {
       let network = network(width: width, arguments)
       var deviations: [Double] = []
@@ -59,7 +59,7 @@ enum WidthCommand: Command {
         mean += kernel / Double(arguments[draws])
         bar.advance()
       }
-      let point = Measured(width: width, deviations)
+      let point = WidthAverage(width: width, deviations)
       points.append(point)
       table.append([
         "\(width)", numeral(point.mean), numeral(point.error, digits: 2), numeral((mean - limit).norm().scalar / size),
@@ -67,7 +67,7 @@ enum WidthCommand: Command {
     }
     bar.finish()
     print(table, terminator: "")
-    if let slope = Measured.slope(points) {
+    if let slope = WidthAverage.slope(points) {
       print(
         "\nslope of log deviation over log width: \(numeral(slope.value, digits: 4)) ± \(numeral(slope.error, digits: 2))"
       )
@@ -96,37 +96,6 @@ enum WidthCommand: Command {
         arguments[activation].layer
       }
       Dense(1, parameterization: scaling)
-    }
-  }
-
-  /// The deviations of some draws of one width.
-  struct Measured {
-    let width: Int
-    /// Their mean and its standard error.
-    let mean: Double, error: Double
-
-    init(width: Int, _ deviations: [Double]) {
-      self.width = width
-      let n = Double(deviations.count)
-      let mean = deviations.reduce(0, +) / n
-      self.mean = mean
-      error = (deviations.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n * max(1, n - 1))).squareRoot()
-    }
-
-    /// The slope of log mean over log width with its standard error, by least squares weighted with the errors; nil for
-    /// fewer than two widths, and where there are no errors.
-    static func slope(_ points: [Measured]) -> (value: Double, error: Double)? {
-      let usable = points.filter { $0.mean > 0 && $0.error > 0 }
-      guard usable.count > 1 else { return nil }
-      let weighted = usable.map {
-        (x: log(Double($0.width)), y: log($0.mean), w: ($0.mean / $0.error) * ($0.mean / $0.error))
-      }
-      let total = weighted.reduce(0) { $0 + $1.w }
-      let (x, y) = (
-        weighted.reduce(0) { $0 + $1.w * $1.x } / total, weighted.reduce(0) { $0 + $1.w * $1.y } / total
-      )
-      let spread = weighted.reduce(0) { $0 + $1.w * ($1.x - x) * ($1.x - x) }
-      return (weighted.reduce(0) { $0 + $1.w * ($1.x - x) * ($1.y - y) } / spread, 1 / spread.squareRoot())
     }
   }
 }

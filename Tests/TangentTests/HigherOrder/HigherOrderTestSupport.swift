@@ -16,11 +16,16 @@ extension Model {
   /// A perceptron, a network with convolutions, attention, and tied weights.
   static let ofHigherOrder: [Model] =
     catalogue.filter { ["dense layers", "attention", "tied to its transpose", "positions"].contains($0.name) } + [
-      Model("convolutions", parameters: [[2, 2, 1, 3], [2, 2, 3, 2], [2, 1]], example: [4, 4, 1]) { x, p in
-        let h = tanh(convolution(x, p[0]))
-        return matmul(gelu(convolution(h, p[1])).mean(axes: [0, 1]), p[2])
-      }
+      convolutions
     ]
+
+  /// Two convolutions and a mean over positions.
+  static let convolutions = Model(
+    "convolutions", parameters: [[2, 2, 1, 3], [2, 2, 3, 2], [2, 1]], example: [4, 4, 1]
+  ) { x, p in
+    let h = tanh(convolution(x, p[0]))
+    return matmul(gelu(convolution(h, p[1])).mean(axes: [0, 1]), p[2])
+  }
 }
 
 /// An entry of K^(r) as the sum over the (r − 1)! increasing labelled trees on its arguments: a vertex of degree k carries
