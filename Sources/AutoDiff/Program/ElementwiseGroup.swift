@@ -9,6 +9,12 @@ final class ElementwiseGroup {
   let scalarType: ScalarType
   let count: Int
   var members: [Member] = []
+  /// Sums of all entries of members' results, and where they go.
+  var sums: [(member: Int, result: Int)] = []
+
+  /// From so many entries on, a sum is formed on the way: tile by tile, and then over the tiles. (Shorter ones have the bits that
+  /// they have without a program.)
+  static let leastSum = 1 << 14
 
   init(scalarType: ScalarType, count: Int) { (self.scalarType, self.count) = (scalarType, count) }
 
@@ -20,11 +26,16 @@ final class ElementwiseGroup {
     let loads: [ElementwiseStep.Load]
     let rows: ElementwiseStep.Rows
     let tileBytes: Int
-    var scratchBytes: Int { ElementwiseStep.scratchBytes(rows, tileBytes: tileBytes) }
+    let sums: [ElementwiseStep.TileSum]
+    /// That of one thread, and behind it the sums of all tiles.
+    var scratchBytes: Int {
+      let tiles = (count * scalarType.byteCount + tileBytes - 1) / max(1, tileBytes)
+      return ElementwiseStep.scratchBytes(rows, tileBytes: tileBytes) + sums.count * tiles * scalarType.byteCount
+    }
 
     func step(scratch: Int) -> ElementwiseStep {
       ElementwiseStep(
-        scalarType, count: count, operations, loads, rows: rows, tileBytes: tileBytes, scratch: scratch)
+        scalarType, count: count, operations, loads, sums, rows: rows, tileBytes: tileBytes, scratch: scratch)
     }
   }
 
@@ -119,7 +130,7 @@ final class ElementwiseGroup {
 
   /// Gives every intermediate result a row in scratch memory, which others take over after its last use.
   func lowered(isVirtual: [Bool], isPadded: [Bool]) -> Lowered {
-    var draft = draft(isVirtual, isPadded)
+    var (draft, rowOfResult) = draft(isVirtual, isPadded)
     let tileBytes = draft.chooseTile(count: count, scalarType)
     let perTile = tileBytes / scalarType.byteCount
     // What is the same in every tile is copied once, into a slot that stays.
@@ -131,6 +142,7 @@ final class ElementwiseGroup {
       for case .slot(let slot) in operation.operands + [operation.result] { lastUse[slot] = k }
     }
     for (load, isLasting) in zip(draft.loads, isLasting) where isLasting { lastUse[load.slot] = .max }
+    for sum in sums { if case .slot(let slot) = rowOfResult[sum.member]! { lastUse[slot] = .max } }
     var slotOf = [Int](repeating: -1, count: draft.slotCount)
     var free: [Int] = []
     func place(_ slot: Int) {
@@ -180,10 +192,11 @@ final class ElementwiseGroup {
     }
     return Lowered(
       scalarType: scalarType, count: count, operations: operations,
-      loads: loads.filter { $0.time == nil } + loads.filter { $0.time != nil }, rows: rows, tileBytes: tileBytes)
+      loads: loads.filter { $0.time == nil } + loads.filter { $0.time != nil }, rows: rows, tileBytes: tileBytes,
+      sums: sums.map { .init(row: index(rowOfResult[$0.member]!), result: $0.result) })
   }
 
-  private func draft(_ isVirtual: [Bool], _ isPadded: [Bool]) -> Draft {
+  private func draft(_ isVirtual: [Bool], _ isPadded: [Bool]) -> (Draft, rowOfResult: [Int: Row]) {
     var draft = Draft()
     var rowOfResult: [Int: Row] = [:]
     var known: [PlaceKey: Row] = [:]
@@ -219,6 +232,6 @@ final class ElementwiseGroup {
       rowOfResult[member.result] = result
       draft.operations.append((member.function, operands, result))
     }
-    return draft
+    return (draft, rowOfResult)
   }
 }

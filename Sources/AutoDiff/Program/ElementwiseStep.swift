@@ -18,6 +18,13 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     var time: Int?
   }
 
+  /// The sum of all entries of a row.
+  struct TileSum {
+    var row: Int
+    /// The buffer of the sum over all tiles.
+    var result: Int
+  }
+
   /// The rows of a tile stand where these say, in this order.
   struct Rows {
     /// How many rows lie in scratch memory.
@@ -38,17 +45,18 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   private let count: Int
   private let operations: [Operation]
   private let loads: [Load]
+  private let sums: [TileSum]
   private let rows: Rows
   private let tileBytes: Int
   /// Where scratch memory for one thread lies.
   private let scratch: Int
 
   init(
-    _ scalarType: ScalarType, count: Int, _ operations: [Operation], _ loads: [Load], rows: Rows, tileBytes: Int,
-    scratch: Int
+    _ scalarType: ScalarType, count: Int, _ operations: [Operation], _ loads: [Load], _ sums: [TileSum],
+    rows: Rows, tileBytes: Int, scratch: Int
   ) {
     (self.scalarType, self.count, self.operations, self.loads) = (scalarType, count, operations, loads)
-    (self.rows, self.tileBytes, self.scratch) = (rows, tileBytes, scratch)
+    (self.sums, self.rows, self.tileBytes, self.scratch) = (sums, rows, tileBytes, scratch)
   }
 
   /// How long a tile is at most, so that the rows in scratch memory and as many others stay in the first-level cache.
@@ -71,20 +79,26 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   private func run<T: LoopScalar>(_ frame: ProgramFrame, _: T.Type) {
     let perTile = tileBytes / MemoryLayout<T>.stride
     let tiles = (count + perTile - 1) / perTile
-    if count < 4096 || count * operations.count < 1 << 16 || tiles < 4 {
-      return runTiles(0..<tiles, frame, frame.addresses[scratch], T.self)
-    }
-    let cut = Cut(tiles, length: max(1, tiles / 64))
+    let own = frame.addresses[scratch]
     let bytes = Self.scratchBytes(rows, tileBytes: tileBytes)
-    ThreadTeam.run(cut.count) { task in
-      withPooledScratch(UInt8.self, bytes) {
-        runTiles(cut[task], frame, UnsafeMutableRawPointer($0), T.self)
+    let tileSums = (own + bytes).assumingMemoryBound(to: T.self)
+    if count < 4096 || count * operations.count < 1 << 16 || tiles < 4 {
+      runTiles(0..<tiles, frame, own, tileSums)
+    } else {
+      let cut = Cut(tiles, length: max(1, tiles / 64))
+      ThreadTeam.run(cut.count) { task in
+        withPooledScratch(UInt8.self, bytes) { runTiles(cut[task], frame, UnsafeMutableRawPointer($0), tileSums) }
       }
+    }
+    for (k, sum) in sums.enumerated() {
+      let parts = StridedView(UnsafePointer(tileSums + k * tiles), shape: [tiles])
+      Reduction.sum(parts, axes: [0], into: frame.addresses[sum.result].assumingMemoryBound(to: T.self))
     }
   }
 
   private func runTiles<T: LoopScalar>(
-    _ tiles: Range<Int>, _ frame: ProgramFrame, _ scratch: UnsafeMutableRawPointer, _: T.Type
+    _ tiles: Range<Int>, _ frame: ProgramFrame, _ scratch: UnsafeMutableRawPointer,
+    _ tileSums: UnsafeMutablePointer<T>
   ) {
     let stride = MemoryLayout<T>.stride
     let perTile = tileBytes / stride
@@ -129,9 +143,34 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
         }
         let isFirst = tile == tiles.lowerBound
         runTile(start, length, whole, isFirst: isFirst, table, firstNumber: firstNumber, frame, T.self)
+        for (k, sum) in sums.enumerated() {
+          tileSums[k * ((count + perTile - 1) / perTile) + tile] = Self.sum(
+            UnsafePointer(table[sum.row].assumingMemoryBound(to: T.self)), length)
+        }
         for k in 0..<arrays { table[slots + k] += tileBytes }
       }
     }
+  }
+
+  /// The sum of the entries of a tile, in four vectors.
+  private static func sum<T: LoopScalar>(_ x: UnsafePointer<T>, _ count: Int) -> T {
+    let lanes = T.Lanes.count
+    let zero = T.Lanes(repeating: 0)
+    var (a, b, c, d) = (zero, zero, zero, zero)
+    var i = 0
+    while i + 4 * lanes <= count {
+      a = a + T.Lanes(x + i)
+      b = b + T.Lanes(x + (i + lanes))
+      c = c + T.Lanes(x + (i + 2 * lanes))
+      d = d + T.Lanes(x + (i + 3 * lanes))
+      i += 4 * lanes
+    }
+    var total = ((a + b) + (c + d)).sum()
+    while i < count {
+      total += x[i]
+      i += 1
+    }
+    return total
   }
 
   @inline(__always)

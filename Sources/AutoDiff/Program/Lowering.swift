@@ -4,6 +4,8 @@ enum Lowering {
   case elementwise(TileFunction, [Layout])
   /// A step of its own; memory for so many entries is its alone.
   case step(scratchEntries: Int = 0, (_ inputs: [Place], _ result: Int, _ scratch: Int?) -> ProgramStep)
+  /// The sum over some axes.
+  case sum(axes: [Int])
   /// Inputs written into parts of the output, whose other entries are those of the beginning.
   case assembly(Beginning, [Piece])
 

@@ -176,6 +176,16 @@ struct ProgramPlanner {
       let entryBytes = graph.values[output].type.scalarType.byteCount
       let scratch = scratchEntries > 0 ? addScratch(bytes: scratchEntries * entryBytes) : nil
       items.append(.step(make(inputs, result, scratch)))
+    case .sum(let axes):
+      let place = inputs[0]
+      if axes.count == place.shape.count, let group = group(computing: place), group.count >= ElementwiseGroup.leastSum
+      {
+        let result = define(output, nil, producer: place.producer)
+        return group.sums.append((place.buffer, result))
+      }
+      noteUse(of: place, by: items.count)
+      let result = define(output, nil, producer: items.count)
+      items.append(.step(SumStep(axes: axes, of: place, result: result)))
     case .assembly(let beginning, let pieces):
       let sources = pieces.map { piece in
         let place = inputs[piece.input]
@@ -251,6 +261,14 @@ struct ProgramPlanner {
     for place in inputs where place.producer != item { noteUse(of: place, by: item) }
     let result = define(output, nil, producer: item)
     group.members.append(.init(function: function, inputs: inputs, result: result))
+  }
+
+  /// The group that computes all of what stands at a place.
+  private func group(computing place: Place) -> ElementwiseGroup? {
+    guard place.isWhole, place.producer >= 0, case .group(let group) = items[place.producer],
+      group.count == place.shape.product, group.scalarType == place.scalarType
+    else { return nil }
+    return group
   }
 
   private func isGroup(_ item: Int, _ key: GroupKey) -> Bool {

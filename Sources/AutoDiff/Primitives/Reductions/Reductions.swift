@@ -14,7 +14,7 @@ struct Sum: LinearPrimitive, LoweredPrimitive, Hashable {
     return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
   }
   func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
-    .step { places, result, _ in SumStep(axes: axes, of: places[0], result: result) }
+    .sum(axes: axes)
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     cotangent.restoring(axes).broadcast(to: inputShape)
