@@ -51,7 +51,16 @@ final class ProgramGraph {
 
   /// What makes two operations the same.
   private struct OperationKey: Hashable {
-    let primitive: PrimitiveIdentity, inputs: [Int]
+    let primitive: PrimitiveIdentity
+    let first: Int, second: Int
+    let others: [Int]
+
+    init(_ primitive: PrimitiveIdentity, _ inputs: [Int]) {
+      self.primitive = primitive
+      first = inputs.first ?? -1
+      second = inputs.count > 1 ? inputs[1] : -1
+      others = inputs.count > 2 ? Array(inputs[2...]) : []
+    }
   }
 
   func addInput(_ shape: [Int], _ scalarType: ScalarType) -> Int {
@@ -76,7 +85,7 @@ final class ProgramGraph {
 
   /// The value of a primitive; the one that is there already, if it has been applied to the same values before.
   func add(_ primitive: any Primitive, _ inputs: [Int], shape: [Int], _ scalarType: ScalarType) -> Int {
-    let key = PrimitiveIdentity(primitive).map { OperationKey(primitive: $0, inputs: inputs) }
+    let key = PrimitiveIdentity(primitive).map { OperationKey($0, inputs) }
     if let key, let value = known[key] { return value }
     let value = add(.primitive(primitive), inputs, [(shape, scalarType)]).lowerBound
     if let key { known[key] = value }
@@ -109,24 +118,24 @@ final class ProgramGraph {
 /// What distinguishes a primitive from others: its type and its static parameters.
 struct PrimitiveIdentity: Hashable {
   private let type: ObjectIdentifier
-  private let parameters: Parameters
-
-  private enum Parameters: Hashable {
-    case bits([UInt8])
-    case value(AnyHashable)
-  }
+  /// The parameters' bits, where they are few and refer to nothing: most primitives have one number or none.
+  private let bits: SIMD2<UInt64>
+  private let parameters: AnyHashable?
 
   /// Nil where equality cannot be found out: the primitive then counts as different from all others.
   init?(_ primitive: any Primitive) {
     type = ObjectIdentifier(Swift.type(of: primitive))
-    guard let parameters = Self.parameters(primitive) else { return nil }
-    self.parameters = parameters
+    guard let (bits, parameters) = Self.parameters(primitive) else { return nil }
+    (self.bits, self.parameters) = (bits, parameters)
   }
 
-  private static func parameters<P: Primitive>(_ primitive: P) -> Parameters? {
-    // Without references, what a value is stands in its bits.
-    if _isPOD(P.self) { return .bits(withUnsafeBytes(of: primitive) { Array($0) }) }
-    if let hashable = primitive as? any Hashable { return .value(AnyHashable(hashable)) }
+  private static func parameters<P: Primitive>(_ primitive: P) -> (SIMD2<UInt64>, AnyHashable?)? {
+    var bits = SIMD2<UInt64>.zero
+    if _isPOD(P.self), MemoryLayout<P>.size <= MemoryLayout<SIMD2<UInt64>>.size {
+      withUnsafeMutableBytes(of: &bits) { bits in withUnsafeBytes(of: primitive) { bits.copyMemory(from: $0) } }
+      return (bits, nil)
+    }
+    if let hashable = primitive as? any Hashable { return (bits, AnyHashable(hashable)) }
     return nil
   }
 }
