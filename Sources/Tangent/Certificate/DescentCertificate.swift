@@ -74,14 +74,14 @@ public struct DescentCertificate: Sendable {
     var obstacle: String?
     do {
       var (trial, tries) = (0.0, 0)
-      while low > 0, tries < 16 {
+      while low > 0, tries < 24 {
         let ends = try start.upperEnds(radius: trial)
         let needed = reach(ends.gradientNorm, residualNorm.upper.value, low) * (1 + 1e-9)
         if trial >= needed {
           (u, l, radius) = (ends.gradientNorm * (trial / needed) * (1 + 1e-9), ends.lipschitz, trial)
           break
         }
-        (trial, tries) = (needed * 1.02, tries + 1)
+        (trial, tries) = (needed * 1.002, tries + 1)
         if !trial.isFinite { break }
       }
       if low > 0, !radius.isFinite { obstacle = "no radius was found that is as large as its own U demands" }

@@ -77,6 +77,7 @@ package struct ConvolutionProduct: BilinearPrimitive {
     let shape = shape(of: .two(a.range.lower, b.range.lower))
     let terms = Swift.max(a.shape.product, b.shape.product)
     return .bilinear(a, b, terms: terms) { argument, other in
+      let structured = matrixNorm(of: other, as: argument == 0 ? operands.1 : operands.0)
       // Schur's test and the Frobenius norm of the map of this argument, which needs no matrix.
       let (ones, size) = (Tensor.ones(argument == 0 ? a.shape : b.shape), other.range.magnitude)
       let fixed = Inputs.two(argument == 0 ? ones : size, argument == 0 ? size : ones)
@@ -86,10 +87,24 @@ package struct ConvolutionProduct: BilinearPrimitive {
       let schur = (rowSums.max().scalar * columnSums.max().scalar).squareRoot()
       let squares = Inputs.two(argument == 0 ? ones : square(size), argument == 0 ? square(size) : ones)
       let frobenius = evaluate(squares).sum().scalar.squareRoot()
-      return Swift.min(schur, frobenius) * Rounding.up(terms: terms + shape.product)
+      return Swift.min(structured, Swift.min(schur, frobenius) * Rounding.up(terms: terms + shape.product))
     } _: {
       dispatch(self, .two($0, $1))
     }
+  }
+
+  /// A bound of the norm of the map of one part of the form to another, by the third one as a matrix: a convolution is the
+  /// product of the patches with the weights, and the patches hold no entry more often than the window has places.
+  private func matrixNorm(of part: ValueBounds, as role: Role) -> Double {
+    guard groups == 1, setRank == 0, role != .output else { return .infinity }
+    let places = Double(window.size.rows * window.size.columns).squareRoot()
+    if role == .weights { return places * part.matrixNorm(batch: [], rows: [0, 1, 2], columns: [3]) * Rounding.up }
+    func patches(_ x: Tensor) -> Tensor {
+      let all = dispatch(ExtractPatches(window: window, image: image), .one(x))
+      return all.reshaped(to: [1, -1, all.shape.last!])
+    }
+    return spectralNormBound(patches(part.initial.midpoint)) + frobeniusNormBound(patches(part.initial.radius))
+      + places * part.deviation * Rounding.up
   }
 }
 

@@ -1,0 +1,209 @@
+import AutoDiff
+import Tangent
+import Testing
+
+/// A small regression problem whose network can be made lazy.
+struct CertificateProblem: Sendable {
+  let p: [Tensor]
+  let x: Tensor
+  let y: Tensor
+
+  init(seed: UInt64, count: Int = 4, width: Int = 24) {
+    var random = RandomGenerator(seed: seed)
+    p = [Tensor.normal([5, width], using: &random) / 5.0.squareRoot(), .normal([width], using: &random)]
+    x = .normal([count, 5], using: &random)
+    y = .rademacher([count], using: &random)
+  }
+
+  static func network(_ x: Tensor, _ p: [Tensor]) -> Tensor {
+    dot(tanh(matmul(x, p[0])), p[1]) * (1 / Double(p[1].count).squareRoot())
+  }
+
+  func start(scale: Double? = nil) throws -> TrainingStart<Tensor, [Tensor]> {
+    guard let scale else { return try TrainingStart(of: Self.network, from: p, on: x, targets: y) }
+    return try TrainingStart(of: lazyModel(Self.network, around: p, scale: scale), from: p, on: x, targets: y)
+  }
+
+  /// Cheap lower ends.
+  static let options = LipschitzOptions(starts: 1, stepLimit: 1)
+}
+
+@Suite struct TrainingStartTests {
+  @Test func knowsTheKernelAndTheLoss() throws {
+    let problem = CertificateProblem(seed: 1)
+    let start = try problem.start()
+    let kernel = tangentKernel(of: CertificateProblem.network, at: problem.p, on: problem.x).reshaped(to: [4, 4])
+    let spectrum = try KernelSpectrum(of: kernel)
+    #expect(start.datumCount == 4)
+    for (bracket, other) in [
+      (start.smallestEigenvalue, spectrum.smallest), (start.largestEigenvalue, spectrum.largest),
+    ] {
+      #expect(bracket.contains(other.estimate) && bracket.width < 1e-9 * start.largestEigenvalue.estimate)
+      #expect(bracket.isProved)
+    }
+    let outputs = vmap { (x: Tensor) in CertificateProblem.network(x, problem.p) }(problem.x)
+    #expect(start.residualNorm.contains((outputs - problem.y).norm().scalar))
+    #expect(start.residualNorm.width < 1e-10)
+  }
+
+  @Test func countsEveryOutput() throws {
+    let x = Tensor([[1.0, 2], [3, 5]])
+    let model = { (x: Tensor, p: Tensor) in matmul(p, x) }
+    let start = try TrainingStart(of: model, from: Tensor([[1.0, 0], [0, 1]]), on: x, targets: .zeros([2, 2]))
+    #expect(start.datumCount == 4)
+    // Linear: the kernel is x xᵀ for each output.
+    let spectrum = try KernelSpectrum(of: matmul(x, x.transposed))
+    #expect(start.smallestEigenvalue.contains(spectrum.smallest.estimate))
+    #expect(start.residualNorm.contains(39.0.squareRoot()))
+  }
+}
+
+@Suite struct DescentCertificateTests {
+  /// A lazy model is proved, and the training keeps both promises at every step.
+  @Test(arguments: [1, 2]) func aLazyModelKeepsItsPromise(seed: UInt64) throws {
+    let problem = CertificateProblem(seed: seed)
+    let scale = try smallestLazyScale(try problem.start(), for: .descent, options: CertificateProblem.options)
+    #expect(scale.lower.value > 0 && scale.lower.value <= scale.upper.value && scale.isProved)
+    let start = try problem.start(scale: scale.upper.value)
+    let certificate = try DescentCertificate(start, options: CertificateProblem.options)
+    #expect(certificate.verdict == .proved, "\(certificate.conditions)")
+    #expect(certificate.conditions.map(\.name) == ["(a)", "(b)", "(c)"])
+    let run = try certificate.run(start, steps: 60)
+    #expect(run.isKept && run.steps.count > 40)
+    #expect(run.steps.last!.residualNorm < run.steps[0].residualNorm)
+    // The promise says something: it falls, and the distance is not far below its bound.
+    #expect(run.steps.last!.promisedResidualNorm < 0.999 * run.steps[0].promisedResidualNorm)
+    // Far below the bracket the condition is refuted.
+    let low = try DescentCertificate(
+      try problem.start(scale: scale.lower.value / 2), options: CertificateProblem.options)
+    #expect(low.verdict == .refuted && low.conditions[2].verdict == .refuted)
+  }
+
+  /// The narrow network itself is far from what the theorem asks, and the failing inequality is named.
+  @Test func aNarrowNetworkIsRefuted() throws {
+    let start = try CertificateProblem(seed: 3, width: 12).start()
+    let certificate = try DescentCertificate(start, options: CertificateProblem.options)
+    #expect(certificate.verdict != .proved)
+    let failing = certificate.conditions.filter { $0.verdict != .proved }
+    #expect(failing.contains { $0.name == "(c)" && $0.statement.hasPrefix("L ≤") && !$0.reason.isEmpty })
+  }
+
+  @Test func tooFewParametersAreRefuted() throws {
+    let x = Tensor([[1.0], [2], [3]])
+    let start = try TrainingStart(
+      of: { (x: Tensor, p: Tensor) in dot(x, p) }, from: Tensor([1.0]), on: x, targets: .zeros([3]))
+    let certificate = try DescentCertificate(start, options: CertificateProblem.options)
+    #expect(certificate.conditions[0].verdict == .refuted && certificate.verdict == .refuted)
+  }
+
+  /// A linear model satisfies everything with L = 0, and its training is known: F falls by (1 − 2hλ)² in each direction.
+  @Test func aLinearModelIsProved() throws {
+    let x = Tensor([[2.0, 0], [0, 1]])
+    let start = try TrainingStart(
+      of: { (x: Tensor, p: Tensor) in dot(x, p) }, from: Tensor([0.0, 0]), on: x, targets: Tensor([2.0, 1]))
+    let certificate = try DescentCertificate(start)
+    #expect(certificate.verdict == .proved && certificate.lipschitz.upper.value < 1e-12)
+    #expect(abs(certificate.admissibleStep - 0.2) < 1e-9)
+    #expect(abs(certificate.rate(step: 0.2 * (1 - 1e-9)) - 0.8) < 1e-6)
+    let run = try certificate.run(start, step: 0.1, steps: 10)
+    let second = run.steps[10]
+    // Residuals −2 · (1 − 8h)^k and −(1 − 2h)^k.
+    let expected = Tensor([0.2, 0.8]).mapped { x in (0..<10).reduce(1) { y, _ in y * x } } * Tensor([2.0, 1])
+    #expect(abs(second.residualNorm - expected.norm().scalar) < 1e-12)
+    #expect(second.linearizationError < 1e-12 && run.isKept)
+  }
+
+  /// Where nothing is stated, the verdict says what is missing.
+  @Test func aMissingBoundIsNamed() throws {
+    let x = Tensor([[1.0, 0.5]])
+    let start = try TrainingStart(
+      of: { (x: Tensor, p: [Tensor]) in dot(relu(matmul(x, p[0])), p[1]) },
+      from: [Tensor([[1.0, 0.1], [0.2, -0.1]]), Tensor([1.0, 1])], on: x, targets: Tensor([30.0]))
+    let certificate = try DescentCertificate(start, options: CertificateProblem.options)
+    #expect(certificate.verdict != .proved && certificate.conditions[1].verdict == .undecided)
+    #expect(certificate.conditions[1].reason.contains("relu"))
+  }
+
+  /// No certified run breaks its promise: many seeds, each with the scale that is just certified.
+  @Test func noCertifiedRunBreaksItsPromise() throws {
+    var certified = 0
+    for seed in 10..<20 as Range<UInt64> {
+      let problem = CertificateProblem(seed: seed, count: 2, width: 6)
+      let options = LipschitzOptions(starts: 1, stepLimit: 0)
+      let scale = try smallestLazyScale(try problem.start(), for: .descent, data: 1, options: options).upper.value
+      guard scale.isFinite else { continue }
+      let start = try problem.start(scale: scale)
+      let certificate = try DescentCertificate(start, options: options, data: 1)
+      guard certificate.verdict == .proved else { continue }
+      certified += 1
+      #expect(try certificate.run(start, steps: 20).isKept, "seed \(seed)")
+    }
+    #expect(certified >= 9)
+  }
+}
+
+@Suite struct LinearizationCertificateTests {
+  @Test(arguments: [1, 2]) func aLazyModelKeepsItsPromise(seed: UInt64) throws {
+    let problem = CertificateProblem(seed: seed)
+    let scale = try smallestLazyScale(try problem.start(), for: .linearization, options: CertificateProblem.options)
+    let start = try problem.start(scale: scale.upper.value)
+    let certificate = try LinearizationCertificate(start, options: CertificateProblem.options)
+    #expect(certificate.verdict == .proved, "\(certificate.conditions)")
+    let run = try certificate.run(start, steps: 60)
+    #expect(run.isKept)
+    for step in run.steps {
+      // Lemma 8.28, beside the rounding of both sides.
+      let allowed = certificate.linearizationError(atDistance: step.distance) + run.noise
+      #expect(step.linearizationError <= allowed)
+    }
+    // Theorem 8.33 asks for less than Assumption 11.12.
+    let descent = try smallestLazyScale(try problem.start(), for: .descent, options: CertificateProblem.options)
+    #expect(scale.upper.value < descent.upper.value)
+    let low = try LinearizationCertificate(
+      try problem.start(scale: scale.lower.value / 2), options: CertificateProblem.options)
+    #expect(low.verdict == .refuted)
+  }
+
+  /// (8.73): β/σ² falls like 1/α, at both ends.
+  @Test func theRatioFallsWithTheScale() throws {
+    let problem = CertificateProblem(seed: 4)
+    let options = LipschitzOptions(starts: 1, stepLimit: 0)
+    let scales = [1e4, 1e5, 1e6]
+    let ratios = try scales.map {
+      try LinearizationCertificate(try problem.start(scale: $0), options: options).ratio
+    }
+    for (a, b) in zip(ratios, ratios.dropFirst()) {
+      #expect(abs(b.upper.value / a.upper.value - 0.1) < 0.01)
+      #expect(abs(b.lower.value / a.lower.value - 0.1) < 0.01)
+    }
+  }
+
+  /// The constants belong to the text's: residuals of root mean square 1 give c₀ = 1/16.
+  @Test func theLimitIsThatOfTheText() throws {
+    let problem = CertificateProblem(seed: 5)
+    let certificate = try LinearizationCertificate(try problem.start(scale: 10), options: CertificateProblem.options)
+    #expect(certificate.limit.contains(1 / (16.0 * 4)))
+    #expect(abs(certificate.minimumNormDistance * 4 / certificate.radius - 1) < 1e-12)
+  }
+}
+
+@Suite struct WidthConditionTests {
+  private func condition(_ width: Int) -> WidthCondition {
+    WidthCondition(
+      width: width, count: 20, smallestEigenvalue: Bracket(0.5, error: 0.01, .wholeResidual), accuracy: 0.01)
+  }
+
+  /// (20/0.5)³ ln(2000)² = 64000 · 57.77 = 3.70e6.
+  @Test func isRefutedOrUndecided() {
+    #expect(condition(1000).verdict == .refuted)
+    #expect(condition(10_000_000).verdict == .undecided)
+    #expect(abs(condition(3_697_466).admissibleConstant.estimate - 1) < 1e-3)
+    #expect(condition(3_697_466).admissibleConstant.contains(1))
+  }
+
+  @Test func aSingularKernelNeedsInfiniteWidth() {
+    let found = WidthCondition(
+      width: 1 << 40, count: 3, smallestEigenvalue: Bracket(0, error: 0, .derived), accuracy: 0.1)
+    #expect(found.verdict == .refuted)
+  }
+}
