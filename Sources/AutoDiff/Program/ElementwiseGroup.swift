@@ -188,7 +188,8 @@ final class ElementwiseGroup {
         c: operands.count > 2 ? operands[2] : 0, result: index(operation.result))
     }
     let loads = zip(draft.loads, isLasting).map { load, isLasting in
-      ElementwiseStep.Load(place: load.place, row: slotOf[load.slot], time: isLasting ? nil : load.time)
+      ElementwiseStep.Load(
+        place: load.place, copy: TileCopy(load.place.layout), row: slotOf[load.slot], time: isLasting ? nil : load.time)
     }
     return Lowered(
       scalarType: scalarType, count: count, operations: operations,

@@ -13,6 +13,7 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   /// A copy of what an operand that is not contiguous shows of itself in a tile.
   struct Load {
     var place: Place
+    var copy: TileCopy
     var row: Int
     /// The operation before which it is due; nil if it is the same for all tiles.
     var time: Int?
@@ -189,8 +190,8 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
         nextLoad += 1
         // What repeats itself is there already, from the first tile on.
         if due.time == nil && !isFirst { continue }
-        TileCopy.copy(
-          UnsafePointer(frame.address(due.place).assumingMemoryBound(to: T.self)), due.place.layout, from: start,
+        due.copy.copy(
+          frame.pointer(due.place, T.self), from: start,
           count: due.time == nil ? tileBytes / MemoryLayout<T>.stride : length,
           to: table[due.row].assumingMemoryBound(to: T.self))
       }

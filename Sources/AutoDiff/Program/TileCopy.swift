@@ -1,34 +1,72 @@
 /// Copies of a part of a strided array.
-enum TileCopy {
-  /// The entries with the row-major indices `first ..< first + count`, one after the other; an array that ends before begins anew.
-  static func copy<T: LoopScalar>(
-    _ base: UnsafePointer<T>, _ layout: Layout, from first: Int, count: Int, to y: UnsafeMutablePointer<T>
-  ) {
-    let (shape, strides) = (layout.shape, layout.strides)
-    guard let extent = shape.last, let step = strides.last else {
-      return y.update(repeating: base.pointee, count: count)
-    }
-    var row = first / extent
-    var column = first % extent
+struct TileCopy {
+  /// The axes, neighbors that walk through memory like one joined.
+  private let shape: [Int], strides: [Int]
+  /// The last two of them.
+  private let rows: Int, columns: Int, rowStride: Int, columnStride: Int
+
+  init(_ layout: Layout) {
+    var nest = LoopNest(layout.shape, layout.strides)
+    nest.mergeAxes()
+    shape = nest.axes.map { $0.extent }
+    strides = nest.axes.map { $0.strides[1] }
+    let last = shape.count - 1
+    (rows, rowStride) = last > 0 ? (shape[last - 1], strides[last - 1]) : (1, 0)
+    (columns, columnStride) = last >= 0 ? (shape[last], strides[last]) : (1, 0)
+  }
+
+  /// y = the entries with the row-major indices `first ..< first + count`; an array that ends before begins anew.
+  func copy<T: LoopScalar>(_ base: UnsafePointer<T>, from first: Int, count: Int, to y: UnsafeMutablePointer<T>) {
+    var (row, column) = (0, 0)
+    var matrix = base
     var done = 0
+    if first > 0 {
+      (row, column) = first.quotientAndRemainder(dividingBy: columns)
+      (matrix, row) = start(ofRow: row, base)
+    }
     while done < count {
-      // Where the row starts.
-      var rest = row
-      var x = base + column * step
-      for axis in (0..<shape.count - 1).reversed() {
-        x += rest % shape[axis] * strides[axis]
-        rest /= shape[axis]
+      if row == rows {
+        (matrix, row) = start(ofRow: (first + done) / columns, base)
       }
-      let length = min(extent - column, count - done)
+      let x = matrix + (row * rowStride + column * columnStride)
+      let length = min(columns - column, count - done)
       let target = y + done
-      switch step {
-      case 0: target.update(repeating: x.pointee, count: length)
+      switch columnStride {
+      case 0: Self.fill(target, with: x.pointee, length)
       case 1: StridedCopy.copyRun(x, to: target, count: length)
-      default: for k in 0..<length { target[k] = x[k * step] }
+      default: for k in 0..<length { target[k] = x[k * columnStride] }
       }
       done += length
       column = 0
       row += 1
+    }
+  }
+
+  /// The matrix of the last two axes in which a row lies, and the row's number in it.
+  @inline(never)
+  private func start<T: LoopScalar>(ofRow row: Int, _ base: UnsafePointer<T>) -> (UnsafePointer<T>, Int) {
+    var rest = row / rows
+    let inner = row % rows
+    var matrix = base
+    for axis in (0..<max(0, shape.count - 2)).reversed() {
+      matrix += rest % shape[axis] * strides[axis]
+      rest /= shape[axis]
+    }
+    return (matrix, inner)
+  }
+
+  @inline(__always)
+  private static func fill<T: LoopScalar>(_ y: UnsafeMutablePointer<T>, with value: T, _ count: Int) {
+    let lanes = T.Lanes.count
+    let vector = T.Lanes(repeating: value)
+    var k = 0
+    while k + lanes <= count {
+      vector.store(y + k)
+      k += lanes
+    }
+    while k < count {
+      y[k] = value
+      k += 1
     }
   }
 }

@@ -43,6 +43,25 @@ import Testing
     }
   }
 
+  @Test(.disabled(if: keepsFreedMemory, "The address sanitizer keeps freed memory."))
+  func programsLeaveNothingBehind() async {
+    await #expect(processExitsWith: .success) {
+      var generator = RandomGenerator(seed: 1)
+      let x = Tensor.normal([4, 8], using: &generator)
+      let step = compiled { (p: [Tensor]) in
+        let f = { (p: [Tensor]) in logsumexp(tanh(matmul(x, p[0]) + p[1])[0]) }
+        let g = gradient(of: f, at: p)
+        return repeated(2, zip(p, g).map { $0 - $1 }) { $0.map { tanh($0) } }
+      }
+      var p = [Tensor.normal([8, 16], using: &generator), Tensor.normal([16], using: &generator)]
+      for _ in 0..<1000 { p = step(p) }
+      let before = residentBytes()
+      for _ in 0..<100_000 { p = step(p) }
+      let growth = residentBytes() - before
+      if growth > 2_000_000 { fatalError("100 000 runs left \(growth) bytes behind.") }
+    }
+  }
+
   /// Watches the objects themselves.
   @Test func tracesAndNodesAreFreed() {
     weak var trace: Trace?
