@@ -5,7 +5,7 @@ import Foundation
 @main
 enum AdDemo {
   static let commands: [any Command.Type] = [
-    Tour.self, Check.self, KernelCommand.self, PredictCommand.self, WidthCommand.self, Bench.self,
+    Tour.self, Check.self, KernelCommand.self, PredictCommand.self, WidthCommand.self, Bench.self, GradBenchCommand.self,
   ]
 
   static func main() {
