@@ -6,7 +6,7 @@ import Foundation
 enum AdDemo {
   static let commands: [any Command.Type] = [
     Tour.self, Check.self, KernelCommand.self, PredictCommand.self, WidthCommand.self, HierarchyCommand.self,
-    SpectrumCommand.self, LipschitzCommand.self, CertifyCommand.self, Bench.self,
+    SpectrumCommand.self, LipschitzCommand.self, CertifyCommand.self, Bench.self, GradBenchCommand.self,
   ]
 
   static func main() {

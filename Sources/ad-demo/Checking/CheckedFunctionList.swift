@@ -147,6 +147,11 @@ extension CheckedFunction {
       reduction("logsumexp") { logsumexp($0, axes: $1, keepingAxes: $2) },
       CheckedFunction("max") { choose in extremum(&choose) { $0.max(axes: $1, keepingAxes: $2) } },
       CheckedFunction("min") { choose in extremum(&choose) { $0.min(axes: $1, keepingAxes: $2) } },
+      CheckedFunction("argmax, argmin") { choose in
+        extremum(&choose) { x, axes, _ in
+          axes?.first.map { x.argmax(axis: $0) + 2 * x.argmin(axis: $0) } ?? x.flattened.argmax()
+        }
+      },
       CheckedFunction("softmax") { choose in alongAxis(&choose) { softmax($0, axis: $1) } },
       CheckedFunction("logSoftmax") { choose in alongAxis(&choose) { logSoftmax($0, axis: $1) } },
       CheckedFunction("layerNorm") { choose in alongAxis(&choose) { layerNorm($0, axis: $1, epsilon: 0.1) } },

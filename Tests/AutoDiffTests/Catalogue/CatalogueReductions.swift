@@ -18,6 +18,24 @@ extension PrimitiveCatalogue {
     }
   }
 
+  /// The place of an extremal entry along an axis: alone, beside others, in rows longer than a register, in several tiles.
+  private static func extremumPlace(
+    isMaximum: Bool, _ isBetter: @escaping @Sendable (Double, Double) -> Bool
+  ) -> [Variant] {
+    let choices: [(shape: [Int], axis: Int)] = [
+      ([5], 0), ([1], 0), ([37], 0), ([3, 2], 0), ([3, 2], 1), ([2, 3, 2], 1), ([3, 37], 0), ([2, 70], 0),
+      ([3, 40], 1),
+      ([3, 0], 0),
+    ]
+    return choices.map { shape, axis in
+      Variant(
+        ExtremumPlace(axis: axis, isMaximum: isMaximum), note: "over \(axis)", [Argument(shape, .grid(offset: 0))],
+        oracle: Oracles.reduction([axis]) { row in
+          Double(row.indices.reduce(0) { isBetter(row[$1], row[$0]) ? $1 : $0 })
+        })
+    }
+  }
+
   private static func illShapedReduction(_ name: String, _ primitive: any Primitive) -> [IllShapedCall] {
     [IllShapedCall("\(name): the axes must exist, but got axes [1] of [3].") { bind(primitive, [.ones([3])]) }]
   }
@@ -73,6 +91,29 @@ extension PrimitiveCatalogue {
       ],
       illShaped: illShapedReduction("max", Extremum(axes: [1], isMaximum: true))
         + illShapedReduction("min", Extremum(axes: [1], isMaximum: false))),
+    PrimitiveRow(
+      ExtremumPlace.self,
+      extremumPlace(isMaximum: true) { $0 > $1 } + extremumPlace(isMaximum: false) { $0 < $1 },
+      points: [
+        SpecialPoint(
+          primitive: ExtremumPlace(axis: 0, isMaximum: true), inputs: [Tensor([1, 3, 3, 2])], value: Tensor(1),
+          gradients: [.zeros([4])]),
+        SpecialPoint(
+          primitive: ExtremumPlace(axis: 0, isMaximum: false), inputs: [Tensor([0, -0.0, 1])], value: Tensor(0),
+          gradients: [.zeros([3])]),
+        SpecialPoint(
+          primitive: ExtremumPlace(axis: 0, isMaximum: false), inputs: [Tensor([1, .nan, -.infinity, .nan])],
+          value: Tensor(1), gradients: [.zeros([4])]),
+        SpecialPoint(
+          primitive: ExtremumPlace(axis: 0, isMaximum: true), inputs: [Tensor([-.infinity, -.infinity])],
+          value: Tensor(0), gradients: [.zeros([2])]),
+      ],
+      illShaped: illShapedReduction("argmax", ExtremumPlace(axis: 1, isMaximum: true)) + [
+        IllShapedCall("argmin: an axis must lie in -1..<1, but got 1.") { Tensor.ones([3]).argmin(axis: 1) },
+        IllShapedCall(
+          "argmin: the axis must have an entry, and no more than float64 can count, but got axis 0 of [0, 2]."
+        ) { Tensor.ones([0, 2]).argmin(axis: 0) },
+      ]),
     PrimitiveRow(
       Norm.self,
       reduction(.interval(0.5...2), { Norm(axes: $0) }) { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() },
