@@ -90,9 +90,4 @@ extension ValueBounds {
       range: .product(a.range, b.range, terms: terms, multiply),
       slopes: joined([part(a.slopes, 0, b), part(b.slopes, 1, a)]))
   }
-
-  /// The same bounds with a smaller range.
-  func narrowed(to other: Enclosure) -> ValueBounds {
-    ValueBounds(initial: initial.intersected(with: other), range: range.intersected(with: other), slopes: slopes)
-  }
 }

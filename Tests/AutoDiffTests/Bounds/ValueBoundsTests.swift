@@ -105,7 +105,41 @@ struct BoundedFunction: Sendable, CustomTestStringConvertible {
   }
 }
 
+/// x³, with bounds as a user would state them.
+private struct UserCube: ElementwisePrimitive {
+  var isBounded = true
+  var name: String { "userCube" }
+  func evaluate(_ inputs: Inputs) -> Tensor { inputs[0] * inputs[0] * inputs[0] }
+  func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
+    v * inputs[0] * inputs[0] * 3
+  }
+  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
+    guard isBounded else { throw .notStated(primitive: name) }
+    typealias Order = SmoothFunction.Order
+    let cube = SmoothFunction([
+      Order { $0 * $0 * $0 }, Order(turns: .points([0])) { 3 * $0 * $0 }, Order { 6 * $0 }, Order { _ in 6 },
+    ])
+    return try inputs[0].applying(cube, for: name)
+  }
+}
+
 @Suite struct ValueBoundsTests {
+  @Test func aUsersPrimitiveStatesItsOwn() throws {
+    let cube = BoundedFunction("a user's cube", [[2, 3]]) { bind(UserCube(), $0[0] * 2) }
+    try check(cube, radius: 0.3, seed: 1)
+    try check(cube.gradient, radius: 0.3, seed: 1)
+    #expect(throws: BoundError.notStated(primitive: "userCube")) {
+      try valueBounds(of: { bind(UserCube(isBounded: false), $0) }, at: Tensor([2.0]), radius: 0.1)
+    }
+  }
+
+  @Test func numbersCannotBeRead() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = try valueBounds(of: { Tensor($0.scalar) }, at: Tensor(1), radius: 1)
+    }
+    #expect(result.message.contains("scalar: a value that stands for all values in a ball cannot be read"))
+  }
+
   /// The value, and the Jacobian's rows and norms with random weights, at random points of the ball.
   @Test(arguments: BoundedFunction.all, [0, 0.01, 0.4]) func holdInTheBall(_ row: BoundedFunction, radius: Double)
     throws
