@@ -46,7 +46,7 @@ enum LipschitzCommand: Command {
       ("gradient at least", .right), ("gradient at most", .right),
     ])
     let bar = ProgressBar("Brackets", total: widths.count * radii.count * arguments[draws], unit: "networks")
-    var curves = radii.map { radius in (radius: radius, lower: [Summary](), upper: [Summary]()) }
+    var curves = radii.map { radius in (radius: radius, lower: [WidthAverage](), upper: [WidthAverage]()) }
     var obstacle: BoundError?
     for width in widths {
       for (place, radius) in radii.enumerated() {
@@ -55,7 +55,9 @@ enum LipschitzCommand: Command {
           return try estimates(width: width, radius: radius, draw: draw, inputs, arguments)
         }
         obstacle = obstacle ?? found.lazy.compactMap(\.obstacle).first
-        func summary(_ value: (LipschitzEstimates) -> Double) -> Summary { Summary(width: width, found.map(value)) }
+        func summary(_ value: (LipschitzEstimates) -> Double) -> WidthAverage {
+          WidthAverage(width: width, found.map(value))
+        }
         let (lower, upper) = (summary { $0.largestLipschitz.lower.value }, summary { $0.largestLipschitz.upper.value })
         let slopes = (
           summary { $0.largestGradientNorm.lower.value }, summary { $0.largestGradientNorm.upper.value }
@@ -73,7 +75,7 @@ enum LipschitzCommand: Command {
     if let obstacle { print("\nNo upper end: \(obstacle)") }
     for curve in curves {
       for (end, points) in [("lower", curve.lower), ("upper", curve.upper)] {
-        guard let slope = Summary.slope(points) else { continue }
+        guard let slope = WidthAverage.slope(points) else { continue }
         print(
           "slope of log \(end) end over log width at radius \(numeral(curve.radius)): "
             + "\(numeral(slope.value, digits: 4)) ± \(numeral(slope.error, digits: 2))")
@@ -83,8 +85,6 @@ enum LipschitzCommand: Command {
     try folder.write(chart(curves.map { ($0.radius, $0.lower, $0.upper) }), to: "lipschitz.svg")
     print("Results  lipschitz.svg in \(folder.path)")
   }
-
-  private typealias Summary = WidthCommand.Measured
 
   /// The brackets for one network.
   private static func estimates(
@@ -107,8 +107,8 @@ enum LipschitzCommand: Command {
       of: { x, p in network(x, p, signs) }, at: weights, on: inputs, radius: radius, options: options)
   }
 
-  private static func chart(_ curves: [(radius: Double, lower: [Summary], upper: [Summary])]) -> String {
-    func points(_ summaries: [Summary]) -> [Point] { summaries.map { Point(Double($0.width), $0.mean) } }
+  private static func chart(_ curves: [(radius: Double, lower: [WidthAverage], upper: [WidthAverage])]) -> String {
+    func points(_ summaries: [WidthAverage]) -> [Point] { summaries.map { Point(Double($0.width), $0.mean) } }
     return LineChart(
       title: "Lipschitz constant of the gradient", x: Axis("width", .logarithmic), y: Axis("beta", .logarithmic),
       series: curves.flatMap { curve in

@@ -82,7 +82,7 @@ import Testing
     func matrices() -> [[[Double]]] {
       (0..<22).map { _ in numbers.rows(4, 4).dropLast() + [[0, 0, 0, 1]] }
     }
-    let fingers = (0..<5).flatMap { finger in [0, 4 * finger + 2, 4 * finger + 3, 4 * finger + 4] }
+    let fingers = (0..<5).flatMap { (finger: Int) -> [Int] in [0] + (2...4).map { 4 * finger + $0 } }
     let (relatives, inverses) = (matrices(), matrices())
     let positions = (0..<5).map { _ in numbers.row(3) + [1] }
     let model: [String: Any] = [
