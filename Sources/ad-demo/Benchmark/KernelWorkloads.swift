@@ -69,16 +69,29 @@ extension Workloads {
     _ cases: [(order: Int, examples: Int)] = [(3, 8), (3, 16), (4, 8)], inputs d: Int = 16, width m: Int = 256
   ) -> [Workload] {
     cases.map { order, n in
-      Workload(id: "W6.K\(order)n\(n)", variant: "recursive") { type in
-        let x = fill(63, [n, d], type, scale: 1 / Double(d).squareRoot())
-        let p = [fill(60, [m, d], type), fill(61, [m, m], type), fill(62, [m], type)]
-        let network: Network = { x, p in
-          var h = x
-          for l in 0..<2 { h = tanh(matmul(p[l], h)) / Double(m).squareRoot() }
-          return dot(p[2], h)
-        }
-        return ({ [higherKernel(order: order, of: network, at: p, on: x)] }, norm)
+      higherKernel("W6.K\(order)n\(n)", order: order, examples: n, inputs: d, width: m, seeds: 60...63)
+    }
+  }
+
+  /// The third-order kernel of a wide network.
+  static func wideHigherKernel(examples n: Int = 16, inputs d: Int = 16, width m: Int = 2048) -> [Workload] {
+    [higherKernel("W6.K3w\(m)", order: 3, examples: n, inputs: d, width: m, seeds: 64...67)]
+  }
+
+  /// - Parameter seeds: of the weights of both layers and of the readout, and of the examples.
+  private static func higherKernel(
+    _ id: String, order: Int, examples n: Int, inputs d: Int, width m: Int, seeds: ClosedRange<UInt64>
+  ) -> Workload {
+    let seed = seeds.lowerBound
+    return Workload(id: id, variant: "recursive") { type in
+      let x = fill(seed + 3, [n, d], type, scale: 1 / Double(d).squareRoot())
+      let p = [fill(seed, [m, d], type), fill(seed + 1, [m, m], type), fill(seed + 2, [m], type)]
+      let network: Network = { x, p in
+        var h = x
+        for l in 0..<2 { h = tanh(matmul(p[l], h)) / Double(m).squareRoot() }
+        return dot(p[2], h)
       }
+      return ({ [Tangent.higherKernel(order: order, of: network, at: p, on: x)] }, norm)
     }
   }
 }
