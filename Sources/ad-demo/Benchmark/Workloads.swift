@@ -6,9 +6,10 @@ import Foundation
 enum Workloads {
   /// All of them in the specification's order and sizes.
   static let all =
-    products() + elementwise() + perceptron() + perExampleGradients() + tangentKernels() + higherKernels()
-    + wideHigherKernel() + powerIteration() + smallOperations() + convolutions() + factorizations()
-    + structuredKernels() + architectureKernels()
+    products() + elementwise() + chains() + perceptron() + perExampleGradients() + tangentKernels() + higherKernels()
+    + wideHigherKernel() + powerIteration() + smallOperations() + convolutions() + factorizations() + descent()
+    + smallPowerIteration() + recurrence() + noisyDescent() + transformerTraining() + imageTraining()
+    + structuredKernels() + randomNumbers() + architectureKernels()
 
   static func fill(_ seed: UInt64, _ shape: [Int], _ type: ScalarType, scale: Double = 1) -> Tensor {
     benchmarkFill(seed, shape, scale: scale, as: type)

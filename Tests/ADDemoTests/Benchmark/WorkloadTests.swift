@@ -252,6 +252,48 @@ import Testing
     #expect(kernel.isApproximatelyEqual(to: Tensor(three, shape: [n, n, n]), tolerance: 1e-8))
   }
 
+  // MARK: Small steps
+
+  /// The work of W11.gd by hand: gradient descent with the derivatives written out.
+  @Test func descent() throws {
+    let (m, batch, steps, rate) = (3, 4, 7, 0.05)
+    var p = [
+      specifiedFill(100, 10 * m, scale: 1 / 10.0.squareRoot()), specifiedFill(101, m, scale: 0.1),
+      specifiedFill(102, m, scale: 1 / Double(m).squareRoot()), specifiedFill(103, 1, scale: 0.1),
+    ]
+    let (x, y) = (specifiedFill(104, batch * 10), specifiedFill(105, batch))
+    func loss(_ p: Blocks) -> (value: Double, gradient: Blocks) {
+      var (value, gradient) = (0.0, p.map { $0.map { _ in 0.0 } })
+      for n in 0..<batch {
+        let example = Array(x[n * 10..<(n + 1) * 10])
+        let h = zip(rowTimes(example, p[0], columns: m), p[1]).map { tanh($0 + $1) }
+        let residual = inner(h, p[2]) + p[3][0] - y[n]
+        let inside = zip(h, p[2]).map { residual * $1 * (1 - $0 * $0) }
+        value += residual * residual / 2
+        gradient = sum(gradient, times: [outer(example, inside), inside, h.map { $0 * residual }, [residual]])
+      }
+      return (value / Double(batch), scaled(gradient, by: 1 / Double(batch)))
+    }
+    for _ in 0..<steps { p = sum(p, -rate, times: loss(p).gradient) }
+    try expectCheck(
+      "W11.gd.m3b4", in: Workloads.descent([(m, batch)], steps: steps, rate: rate), loss(p).value + length(p))
+  }
+
+  /// The distance from the law sees a law that is off by one in a hundred.
+  @Test func randomNumbers() throws {
+    for workload in Workloads.randomNumbers(exponent: 5) {
+      for type in ScalarType.allCases {
+        let (work, check) = try workload.prepare(type)
+        let value = try #require(check(try work()))
+        #expect(value > 0 && value < 4, "\(workload.label): \(value)")
+      }
+    }
+    var random = RandomGenerator(seed: 1)
+    let x = Tensor.uniform([100_000], using: &random)
+    #expect(Workloads.kolmogorovDistance(x) { $0 } < 1.95)
+    #expect(Workloads.kolmogorovDistance(x * 0.99) { $0 } > 2)
+  }
+
   // MARK: Published figures
 
   /// At the specification's sizes the check values are those that other programs have published.
@@ -259,7 +301,9 @@ import Testing
     ("W1.gemm.256", 15.9392403273), ("W5.mlp128.forward", 5.78277014336), ("W5.mlp128.ntk", 164.997223715),
     ("W5.cnn_flat.forward", 4.21918928166), ("W5.cnn_flat.ntk", 71.7384764907),
     ("W5.cnn_gap.forward", 0.266299309246), ("W5.cnn_gap.ntk", 0.379157528901), ("W6.K3n8", 0.0621977064601),
-    ("W8.scalar", 0.875620511134), ("W8.vec32", 28.0198563563),
+    ("W8.scalar", 0.875620511134), ("W8.vec32", 28.0198563563), ("W2.chain.1e6", -2321.19182729),
+    ("W11.gd.m64b32", 8.44304342939), ("W11.hvp.m64b32", 7.30705587823), ("W11.rnn", 14.7556531572),
+    ("W11.noisy.N1000", 0.341801524549), ("W12.transformer", 3.47752606828), ("W12.cnn", 6.90831019562),
   ])
   func publishedCheckValues(id: String, expected: Double) throws {
     try expectCheck(id, in: Workloads.all, expected, tolerance: 1e-11)
@@ -271,13 +315,15 @@ import Testing
     #expect(
       ids == [
         "W1.gemm.256", "W1.gemm.512", "W1.gemm.1024", "W1.gemm.2048", "W2.tanh.1e6", "W2.exp.1e6", "W2.erf.1e6",
-        "W2.tanh.1e7", "W2.exp.1e7", "W2.erf.1e7", "W3.forward", "W3.valuegrad", "W3.hvp", "W3.sgd", "W4.tree",
+        "W2.tanh.1e7", "W2.exp.1e7", "W2.erf.1e7", "W2.chain.1e6", "W2.chain.1e7", "W3.forward", "W3.valuegrad",
+        "W3.hvp", "W3.sgd", "W4.tree",
         "W4.flat", "W5.mlp128.forward", "W5.mlp128.ntk", "W5.mlp256.forward", "W5.mlp256.ntk", "W5.mlp64o10.forward",
         "W5.mlp64o10.ntk", "W5.cnn_flat.forward", "W5.cnn_flat.ntk", "W5.cnn_gap.forward", "W5.cnn_gap.ntk",
-        "W6.K3n8", "W6.K3n16", "W6.K4n8", "W6.K3w2048", "W7.power20", "W8.scalar", "W8.vec32", "W9.forward",
-        "W9.grad",
+        "W6.K3n8", "W6.K3n16", "W6.K4n8", "W6.K3w2048", "W7.power20", "W8.scalar", "W8.vec32", "W9.forward", "W9.grad",
         "W10.eigh.500", "W10.chol.500", "W10.eigh.1000", "W10.chol.1000", "W10.eigh.2000", "W10.chol.2000",
-        "W13.rnn128.ntk", "W13.ode32.ntk", "W13.embedding.ntk", "W13.wide.ntk",
+        "W11.gd.m64b32", "W11.gd.m256b32", "W11.gd.m1024b256", "W11.hvp.m64b32", "W11.rnn", "W11.noisy.N1000",
+        "W11.noisy.N10000", "W12.transformer", "W12.cnn", "W13.rnn128.ntk", "W13.ode32.ntk", "W13.embedding.ntk",
+        "W13.wide.ntk", "W15.random.normal.1e8", "W15.random.uniform.1e8", "W15.random.correlation.1e8",
         "W14.transformer.ntk", "W14.residual50.ntk", "W14.unet.ntk",
       ])
   }

@@ -103,8 +103,8 @@ extension Variant {
     let directions = single.map { dyadicDirection(like: $0, using: &generator) }
     let (value, tangent) = jvp(of: apply, at: single, along: directions)
     let reference = jvp(of: apply, at: double, along: directions.map { $0.as(.float64) })
-    // Positions are exact in one type only.
-    let type: ScalarType = primitive is MaximumPositions ? .float64 : .float32
+    // Positions are exact in one type only, and a drawing has the type that it is asked for.
+    let type: ScalarType = primitive is MaximumPositions || primitive is RandomDraw ? .float64 : .float32
     #expect(value.scalarType == type && tangent.scalarType == type)
     // Sums that cancel are as good as their terms.
     let scale = double.flatMap(\.scalars).map(\.magnitude).max() ?? 0
