@@ -77,34 +77,35 @@ struct LanczosRun<A: SymmetricOperator> {
     let (next, along, lengths) = try product(ofLast: extent)
     iterations += 1
     products += extent
-    for i in 0..<first { projection[i] += (0..<extent).map { along[i * extent + $0] } }
-    for k in 0..<extent { projection.append((0..<size).map { along[$0 * extent + k] }) }
+    let known = size
+    for i in 0..<first { projection[i] += (0..<extent).map { along[$0 * known + i] } }
+    for k in 0..<extent { projection.append(Array(along[k * known..<(k + 1) * known])) }
     pending = 0
     coupling = []
     for k in 0..<extent where size < n {
-      append(next[TensorIndex.all, k], from: lengths[k], column: k, of: extent, using: &generator)
+      append(next[k], from: lengths[k], column: k, of: extent, using: &generator)
     }
   }
 
-  /// The part of A times the last vectors that is orthogonal to the basis, the coefficients of the rest: [size, extent], and
-  /// how long the vectors were before the second projection.
+  /// The part of A times the last vectors that is orthogonal to the basis, as rows, the coefficients of the rest: [extent,
+  /// size], and how long the vectors were before the second projection.
   ///
   /// Here, so that no view of the basis lives on while vectors are added to it in place.
   private mutating func product(ofLast extent: Int) throws -> (new: Tensor, along: [Double], lengths: [Double]) {
     let known = basis[0..<size]
-    var next = stopGradient(
-      try a.checkedProduct(with: known[(size - extent)...].transposed, for: "lanczos"))
-    var lengths = next.norm(axes: [0]).scalars
+    let product = try a.checkedProduct(with: known[(size - extent)...].transposed, for: "lanczos")
+    var next = stopGradient(product).transposed
+    var lengths = next.norm(axes: [1]).scalars
     scale = max(scale, lengths.max() ?? 0)
-    var along = matmul(known, next)
-    next -= matmul(known.transposed, along)
+    var along = matmul(next, known.transposed)
+    next -= matmul(along, known)
     // Twice is enough: after the second time nothing but rounding is left along the basis. What the basis lacks in
     // orthogonality would grow from step to step without it, so that it is left out only where there is nothing to do.
-    lengths = next.norm(axes: [0]).scalars
-    let rest = matmul(known, next)
-    let left = rest.norm(axes: [0]).scalars
+    lengths = next.norm(axes: [1]).scalars
+    let rest = matmul(next, known.transposed)
+    let left = rest.norm(axes: [1]).scalars
     if zip(left, lengths).contains(where: { !($0 <= 8 * a.scalarType.epsilon * $1) }) {
-      next -= matmul(known.transposed, rest)
+      next -= matmul(rest, known)
       along += rest
     }
     return (next, along.scalars, lengths)
@@ -168,9 +169,8 @@ struct LanczosRun<A: SymmetricOperator> {
   private mutating func appendUnit(_ vector: Tensor) {
     if size == basis.shape[0] {
       // Memory that a short run never touches costs time as well.
-      var larger = Tensor.zeros([min(basisLimit + blockExtent, 2 * size), n], as: a.scalarType)
-      larger[0..<size] = basis
-      basis = larger
+      let added = min(basisLimit + blockExtent, 2 * size) - size
+      basis = concatenate([basis, .zeros([added, n], as: a.scalarType)])
     }
     basis[size] = vector
     size += 1

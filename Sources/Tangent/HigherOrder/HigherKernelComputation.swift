@@ -68,9 +68,8 @@ public struct HigherKernelComputation<Example: TensorTree, P: TensorTree> {
   /// - Throws: ``KernelError/tooLittleMemory(needed:budget:)`` where the kernel itself leaves no room in the budget, and
   ///   `CancellationError`.
   public func compute(progress: (KernelProgress) throws -> Void = { _ in }) throws -> Tensor {
-    let (needed, overflows) = (plan.unitBytes + plan.tileBytes).addingReportingOverflow(plan.kernelBytes)
-    guard !overflows, needed <= plan.budget else {
-      throw KernelError.tooLittleMemory(needed: overflows ? .max : needed, budget: plan.budget)
+    guard plan.bytesInMemory <= plan.budget else {
+      throw KernelError.tooLittleMemory(needed: plan.bytesInMemory, budget: plan.budget)
     }
     if plan.tiles.isEmpty { return .zeros(plan.shape, as: plan.scalarType) }
     var kernel: Tensor?

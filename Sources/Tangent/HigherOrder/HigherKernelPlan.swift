@@ -27,24 +27,21 @@ public struct HigherKernelPlan: Sendable, CustomStringConvertible {
   /// The bytes of a tile.
   public var tileBytes: Int { tile.reduce(scalarType.byteCount, saturating) }
 
-  /// Plans within a budget.
+  /// Plans within a budget: one tile where the kernel fits beside what a unit takes, otherwise tiles as large as do.
   ///
-  /// - Parameters:
-  ///   - unitBytes: the bytes of everything that a unit takes on its way.
-  ///   - isKept: whether the kernel itself has to fit into the budget as well.
+  /// - Parameter unitBytes: the bytes of everything that a unit takes on its way, for its extents.
   init(
     order: Int, shape: [Int], scalarType: ScalarType, isSymmetric: Bool, budget: Int, unitBytes: ([Int]) -> Int
   ) throws(KernelError) {
     (self.order, self.shape, self.scalarType) = (order, shape, scalarType)
     (self.isSymmetric, self.budget) = (isSymmetric, budget)
-    let unit = zip(Self.extents(ofUnit: order), shape).map { max(1, min($0, $1)) }
-    self.unit = unit
-    self.unitBytes = unitBytes(unit)
+    unit = zip(Self.extents(ofUnit: order), shape).map { max(1, min($0, $1)) }
     tile = unit
-    // Two of each: the unit's result beside its place in the tile, the tile beside its place in the kernel.
-    let (needed, overflows) = self.unitBytes.addingReportingOverflow(2 * tileBytes)
-    guard !overflows, needed <= budget else {
-      throw .tooLittleMemory(needed: overflows ? .max : needed, budget: budget)
+    // Its result is there twice, the second time in the tile or mirrored.
+    let result = unit.reduce(scalarType.byteCount, saturating)
+    self.unitBytes = Self.sum(unitBytes(unit), result)
+    guard Self.sum(self.unitBytes, result) <= budget else {
+      throw .tooLittleMemory(needed: Self.sum(self.unitBytes, result), budget: budget)
     }
     // The last arguments first, so that a tile is a piece of the kernel without gaps where that is possible.
     for axis in shape.indices.reversed() {
@@ -52,11 +49,20 @@ public struct HigherKernelPlan: Sendable, CustomStringConvertible {
       while grown.tile[axis] < shape[axis] {
         grown.tile[axis] = min(shape[axis], grown.tile[axis] + unit[axis])
         if isSymmetric, axis < 2 { grown.tile[1 - axis] = grown.tile[axis] }
-        guard saturating(2, grown.tileBytes) <= budget - self.unitBytes else { break }
+        guard Self.sum(self.unitBytes, grown.tileBytes) <= budget else { break }
         tile = grown.tile
       }
     }
   }
+
+  /// a + b, or the largest number where that is too large.
+  private static func sum(_ a: Int, _ b: Int) -> Int {
+    let (sum, overflows) = a.addingReportingOverflow(b)
+    return overflows ? .max : sum
+  }
+
+  /// The bytes that it takes to have the whole kernel in memory.
+  var bytesInMemory: Int { Self.sum(Self.sum(unitBytes, kernelBytes), tiles.count > 1 ? tileBytes : 0) }
 
   /// Two arguments of sixteen examples, and some sixteen directions: enough for products of matrices, few for memory.
   private static func extents(ofUnit order: Int) -> [Int] {
