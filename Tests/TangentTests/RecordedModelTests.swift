@@ -11,8 +11,8 @@ import Testing
     var random = RandomGenerator(seed: 21)
     let (p, examples) = (model.parameters, model.examples)
     let direction = p.map { Tensor.normal($0.shape, using: &random) }
-    let f: @Sendable ([Tensor]) -> Tensor = { p in square(vmap { model.f($0, p) }(examples)).sum() }
-    func expectSame(_ name: String, _ g: @escaping @Sendable ([Tensor]) -> [Tensor]) {
+    let f: ([Tensor]) -> Tensor = { p in square(vmap { model.f($0, p) }(examples)).sum() }
+    func expectSame(_ name: String, _ g: @escaping ([Tensor]) -> [Tensor]) {
       let program = compiled(g)
       for _ in 0..<2 { expectClose(program(p), g(p), .exact, atLeast: 1e-3, "\(name) of \(model.name)") }
     }
@@ -53,7 +53,7 @@ import Testing
     }
     let x = Tensor.linspace(-1, 1, count: 12).reshaped(to: [4, 3])
     let descent = GradientDescent(learningRate: 0.1, momentum: 0.5)
-    let step: @Sendable (GradientDescent.State<Parameters>) -> GradientDescent.State<Parameters> = { state in
+    let step: (GradientDescent.State<Parameters>) -> GradientDescent.State<Parameters> = { state in
       let loss = { (p: Parameters) in square(vmap { net($0, p) }(x) - 1).sum() }
       return descent.step(state, along: gradient(of: loss, at: state.parameters))
     }
@@ -69,7 +69,7 @@ import Testing
     let p = [
       Tensor.linspace(-1, 1, count: 15).reshaped(to: [3, 5]), Tensor.linspace(0, 1, count: 10).reshaped(to: [5, 2]),
     ]
-    let kernel: @Sendable ([Tensor]) -> Tensor = { p in
+    let kernel: ([Tensor]) -> Tensor = { p in
       tangentKernel(of: { (x: Tensor, p: [Tensor]) in matmul(tanh(matmul(x, p[0])), p[1]) }, at: p, on: x)
     }
     expectClose(compiled(kernel)(p), kernel(p), .exact)

@@ -24,16 +24,15 @@
 /// - Complexity: the first call takes some microseconds per operation more; a program of S steps runs in the time of its
 ///   arithmetic and S · 50 ns.
 public func compiled<Input: TensorTree, Output: TensorTree>(
-  _ f: @escaping @Sendable (Input) -> Output
+  _ f: @escaping (Input) -> Output
 ) -> Compiled<Input, Output> {
   Compiled(f)
 }
 
 /// A function that is recorded when it is first called; see ``compiled(_:)``.
 ///
-/// It may be called from several threads at once. It keeps the programs of the structures that it has last been called
-/// with, up to ``mostPrograms``.
-public final class Compiled<Input: TensorTree, Output: TensorTree>: @unchecked Sendable {
+/// It keeps the programs of the structures that it has last been called with, up to ``mostPrograms``.
+public final class Compiled<Input: TensorTree, Output: TensorTree> {
   /// How many programs are kept.
   public static var mostPrograms: Int { 64 }
 
@@ -43,11 +42,11 @@ public final class Compiled<Input: TensorTree, Output: TensorTree>: @unchecked S
     let output: Output
   }
 
-  private let f: @Sendable (Input) -> Output
+  private let f: (Input) -> Output
   private var programs: [Recorded] = []
   private let lock = SpinLock()
 
-  init(_ f: @escaping @Sendable (Input) -> Output) { self.f = f }
+  init(_ f: @escaping (Input) -> Output) { self.f = f }
 
   /// The function's value.
   public func callAsFunction(_ input: Input) -> Output {
@@ -74,4 +73,21 @@ public final class Compiled<Input: TensorTree, Output: TensorTree>: @unchecked S
     }
     return recorded
   }
+}
+
+/// A function that is recorded when it is first called, like one that is ``compiled(_:)``, and that several threads may call
+/// at once.
+///
+///     let step = SharedCompiled { (x: Tensor) in tanh(matmul(weights, x)) }
+///
+/// Unchecked, because the compiler does not know that the function is one that may be shared; the programs are guarded by
+/// a lock, and every run has memory of its own.
+public final class SharedCompiled<Input: TensorTree, Output: TensorTree>: @unchecked Sendable {
+  private let function: Compiled<Input, Output>
+
+  /// - Parameter f: from a tree of tensors to a tree of tensors; any of the threads may record it.
+  public init(_ f: @escaping @Sendable (Input) -> Output) { function = Compiled(f) }
+
+  /// The function's value.
+  public func callAsFunction(_ input: Input) -> Output { function(input) }
 }

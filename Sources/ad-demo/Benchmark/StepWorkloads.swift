@@ -2,15 +2,25 @@ import AutoDiff
 
 /// How a pure function, from a tree of tensors to a tree of tensors, is run over and over.
 enum Running: String, CaseIterable {
-  case eager
+  case eager, recorded
 
   /// The function in the form in which it is then called.
   func prepared<Input: TensorTree, Output: TensorTree>(
     _ f: @escaping (Input) -> Output
   ) -> (Input) -> Output {
     switch self {
-    case .eager: f
+    case .eager: return f
+    case .recorded:
+      let program = compiled(f)
+      return { program($0) }
     }
+  }
+
+  /// A step done so many times: by a loop of Swift's, or by one inside the program.
+  func repeating<State: TensorTree>(
+    _ count: Int, _ step: @escaping (State) -> State
+  ) -> (State) -> State {
+    prepared { repeated(count, $0, step) }
   }
 }
 
@@ -49,17 +59,11 @@ extension Workloads {
       Running.allCases.map { running in
         Workload(id: "W11.gd.m\(width)b\(batch)", variant: running.rawValue, operations: steps) { type in
           let problem = Regression(width: width, batch: batch, as: type)
-          let step = running.prepared { (p: [Tensor]) -> [Tensor] in
+          let run = running.repeating(steps) { (p: [Tensor]) -> [Tensor] in
             let gradient = gradient(of: problem.loss, at: p)
             return p.indices.map { p[$0] - rate * gradient[$0] }
           }
-          return (
-            {
-              var p = problem.parameters
-              for _ in 0..<steps { p = step(p) }
-              return p
-            }, { problem.loss($0).scalar + norm($0) }
-          )
+          return ({ run(problem.parameters) }, { problem.loss($0).scalar + norm($0) })
         }
       }
     }
@@ -72,18 +76,12 @@ extension Workloads {
         let problem = Regression(width: width, batch: batch, as: type)
         let direction = problem.parameters.enumerated().map { fill(106 + UInt64($0), $1.shape, type) }
         let start = Pair(direction.scaled(by: 1 / direction.euclideanNorm.scalar), Tensor(0, as: type))
-        let step = running.prepared { (state: Pair<[Tensor], Tensor>) -> Pair<[Tensor], Tensor> in
+        let run = running.repeating(products) { (state: Pair<[Tensor], Tensor>) -> Pair<[Tensor], Tensor> in
           let w = hvp(of: problem.loss, at: problem.parameters, along: state.first)
           let length = w.euclideanNorm
           return Pair(w.map { $0 / length }, state.first.innerProduct(w))
         }
-        return (
-          {
-            var state = start
-            for _ in 0..<products { state = step(state) }
-            return [state.second]
-          }, { $0[0].scalar }
-        )
+        return ({ [run(start).second] }, { $0[0].scalar })
       }
     }
   }
@@ -159,13 +157,11 @@ extension Workloads {
           let start = MeanField(
             neurons: (0..<3).map { fill(115 + $0, [count], type) }, noise: Tensor(0, as: type),
             random: RandomState(seed: 1))
-          let round = running.prepared { (state: MeanField) in state.next(rate: 0.02, decay: 0.01) }
+          let run = running.repeating(steps / MeanField.inputs.count) { (state: MeanField) in
+            state.next(rate: 0.02, decay: 0.01)
+          }
           return (
-            {
-              var state = start
-              for _ in 0..<steps / MeanField.inputs.count { state = round(state) }
-              return state.neurons
-            },
+            { run(start).neurons },
             { p in
               let outputs = MeanField.inputs.map { MeanField.output($0, p).scalar }
               return p.map { $0.mean().scalar }.reduce(0, +) + outputs.reduce(0, +)

@@ -5,16 +5,10 @@ import Testing
 
 /// A recorded function is the function: for every primitive, under every transform, nested to the third order.
 struct CompiledLawTests {
-  /// A function as a closure that a recording may keep.
-  private struct Recordable: @unchecked Sendable {
-    let call: ([Tensor]) -> [Tensor]
-  }
-
   private func expectSame(
     _ call: @escaping ([Tensor]) -> [Tensor], at point: [Tensor], _ seed: UInt64, _ label: String
   ) {
-    let function = Recordable(call: call)
-    let program = compiled { (x: [Tensor]) in function.call(x) }
+    let program = compiled(call)
     let expected = call(point)
     // The scale of what is compared may be that of terms that cancel.
     for run in 1...2 {

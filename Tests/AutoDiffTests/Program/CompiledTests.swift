@@ -9,7 +9,7 @@ struct CompiledTests {
 
   /// Runs a function and its recording, three times, and compares bits.
   func expectSame<Input: TensorTree, Output: TensorTree>(
-    _ input: Input, sourceLocation: SourceLocation = #_sourceLocation, _ f: @escaping @Sendable (Input) -> Output
+    _ input: Input, sourceLocation: SourceLocation = #_sourceLocation, _ f: @escaping (Input) -> Output
   ) {
     let program = compiled(f)
     let expected = f(input).leaves
@@ -82,7 +82,7 @@ struct CompiledTests {
       // Values of the chain that others need too, and views of them.
       return [c, b.sum(axes: [0]), (a + b.reshaped(to: [n, m]).transposed).flattened, c.transposed * x[3], tanh(x[4])]
     }
-    let f: @Sendable ([Tensor]) -> Tensor = { x in (sin(x[0] + x[1]) * x[2] * x[4]).sum() }
+    let f: ([Tensor]) -> Tensor = { x in (sin(x[0] + x[1]) * x[2] * x[4]).sum() }
     let point = Array(x[..<5])
     let program = compiled { (x: [Tensor]) in valueWithGradient(of: f, at: x).gradient + [f(x)] }
     for _ in 0..<2 { expectClose(program(point), gradient(of: f, at: point) + [f(point)], .exact) }
@@ -93,7 +93,7 @@ struct CompiledTests {
     let x = [
       Tensor.linspace(0, 1, count: 24, as: type).reshaped(to: [6, 4]), Tensor.linspace(1, 2, count: 4, as: type),
     ]
-    let assigned: @Sendable ([Tensor]) -> [Tensor] = { x in
+    let assigned: ([Tensor]) -> [Tensor] = { x in
       var y = tanh(x[0])
       let old = y
       for k in 0..<3 { y[k] = x[1] * Double(k) + y[k + 1] }
@@ -226,7 +226,7 @@ struct CompiledTests {
   }
 
   @Test func manyThreadsRunOneProgram() async {
-    let f = compiled { (x: Tensor) in matmul(tanh(x), x.transposed).sum() }
+    let f = SharedCompiled { (x: Tensor) in matmul(tanh(x), x.transposed).sum() }
     await withTaskGroup(of: Bool.self) { group in
       for seed in 0..<8 {
         group.addTask {
