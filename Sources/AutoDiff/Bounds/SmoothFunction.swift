@@ -18,8 +18,8 @@ public struct SmoothFunction: Sendable {
     let value: @Sendable (Double) -> Double
     let turns: Turns
 
-    /// Takes a formula, which must be right to a few units in the last place of `accuracy` or of its value, and the points
-    /// where it turns.
+    /// Takes a formula, which must be right to a few units in the last place of its value or of the function's accuracy, and
+    /// the points where it turns.
     public init(turns: Turns = .points([]), _ value: @escaping @Sendable (Double) -> Double) {
       (self.value, self.turns) = (value, turns)
     }
@@ -27,7 +27,12 @@ public struct SmoothFunction: Sendable {
 
   /// Where a function and its derivatives are finite.
   public enum Domain: Sendable {
-    case all, positive, nonzero
+    /// Everywhere.
+    case all
+    /// Where the input is positive.
+    case positive
+    /// Where the input is not 0.
+    case nonzero
 
     var requirement: String? {
       switch self {

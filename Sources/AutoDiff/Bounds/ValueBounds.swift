@@ -95,6 +95,7 @@ public enum BoundError: Error, Equatable, Sendable {
   /// The ball reaches parameters where the bounds of a primitive do not hold.
   ///
   /// - Parameters:
+  ///   - primitive: its name.
   ///   - requirement: what must hold for the input.
   ///   - index: the entry of the input, one of those for which it does not.
   ///   - lower: where that entry may begin.

@@ -66,18 +66,25 @@ public func smallestLazyScale<Example: TensorTree, P: TensorTree>(
   var upper = Double.infinity
   if low > 0 {
     var (u, l) = try start.upperEnds(radius: 0)
+    var (floor, obstacle) = (0.0, BoundError?.none)
     for _ in 0..<32 {
-      let alpha = needed(u, l, low) * 1.02
+      let alpha = max(floor, needed(u, l, low) * 1.02)
       // Room for the U of the ball itself, which is a little larger than that of the last one.
-      let ball = radius(alpha, u * 1.05)
-      let ends = try start.upperEnds(radius: ball)
-      // The certificate's own radius may exceed what its U demands by two thousandths.
-      if ends.gradientNorm <= u * 1.04, needed(ends.gradientNorm * 1.004, ends.lipschitz, low) * 1.001 <= alpha {
-        upper = alpha
-        break
+      do {
+        let ends = try start.upperEnds(radius: radius(alpha, u * 1.05))
+        obstacle = nil
+        // The certificate's own radius may exceed what its U demands by two thousandths.
+        if ends.gradientNorm <= u * 1.04, needed(ends.gradientNorm * 1.004, ends.lipschitz, low) * 1.001 <= alpha {
+          upper = alpha
+          break
+        }
+        (u, l) = (max(u, ends.gradientNorm), max(l, ends.lipschitz))
+      } catch let error as BoundError {
+        // In a smaller ball there may be bounds.
+        (obstacle, floor) = (error, 2 * alpha)
       }
-      (u, l) = (max(u, ends.gradientNorm), max(l, ends.lipschitz))
     }
+    if let obstacle { throw obstacle }
   }
   return Bracket(upper.isFinite ? upper : least, lower: Bound(least, .derived), upper: Bound(upper, .derived))
 }

@@ -12,11 +12,12 @@ enum LipschitzCommand: Command {
     digits of length 1, and brackets the Lipschitz constant beta of the gradient on
     balls around the start: the lower end was attained by an ascent over the ball,
     the upper end is proved. With a_r = 1 or -1 fixed, beta should fall like
-    width^(-1/2). Errors are standard errors over the draws.
+    width^(-1/2). A slope's error comes from the standard errors over the draws, or
+    from how far the points lie off the line where the draws do not differ.
     """
 
   static let from = Option("from", "N", default: 16, range: 1...100_000, "The smallest width")
-  static let to = Option("to", "N", default: 256, range: 1...100_000, "The largest width; each is twice the one before")
+  static let to = Option("to", "N", default: 128, range: 1...100_000, "The largest width; each is twice the one before")
   static let radius = Option(
     "radius", "X", default: 1.0, range: 0...1e6, "The largest radius; beside it a tenth of it, and 0")
   static let activation = Option("activation", "NAME", default: ChosenNetwork.Activation.tanh, "s, the activation")
@@ -75,7 +76,7 @@ enum LipschitzCommand: Command {
     if let obstacle { print("\nNo upper end: \(obstacle)") }
     for curve in curves {
       for (end, points) in [("lower", curve.lower), ("upper", curve.upper)] {
-        guard let slope = WidthAverage.slope(points) else { continue }
+        guard let slope = slope(points) else { continue }
         print(
           "slope of log \(end) end over log width at radius \(numeral(curve.radius)): "
             + "\(numeral(slope.value, digits: 4)) ± \(numeral(slope.error, digits: 2))")
@@ -84,6 +85,21 @@ enum LipschitzCommand: Command {
     let folder = try OutputFolder(arguments[output])
     try folder.write(chart(curves.map { ($0.radius, $0.lower, $0.upper) }), to: "lipschitz.svg")
     print("Results  lipschitz.svg in \(folder.path)")
+  }
+
+  /// The slope over all widths; without weights where the draws of some width do not differ.
+  private static func slope(_ points: [WidthAverage]) -> (value: Double, error: Double)? {
+    if points.allSatisfy({ $0.error > 0 }) { return WidthAverage.slope(points) }
+    guard points.count > 1, points.allSatisfy({ $0.mean > 0 && $0.mean.isFinite }) else { return nil }
+    let (x, y) = (points.map { log(Double($0.width)) }, points.map { log($0.mean) })
+    let (meanX, meanY) = (x.reduce(0, +) / Double(x.count), y.reduce(0, +) / Double(y.count))
+    let spread = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+    let slope = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / spread
+    let rest = zip(x, y).reduce(0) { sum, point in
+      let off = point.1 - meanY - slope * (point.0 - meanX)
+      return sum + off * off
+    }
+    return (slope, (rest / (spread * Double(max(1, x.count - 2)))).squareRoot())
   }
 
   /// The brackets for one network.
@@ -96,7 +112,8 @@ enum LipschitzCommand: Command {
     func network(_ x: Tensor, _ w: Tensor, _ a: Tensor) -> Tensor {
       dot(layer(matmul(x, w), Parameters()), a) * scale
     }
-    let options = LipschitzOptions(starts: arguments[starts], seed: arguments[seed] &+ UInt64(draw))
+    let options = LipschitzOptions(
+      starts: arguments[starts], productLimit: 60, seed: arguments[seed] &+ UInt64(draw))
     if arguments[trained] {
       let outputs = Tensor.normal([width], using: &random)
       return try lipschitzEstimates(

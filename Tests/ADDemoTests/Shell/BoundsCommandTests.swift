@@ -9,7 +9,7 @@ import Testing
     let result = try HostileCallTests.shell(
       "\"$AD\" lipschitz --from 8 --to 16 --draws 2 --examples 1 --radius 0.5 --output o")
     #expect(result.status == 0, "\(result.complaint)")
-    #expect(result.files == ["o/lipschitz.svg"])
+    #expect(result.files == ["o", "o/lipschitz.svg"])
     let rows = result.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
     let brackets = rows.filter { $0.count == 7 && Int($0[0]) != nil }
     #expect(brackets.map { $0[0] } == ["8", "8", "8", "16", "16", "16"])
@@ -33,7 +33,7 @@ import Testing
     #expect(result.status == 0, "\(result.complaint)")
     #expect(
       result.output.contains("Together: proved") && result.output.contains("The promise is kept at all 6 points."))
-    #expect(result.files == ["o/certify.svg"])
+    #expect(result.files == ["o", "o/certify.svg"])
   }
 
   @Test func aPlainNetworkIsNot() throws {
@@ -49,7 +49,6 @@ import Testing
     ("lipschitz --radius -1", 2, "must be between 0 and"), ("lipschitz --draws 1", 2, "must be between 2 and"),
     ("certify --plain --alpha 3", 2, "--plain means no alpha"), ("certify --alpha nan", 2, "needs a number"),
     ("certify --theorem x", 2, "descent or linearization"), ("certify --examples 0", 2, "must be between 1 and"),
-    ("certify --activation relu --examples 2 --width 8 --output /dev/null/x", 1, "/dev/null"),
   ])
   func explainsWrongCalls(call: String, status: Int32, complaint: String) throws {
     let result = try HostileCallTests.shell("\"$AD\" \(call)")

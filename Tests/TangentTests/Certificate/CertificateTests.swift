@@ -113,6 +113,20 @@ struct CertificateProblem: Sendable {
     #expect(second.linearizationError < 1e-12 && run.isKept)
   }
 
+  /// relu is linear in a ball where no unit changes its sign, and large enough scales shrink the ball so far.
+  @Test func aLazyReluNetworkIsProved() throws {
+    let problem = CertificateProblem(seed: 6, count: 2, width: 8)
+    let network = { (x: Tensor, p: [Tensor]) in dot(relu(matmul(x, p[0])), p[1]) }
+    let itself = try TrainingStart(of: network, from: problem.p, on: problem.x, targets: problem.y)
+    let scale = try smallestLazyScale(itself, for: .descent, options: CertificateProblem.options)
+    let start = try TrainingStart(
+      of: lazyModel(network, around: problem.p, scale: scale.upper.value), from: problem.p, on: problem.x,
+      targets: problem.y)
+    let certificate = try DescentCertificate(start, options: CertificateProblem.options)
+    #expect(certificate.verdict == .proved)
+    #expect(try certificate.run(start, steps: 20).isKept)
+  }
+
   /// Where nothing is stated, the verdict says what is missing.
   @Test func aMissingBoundIsNamed() throws {
     let x = Tensor([[1.0, 0.5]])
