@@ -80,13 +80,19 @@ import Testing
     var numbers = Sequence()
     let theta = numbers.row(26)
     func matrices() -> [[[Double]]] {
-      (0..<22).map { _ in numbers.rows(4, 4).dropLast() + [[0, 0, 0, 1]] }
+      (0..<22).map { _ -> [[Double]] in
+        var matrix = numbers.rows(4, 4)
+        matrix[3] = [0, 0, 0, 1]
+        return matrix
+      }
     }
-    let fingers = (0..<5).flatMap { finger in [0, 4 * finger + 2, 4 * finger + 3, 4 * finger + 4] }
+    var parents = [-1, 0]
+    for first in [1, 5, 9, 13, 17] { parents += [0, first + 1, first + 2, first + 3] }
     let (relatives, inverses) = (matrices(), matrices())
-    let positions = (0..<5).map { _ in numbers.row(3) + [1] }
+    var positions = numbers.rows(5, 3)
+    for vertex in 0..<5 { positions[vertex].append(1) }
     let model: [String: Any] = [
-      "parents": [-1, 0] + fingers, "base_relatives": relatives, "inverse_base_absolutes": inverses,
+      "parents": parents, "base_relatives": relatives, "inverse_base_absolutes": inverses,
       "base_positions": positions, "weights": numbers.rows(5, 22), "triangles": [[0, 1, 2], [2, 3, 4], [4, 1, 3]],
       "is_mirrored": isMirrored,
     ]
