@@ -41,6 +41,7 @@ package struct Contraction: BilinearPrimitive, Hashable {
 
   package func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (a, b) = (inputs[0], inputs[1])
+    if isPlain(a.rank, b.rank) { return plainVJP(a, b, cotangent, argument) }
     let batch = leftBatch.count
     let (leftFree, rightFree) = (leftFree(a.rank), rightFree(b.rank))
     let outputBatch = Array(0..<batch)
@@ -62,6 +63,27 @@ package struct Contraction: BilinearPrimitive, Hashable {
       .two(a, cotangent))
     let summed = leftSummed.indices.sorted { leftSummed[$0] < leftSummed[$1] }.map { rightSummed[$0] }
     return result.permuted((rightBatch + summed + rightFree).inversePermutation)
+  }
+
+  /// Whether this is a product of two matrices, of a matrix and a vector, or of two vectors, over one axis of each.
+  func isPlain(_ leftRank: Int, _ rightRank: Int) -> Bool {
+    leftBatch.isEmpty && leftSummed.count == 1 && (1...2).contains(leftRank) && (1...2).contains(rightRank)
+  }
+
+  /// The same without the lists of axes of the general rule, which take as long as a small product.
+  private func plainVJP(_ a: Tensor, _ b: Tensor, _ cotangent: Tensor, _ argument: Int) -> Tensor {
+    let (leftHasFree, rightHasFree) = (a.rank == 2, b.rank == 2)
+    let (left, right) = (leftSummed[0], rightSummed[0])
+    if argument == 0 {
+      // [left free, right free] with b, summed over the right free axis: [left free, b's summed axis].
+      let product = Contraction(
+        leftSummed: rightHasFree ? [leftHasFree ? 1 : 0] : [], rightSummed: rightHasFree ? [1 - right] : [])
+      let result = dispatch(product, .two(cotangent, b))
+      return leftHasFree && left == 0 ? result.permuted([1, 0]) : result
+    }
+    let product = Contraction(leftSummed: leftHasFree ? [1 - left] : [], rightSummed: leftHasFree ? [0] : [])
+    let result = dispatch(product, .two(a, cotangent))
+    return rightHasFree && right == 1 ? result.permuted([1, 0]) : result
   }
 
   /// The free axes of the other factor are the positions.
@@ -172,6 +194,9 @@ extension Contraction {
   private func multiply<T: LoopScalar>(
     _ a: ArrayNode, _ b: ArrayNode, into c: UnsafeMutablePointer<T>, accumulate: Bool = false
   ) {
+    if let product = PlainProduct(self, a, b) {
+      return a.withAddress(T.self) { p in b.withAddress(T.self) { q in product.run(p, q, into: c, accumulate) } }
+    }
     let plan = ContractionPlan(
       self, Layout(shape: a.shape, strides: a.explicitStrides), Layout(shape: b.shape, strides: b.explicitStrides))
     a.withAddress(T.self) { p in

@@ -56,13 +56,7 @@ struct ContractionPlan {
     let x = MatrixView(base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
     let y = MatrixView(base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
     if left.batch.extents.isEmpty {
-      let isGram = p == q && m == n && x.rowStride == y.columnStride && x.columnStride == y.rowStride
-      // What is added to need not be symmetric.
-      if isGram && !accumulate {
-        MatrixProduct.gram(x, into: c, rowStride: n)
-      } else {
-        MatrixProduct.multiply(x, y, into: c, rowStride: n, accumulate: accumulate)
-      }
+      MatrixProduct.multiplyOrGram(x, y, into: c, accumulate: accumulate)
     } else {
       let (s, t) = (left.batch, right.batch)
       MatrixProduct.multiplyBatch(
@@ -162,5 +156,61 @@ struct ContractionPlan {
       summed.extents = [summedCount]
       summed.strides = [1]
     }
+  }
+}
+
+/// A product of two matrices, of a matrix and a vector, or of two vectors, found without the lists of axes of a
+/// ``ContractionPlan``: these take longer than the arithmetic of a small product.
+struct PlainProduct {
+  private let rows: Int, depth: Int, columns: Int
+  private let leftRow: Int, leftDepth: Int, rightDepth: Int, rightColumn: Int
+
+  /// Nil where the contraction is more than that.
+  init?(_ contraction: Contraction, _ a: ArrayNode, _ b: ArrayNode) {
+    guard contraction.isPlain(a.shape.count, b.shape.count) else { return nil }
+    let (left, right) = (contraction.leftSummed[0], contraction.rightSummed[0])
+    let (isLeftMatrix, isRightMatrix) = (a.shape.count == 2, b.shape.count == 2)
+    rows = isLeftMatrix ? a.shape[1 - left] : 1
+    depth = a.shape[left]
+    columns = isRightMatrix ? b.shape[1 - right] : 1
+    leftRow = isLeftMatrix ? a.plainStride(1 - left) : 1
+    leftDepth = a.plainStride(left)
+    rightDepth = b.plainStride(right)
+    rightColumn = isRightMatrix ? b.plainStride(1 - right) : 1
+  }
+
+  /// c = [c +] the product of what stands at `a` and `b`.
+  func run<T: LoopScalar>(
+    _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, into c: UnsafeMutablePointer<T>, _ accumulate: Bool
+  ) {
+    MatrixProduct.multiplyOrGram(
+      MatrixView(base: a, rows: rows, columns: depth, rowStride: leftRow, columnStride: leftDepth),
+      MatrixView(base: b, rows: depth, columns: columns, rowStride: rightDepth, columnStride: rightColumn), into: c,
+      accumulate: accumulate)
+  }
+}
+
+extension MatrixProduct {
+  /// c = [c +] a b, of which half is computed where b is the transposed a.
+  fileprivate static func multiplyOrGram<T: LoopScalar>(
+    _ a: MatrixView<T>, _ b: MatrixView<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool
+  ) {
+    let isTransposed =
+      a.base == b.base && a.rows == b.columns && a.rowStride == b.columnStride && a.columnStride == b.rowStride
+    // What is added to need not be symmetric.
+    if isTransposed && !accumulate {
+      gram(a, into: c, rowStride: b.columns)
+    } else {
+      multiply(a, b, into: c, rowStride: b.columns, accumulate: accumulate)
+    }
+  }
+}
+
+extension ArrayNode {
+  /// The stride of an axis of a vector or a matrix; 1 where it has one entry, as where axes have been merged.
+  fileprivate func plainStride(_ axis: Int) -> Int {
+    if shape[axis] == 1 { return 1 }
+    if let strides { return strides[axis] }
+    return axis == shape.count - 1 ? 1 : shape[1]
   }
 }
