@@ -8,8 +8,8 @@ enum HierarchyCommand: Command {
   static let name = "hierarchy"
   static let summary = "Follow training by truncations of the neural tangent hierarchy"
   static let discussion = """
-    Trains networks x -> a.s(W s(W x)/sqrt(m))/sqrt(m) of width m by gradient flow to
-    tell threes from eights, and beside them follows the equations of the tangent
+    Trains networks x -> a.s(W s(W x)/sqrt(m))/sqrt(m) of width m by gradient flow
+    to tell threes from eights, and beside them follows the equations of the tangent
     hierarchy cut off at p: K^(2) alone, which then is constant, to K^(4).
 
     First one width over time, and what the truncations predict for digits held out;

@@ -10,7 +10,8 @@ enum SpectrumCommand: Command {
   static let discussion = """
     Trains a network on the first digits. Before and after, computes the density of
     the eigenvalues of the loss's Hessian (Lanczos quadrature from random vectors),
-    its extreme eigenvalues with residuals, and all eigenvalues of the tangent kernel.
+    its extreme eigenvalues with residuals, and all eigenvalues of the tangent
+    kernel.
     """
 
   static let training = Option("train", "N", default: 500, range: 2...1797, "How many digits to train on")

@@ -66,11 +66,11 @@ struct Determinant: GradBenchProblem {
   static var functions: [GradBenchFunction<Determinant>] {
     [
       GradBenchFunction("primal") { problem in
-        let value = { (a: Tensor) in problem.determinant(a) }
+        let value = compiled { (a: Tensor) in problem.determinant(a) }
         return { value(problem.matrix) }
       },
       GradBenchFunction("gradient") { problem in
-        let derivative = { (a: Tensor) in gradient(of: problem.determinant, at: a).flattened }
+        let derivative = compiled { (a: Tensor) in gradient(of: problem.determinant, at: a).flattened }
         return { derivative(problem.matrix) }
       },
     ]

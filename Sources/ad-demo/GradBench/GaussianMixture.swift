@@ -95,11 +95,11 @@ struct GaussianMixture: GradBenchProblem {
   static var functions: [GradBenchFunction<GaussianMixture>] {
     [
       GradBenchFunction("objective") { mixture in
-        let value = { (p: Parameters) in mixture.logPosterior(p) }
+        let value = compiled { (p: Parameters) in mixture.logPosterior(p) }
         return { value(mixture.parameters) }
       },
       GradBenchFunction("jacobian") { mixture in
-        let derivative = { (p: Parameters) in gradient(of: mixture.logPosterior, at: p) }
+        let derivative = compiled { (p: Parameters) in gradient(of: mixture.logPosterior, at: p) }
         return { derivative(mixture.parameters) }
       } answer: { (slope: Parameters) in
         Gradient(alpha: slope.alpha.scalars, mu: slope.mu.rows, q: slope.q.rows, l: slope.l.rows)

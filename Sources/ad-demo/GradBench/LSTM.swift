@@ -75,11 +75,11 @@ struct LSTM: GradBenchProblem {
   static var functions: [GradBenchFunction<LSTM>] {
     [
       GradBenchFunction("objective") { network in
-        let value = { (p: Parameters) in network.loss(p) }
+        let value = compiled { (p: Parameters) in network.loss(p) }
         return { value(network.parameters) }
       },
       GradBenchFunction("jacobian") { network in
-        let derivative = { (p: Parameters) in gradient(of: network.loss, at: p).flattenedEntries }
+        let derivative = compiled { (p: Parameters) in gradient(of: network.loss, at: p).flattenedEntries }
         return { derivative(network.parameters) }
       },
     ]

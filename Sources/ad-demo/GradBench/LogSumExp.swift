@@ -22,11 +22,11 @@ struct LogSumExp: GradBenchProblem {
   static var functions: [GradBenchFunction<LogSumExp>] {
     [
       GradBenchFunction("primal") { problem in
-        let value = { (x: Tensor) in Self.value(x) }
+        let value = compiled { (x: Tensor) in Self.value(x) }
         return { value(problem.x) }
       },
       GradBenchFunction("gradient") { problem in
-        let derivative = { (x: Tensor) in gradient(of: Self.value, at: x) }
+        let derivative = compiled { (x: Tensor) in gradient(of: Self.value, at: x) }
         return { derivative(problem.x) }
       },
     ]

@@ -51,11 +51,11 @@ struct PolynomialFit: GradBenchProblem {
   static var functions: [GradBenchFunction<PolynomialFit>] {
     [
       GradBenchFunction("primal") { fit in
-        let value = { (x: Tensor) in fit.loss(x) }
+        let value = compiled { (x: Tensor) in fit.loss(x) }
         return { value(fit.coefficients) }
       },
       GradBenchFunction("gradient") { fit in
-        let derivative = { (x: Tensor) in gradient(of: fit.loss, at: x) }
+        let derivative = compiled { (x: Tensor) in gradient(of: fit.loss, at: x) }
         return { derivative(fit.coefficients) }
       },
     ]

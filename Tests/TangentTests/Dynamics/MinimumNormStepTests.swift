@@ -21,7 +21,7 @@ import Testing
     func loss(_ p: [Tensor]) -> Tensor { square(vmap { Self.model($0, p) }(x) - y).sum() }
     var p = start
     let rate = 0.9 / result.spectrum.largest.upper.value
-    for _ in 0..<2000 {
+    for _ in 0..<10_000 {
       let g = gradient(of: loss, at: p)
       if g.euclideanNorm.scalar < 1e-8 { break }
       p = p.adding(g, scaledBy: -rate)

@@ -25,7 +25,8 @@ import Testing
     let a = try DenseSymmetricOperator(try PlantedMatrix.random(spectrum, using: &random))
     let b = Tensor.normal([32, 2], using: &random)
     let result = try conjugateGradients(a, b)
-    #expect(result.iterations == 3 && result.history.count == 4 && result.history[0] == [1, 1])
+    #expect(result.iterations == 3 && result.history.count == 4)
+    #expect(result.history[0].allSatisfy { abs($0 - 1) < 1e-14 })
     #expect(result.history[2].allSatisfy { $0 > 1e-6 })
   }
 

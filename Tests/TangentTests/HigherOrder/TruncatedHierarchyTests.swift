@@ -164,7 +164,7 @@ import Testing
     let solver = ODESolver(relativeTolerance: 1e-13, absoluteTolerance: 1e-14)
     let loss = { (p: Parameters) in squaredLoss(net.batched(x, p), y) }
     let middle = try gradientFlow(of: loss, from: p, at: [0.7], solver: solver).finalState
-    let h = 3e-3
+    let h = 2e-3
     let around = try [-2, -1, 1, 2].map {
       try gradientFlow(of: loss, from: middle, at: [$0 * h], solver: solver).finalState
     }
@@ -204,7 +204,7 @@ import Testing
       for level in 0..<3 { errors[level].append((squares[level] / Double(seeds)).squareRoot()) }
     }
     let slopes = errors.map { logarithmicSlope(widths.map(Double.init), $0) }
-    #expect((slopes[0].value + 1).magnitude < 3 * slopes[0].error + 0.1 && slopes[0].error < 0.2, "\(slopes)")
+    #expect((slopes[0].value + 1).magnitude < 3 * slopes[0].error + 0.1 && slopes[0].error < 0.3, "\(slopes)")
     #expect((slopes[2].value + 2).magnitude < 3 * slopes[2].error + 0.2 && slopes[2].error < 0.2, "\(slopes)")
     for k in widths.indices {
       #expect(errors[2][k] < errors[1][k] && errors[1][k] < errors[0][k], "width \(widths[k]): \(errors)")
