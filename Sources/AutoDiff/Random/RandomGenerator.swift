@@ -1,6 +1,6 @@
 /// A seeded source of random numbers that is passed as a value.
 ///
-/// Number k is a function of the seed and of k only (a counter-based generator, ``Philox``), and every number takes one
+/// Number k is a function of the seed and of k only (the counter-based generator Philox), and every number takes one
 /// place, whatever its law. So a copy repeats the same numbers; drawing 100 numbers and then 50 gives the same as drawing
 /// 150; and neither the number of threads nor the processor makes a difference: random bits and what is computed from them
 /// exactly (uniform numbers, signs, permutations) are the same everywhere, normal numbers up to rounding. `.float32` gets
