@@ -75,6 +75,17 @@ struct Layout {
 
   /// Whether the entries follow each other in row-major order without gaps.
   var isRowMajor: Bool { strides.describesRowMajorOrder(of: shape) }
+  /// How far behind the first entry the one with a row-major index stands.
+  func offset(ofEntry index: Int) -> Int {
+    var rest = index
+    var offset = 0
+    for axis in shape.indices.reversed() {
+      offset += rest % shape[axis] * strides[axis]
+      rest /= shape[axis]
+    }
+    return offset
+  }
+
   /// Whether all entries are one in memory.
   var repeatsOneEntry: Bool { zip(shape, strides).allSatisfy { $0 == 1 || $1 == 0 } }
 }

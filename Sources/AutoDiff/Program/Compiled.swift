@@ -1,7 +1,7 @@
 /// Records a function once and runs the recording from then on, without the overhead of small operations.
 ///
 ///     let step = compiled { (p: Parameters) in
-///       p - rate * gradient(of: { loss($0, images, labels) }, at: p)
+///       p.adding(gradient(of: { loss($0, images, labels) }, at: p), scaledBy: -rate)
 ///     }
 ///     for _ in 0..<10_000 { p = step(p) }
 ///
@@ -19,10 +19,11 @@
 /// `compiled { gradient(of: f, at: $0) }`.
 ///
 /// - Parameter f: from a tree of tensors to a tree of tensors.
-/// - Returns: the same function. Results have the bits that `f` gives, except where a sum over pieces of a product is
-///   formed in another order; see the documentation of ``Compiled``.
-/// - Complexity: the first call takes some microseconds per operation more; a program of S steps runs in the time of its
-///   arithmetic and S · 50 ns.
+/// - Returns: the same function. Results have the bits that `f` gives, except that sums of 2¹⁴ entries and more are formed
+///   tile by tile where an elementwise chain ends in them, and that the two products of a bilinear operation's tangent are
+///   added after both have been rounded. Either changes a result by no more than its order of summation does.
+/// - Complexity: the first call takes some microseconds per operation more. A program keeps its memory for the next call,
+///   once for every thread that has run it at the same time.
 public func compiled<Input: TensorTree, Output: TensorTree>(
   _ f: @escaping (Input) -> Output
 ) -> Compiled<Input, Output> {
@@ -53,8 +54,15 @@ public final class Compiled<Input: TensorTree, Output: TensorTree> {
     let leaves = input.leaves
     if leaves.contains(where: \.isTraced) { return f(input) }
     let key = TreeStructure(input, leaves)
-    let recorded = lock.withLock { programs.first { $0.key == key } } ?? record(input, leaves, key)
+    let recorded = lock.withLock { known(key) } ?? record(input, leaves, key)
     return recorded.output.replacingLeaves(with: recorded.program.run(leaves))
+  }
+
+  /// The program of a structure, which then stands in front.
+  private func known(_ key: TreeStructure) -> Recorded? {
+    guard let place = programs.firstIndex(where: { $0.key == key }) else { return nil }
+    if place > 0 { programs.insert(programs.remove(at: place), at: 0) }
+    return programs[0]
   }
 
   private func record(_ input: Input, _ leaves: [Tensor], _ key: TreeStructure) -> Recorded {

@@ -210,7 +210,8 @@ final class ElementwiseGroup {
         draft.rows.numbers.append(place)
         row = .number(draft.rows.numbers.count - 1)
       } else if place.layout.isRowMajor {
-        row = draft.addArray(place, isPadded: isPadded[place.buffer])
+        // What begins inside a buffer may reach to the end of its padding.
+        row = draft.addArray(place, isPadded: isPadded[place.buffer] && place.layout.offset == 0)
       } else {
         let slot = draft.addSlot()
         draft.loads.append((place, draft.operations.count, slot, mayRepeat))

@@ -287,7 +287,6 @@ struct ProgramPlanner {
       let bytes = plans[buffer].byteCount
       return addScratch(bytes: bytes)
     }
-    for buffer in outputs { plans[buffer].lastUse = items.count }
     let first = loops.count
     loops.append(contentsOf: loop.programs)
     items.append(.step(LoopStep(loop, inputs, results: outputs, scratch: scratch, firstProgram: first)))

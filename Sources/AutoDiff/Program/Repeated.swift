@@ -39,7 +39,11 @@ public func repeated<State: TensorTree>(
   while true {
     let holds = condition(state)
     if holds.count != 1 { stop("repeated", "the condition must be one number", got: "shape \(holds.shape)") }
-    if let recorder = state.recorder ?? holds.recorder {
+    // Condition and body may use what a recording inside that of the state knows. (The step that is made here to find out
+    // is left out of the program.)
+    if state.recorder != nil || holds.recorder != nil,
+      let recorder = Pair(Pair(state, holds), body(state)).recorder
+    {
       let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
       let test = LoopPart(of: state, inside: recorder, condition)
       return recorder.addLoop(.whilst, [next, test], from: state)

@@ -72,17 +72,6 @@ struct TileCopy {
 }
 
 extension Layout {
-  /// How far behind the first entry the one with a row-major index stands.
-  func offset(ofEntry index: Int) -> Int {
-    var rest = index
-    var offset = 0
-    for axis in shape.indices.reversed() {
-      offset += rest % shape[axis] * strides[axis]
-      rest /= shape[axis]
-    }
-    return offset
-  }
-
   /// After how many entries a repeated vector begins anew; nil where the entries are no repeated vector.
   var period: Int? {
     var count = 1

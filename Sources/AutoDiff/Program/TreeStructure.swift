@@ -14,7 +14,7 @@ struct TreeStructure: Equatable {
 
   /// Lists what is no tensor: counts of lists, keys, cases, numbers.
   ///
-  /// A part of which nothing can be told, such as a closure or an object without equality, counts for its type alone.
+  /// An object without equality counts for itself, and a part of which nothing can be told, such as a closure, not at all.
   private static func collect(_ part: Any, _ rest: inout [AnyHashable]) {
     if part is Tensor { return }
     if let tensors = part as? [Tensor] { return rest.append(tensors.count) }
@@ -34,6 +34,8 @@ struct TreeStructure: Equatable {
         }
         return
       }
+    // An object may lead to anything, itself included.
+    case .class: return rest.append(ObjectIdentifier(part as AnyObject))
     default: break
     }
     for child in mirror.children { collect(child.value, &rest) }

@@ -57,6 +57,13 @@ struct CompiledTests {
       }
     }
     expectSame(Tensor(100, as: type)) { x in repeated(while: { $0 .> 1 }, x) { sin($0) * 0.25 + $0 / 2 } }
+    // Loops inside loops, which use values of all that is around them.
+    expectSame([Tensor(1, as: type), Tensor(50, as: type)]) { (s: [Tensor]) in
+      repeated(3, s) { t in
+        let doubled = repeated(while: { $0 .< t[1] * s[0] }, s[0] + 1) { $0 * 2 + t[0] * 0 }
+        return [t[0] + doubled, t[1] / 2]
+      }
+    }
     expectSame([Tensor(5, as: type), x]) { (s: [Tensor]) in
       repeated(3, s) { s in
         let inner = repeated(4, s[1]) { tanh($0 * s[0]) + x }

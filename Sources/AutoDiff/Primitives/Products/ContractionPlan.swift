@@ -58,9 +58,9 @@ struct ContractionPlan {
     if left.batch.extents.isEmpty {
       MatrixProduct.multiplyOrGram(x, y, into: c, accumulate: accumulate)
     } else {
-      let (s, t) = (left.batch, right.batch)
+      let (s, t) = (left.batch.layout, right.batch.layout)
       MatrixProduct.multiplyBatch(
-        left.batch.extents.product, x, offset: { s.offset($0) }, y, offset: { t.offset($0) }, into: c)
+        left.batch.extents.product, x, offset: { s.offset(ofEntry: $0) }, y, offset: { t.offset(ofEntry: $0) }, into: c)
     }
   }
 
@@ -80,6 +80,7 @@ struct ContractionPlan {
     }
 
     var count: Int { extents.product }
+    var layout: Layout { Layout(shape: extents, strides: strides) }
     /// The stride of the single axis that is left after merging; any number will do where there is none.
     var stride: Int { strides.last ?? 1 }
 
@@ -105,17 +106,6 @@ struct ContractionPlan {
         }
       }
       return extents.count <= 1
-    }
-
-    /// The distance of the entry at a flat index from the first.
-    func offset(_ index: Int) -> Int {
-      var rest = index
-      var result = 0
-      for k in extents.indices.reversed() {
-        result += rest % extents[k] * strides[k]
-        rest /= extents[k]
-      }
-      return result
     }
   }
 
