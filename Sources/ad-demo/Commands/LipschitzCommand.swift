@@ -76,7 +76,7 @@ enum LipschitzCommand: Command {
     if let obstacle { print("\nNo upper end: \(obstacle)") }
     for curve in curves {
       for (end, points) in [("lower", curve.lower), ("upper", curve.upper)] {
-        guard let slope = slope(points) else { continue }
+        guard let slope = WidthAverage.slope(points) else { continue }
         print(
           "slope of log \(end) end over log width at radius \(numeral(curve.radius)): "
             + "\(numeral(slope.value, digits: 4)) ± \(numeral(slope.error, digits: 2))")
@@ -85,21 +85,6 @@ enum LipschitzCommand: Command {
     let folder = try OutputFolder(arguments[output])
     try folder.write(chart(curves.map { ($0.radius, $0.lower, $0.upper) }), to: "lipschitz.svg")
     print("Results  lipschitz.svg in \(folder.path)")
-  }
-
-  /// The slope over all widths; without weights where the draws of some width do not differ.
-  private static func slope(_ points: [WidthAverage]) -> (value: Double, error: Double)? {
-    if points.allSatisfy({ $0.error > 0 }) { return WidthAverage.slope(points) }
-    guard points.count > 1, points.allSatisfy({ $0.mean > 0 && $0.mean.isFinite }) else { return nil }
-    let (x, y) = (points.map { log(Double($0.width)) }, points.map { log($0.mean) })
-    let (meanX, meanY) = (x.reduce(0, +) / Double(x.count), y.reduce(0, +) / Double(y.count))
-    let spread = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
-    let slope = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / spread
-    let rest = zip(x, y).reduce(0) { sum, point in
-      let off = point.1 - meanY - slope * (point.0 - meanX)
-      return sum + off * off
-    }
-    return (slope, (rest / (spread * Double(max(1, x.count - 2)))).squareRoot())
   }
 
   /// The brackets for one network.

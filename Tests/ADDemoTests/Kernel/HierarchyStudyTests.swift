@@ -51,6 +51,14 @@ import Testing
     #expect(abs(slope.value + 1.5) < 1e-12)
     #expect(abs(slope.error - 0.1 / 3.0.squareRoot() / (2.0.squareRoot() * log(2))) < 1e-12)
     #expect(WidthAverage.slope([points[0]]) == nil)
+    // Without errors, and off the line by as much at every point as makes the residual known.
+    let exact = [2, 4, 8].map { WidthAverage(width: $0, [3 / Double($0)]) }
+    let plain = try #require(WidthAverage.slope(exact))
+    #expect(abs(plain.value + 1) < 1e-12 && plain.error < 1e-12)
+    let bent = [(2, 1.0), (4, 2), (8, 1)].map { WidthAverage(width: $0.0, [$0.1]) }
+    let level = try #require(WidthAverage.slope(bent))
+    // Residuals −1/3, 2/3, −1/3 of log 2 over a spread of 2 log² 2.
+    #expect(abs(level.value) < 1e-12 && abs(level.error - (1.0 / 3).squareRoot()) < 1e-12)
   }
 
   @Test func theCommandsShowTheirResults() throws {
