@@ -27,7 +27,7 @@ func features(of cpu: String) -> (fma: Bool, lanes: Int) {
 }
 
 var settings: [SwiftSetting] = [
-  // For Loops/Prefetch.swift only, which does without where a compiler has no such feature.
+  // For Loops/Machine/CoreHints.swift only, which does without where a compiler has no such feature.
   .enableExperimentalFeature("BuiltinModule")
 ]
 // A debug build would run the vector loops sixty times slower without optimization; whole-module, because generic code is

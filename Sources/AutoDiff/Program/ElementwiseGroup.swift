@@ -189,7 +189,8 @@ final class ElementwiseGroup {
     }
     let loads = zip(draft.loads, isLasting).map { load, isLasting in
       ElementwiseStep.Load(
-        place: load.place, copy: TileCopy(load.place.layout), row: slotOf[load.slot], time: isLasting ? nil : load.time)
+        address: .init(load.place), copy: TileCopy(load.place.layout), row: slotOf[load.slot],
+        time: isLasting ? nil : load.time)
     }
     return Lowered(
       scalarType: scalarType, count: count, operations: operations,

@@ -12,11 +12,23 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
 
   /// A copy of what an operand that is not contiguous shows of itself in a tile.
   struct Load {
-    var place: Place
+    var address: Address
     var copy: TileCopy
     var row: Int
     /// The operation before which it is due; nil if it is the same for all tiles.
     var time: Int?
+  }
+
+  /// The first entry of a place, without the lists of its layout.
+  struct Address {
+    let buffer: Int, byteOffset: Int
+
+    init(_ place: Place) {
+      (buffer, byteOffset) = (place.buffer, place.layout.offset * place.scalarType.byteCount)
+    }
+
+    @inline(__always)
+    func callAsFunction(_ frame: ProgramFrame) -> UnsafeMutableRawPointer { frame.addresses[buffer] + byteOffset }
   }
 
   /// The sum of all entries of a row.
@@ -48,7 +60,10 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   private let loads: [Load]
   private let sums: [TileSum]
   private let rows: Rows
+  private let arrays: [Address], numbers: [Address]
   private let tileBytes: Int
+  /// What an entry takes, in bytes times the weights of the functions.
+  private let work: Int
   /// Where scratch memory for one thread lies.
   private let scratch: Int
 
@@ -58,6 +73,9 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   ) {
     (self.scalarType, self.count, self.operations, self.loads) = (scalarType, count, operations, loads)
     (self.sums, self.rows, self.tileBytes, self.scratch) = (sums, rows, tileBytes, scratch)
+    work = scalarType.byteCount * operations.reduce(0) { $0 + $1.function.weight }
+    arrays = rows.arrays.map { Address($0) }
+    numbers = rows.numbers.map { Address($0) }
   }
 
   /// How long a tile is at most, so that the rows in scratch memory and as many others stay in the first-level cache.
@@ -83,10 +101,11 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     let own = frame.addresses[scratch]
     let bytes = Self.scratchBytes(rows, tileBytes: tileBytes)
     let tileSums = (own + bytes).assumingMemoryBound(to: T.self)
-    if count < 4096 || count * operations.count < 1 << 16 || tiles < 4 {
+    if count * work < VectorMap.leastSharedWork || tiles < 2 {
       runTiles(0..<tiles, frame, own, tileSums)
     } else {
-      let cut = Cut(tiles, length: max(1, tiles / 64))
+      // At least four tasks, at most about 64, and of some tiles each: what repeats itself is copied once for a task.
+      let cut = Cut(tiles, length: max(1, tiles / 64, min(8, tiles / 4)))
       ThreadTeam.run(cut.count) { task in
         withPooledScratch(UInt8.self, bytes) { runTiles(cut[task], frame, UnsafeMutableRawPointer($0), tileSums) }
       }
@@ -103,7 +122,7 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   ) {
     let stride = MemoryLayout<T>.stride
     let perTile = tileBytes / stride
-    let (slots, arrays, numbers) = (rows.slots, rows.arrays.count, rows.numbers.count)
+    let (slots, arrays, numbers) = (rows.slots, self.arrays.count, self.numbers.count)
     let tails = scratch + slots * tileBytes
     let vectors = tails + arrays * tileBytes
     let firstNumber = slots + arrays + rows.parts.count
@@ -111,10 +130,10 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: length) { table in
       let table = table.baseAddress!
       for k in 0..<slots { table[k] = scratch + k * tileBytes }
-      for k in 0..<arrays { table[slots + k] = frame.address(rows.arrays[k]) }
+      for k in 0..<arrays { table[slots + k] = self.arrays[k](frame) }
       for k in 0..<numbers {
         let vector = vectors + k * VectorMap.vectorBytes
-        let number = frame.address(rows.numbers[k]).load(as: T.self)
+        let number = self.numbers[k](frame).load(as: T.self)
         T.Lanes(repeating: number).store(vector.assumingMemoryBound(to: T.self))
         table[firstNumber + k] = vector
       }
@@ -186,92 +205,27 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     /// Copies what is due before an operation.
     @inline(__always) func load(before operation: Int) {
       while nextLoad < loads.count, loads[nextLoad].time ?? 0 <= operation {
-        let due = loads[nextLoad]
+        let number = nextLoad
         nextLoad += 1
         // What repeats itself is there already, from the first tile on.
-        if due.time == nil && !isFirst { continue }
-        due.copy.copy(
-          frame.pointer(due.place, T.self), from: start,
-          count: due.time == nil ? tileBytes / MemoryLayout<T>.stride : length,
-          to: table[due.row].assumingMemoryBound(to: T.self))
+        let repeats = loads[number].time == nil
+        if repeats && !isFirst { continue }
+        loads[number].copy.copy(
+          UnsafePointer(loads[number].address(frame).assumingMemoryBound(to: T.self)), from: start,
+          count: repeats ? tileBytes / MemoryLayout<T>.stride : length,
+          to: table[loads[number].row].assumingMemoryBound(to: T.self))
       }
     }
     operations.withUnsafeBufferPointer { operations in
       for k in operations.indices {
         if nextLoad < loads.count { load(before: k) }
-        operations[k].function.run(
-          operand(operations[k].a), operand(operations[k].b), operand(operations[k].c), table[operations[k].result],
-          whole, T.scalarType)
+        // Without counting a reference: the step holds the function.
+        Unmanaged.passUnretained(operations[k].function)._withUnsafeGuaranteedRef {
+          $0.run(
+            operand(operations[k].a), operand(operations[k].b), operand(operations[k].c), table[operations[k].result],
+            whole, T.scalarType)
+        }
       }
-    }
-  }
-}
-
-/// An elementwise function as a loop over a part of its operands.
-class TileFunction: @unchecked Sendable {
-  /// y = f(a), f(a, b) or f(a, b, c) for `count` entries, a multiple of a vector.
-  func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
-    _ type: ScalarType
-  ) { fatalError("TileFunction.run is abstract.") }
-
-  /// Whether a row may stand for many with one vector.
-  var takesNumbers: Bool { true }
-
-  /// Nil for a primitive that is not made of lanes.
-  static func make(_ primitive: any Primitive) -> TileFunction? {
-    if let f = primitive as? any UnaryLaneFunction { return UnaryTileFunction(f) }
-    if let f = primitive as? any BinaryLaneFunction { return BinaryTileFunction(f) }
-    if let f = primitive as? any TernaryLaneFunction { return TernaryTileFunction(f) }
-    return nil
-  }
-}
-
-private final class UnaryTileFunction: TileFunction, @unchecked Sendable {
-  private let f: any UnaryLaneFunction
-  init(_ f: any UnaryLaneFunction) { self.f = f }
-
-  override var takesNumbers: Bool { false }
-
-  override func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
-    _ type: ScalarType
-  ) {
-    switch type {
-    case .float64:
-      f.map(a.base.assumingMemoryBound(to: Double.self), y.assumingMemoryBound(to: Double.self), count, streamed: false)
-    case .float32:
-      f.map(a.base.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: Float.self), count, streamed: false)
-    }
-  }
-}
-
-private final class BinaryTileFunction: TileFunction, @unchecked Sendable {
-  private let f: any BinaryLaneFunction
-  init(_ f: any BinaryLaneFunction) { self.f = f }
-
-  override func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
-    _ type: ScalarType
-  ) {
-    switch type {
-    case .float64: f.map(a, b, y.assumingMemoryBound(to: Double.self), count, streamed: false)
-    case .float32: f.map(a, b, y.assumingMemoryBound(to: Float.self), count, streamed: false)
-    }
-  }
-}
-
-private final class TernaryTileFunction: TileFunction, @unchecked Sendable {
-  private let f: any TernaryLaneFunction
-  init(_ f: any TernaryLaneFunction) { self.f = f }
-
-  override func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
-    _ type: ScalarType
-  ) {
-    switch type {
-    case .float64: f.map(a, b, c, y.assumingMemoryBound(to: Double.self), count)
-    case .float32: f.map(a, b, c, y.assumingMemoryBound(to: Float.self), count)
     }
   }
 }

@@ -102,6 +102,17 @@ final class ProgramGraph {
     return first..<values.count
   }
 
+  /// Drops inputs, from one on, that nothing in `results` depends on, and says which of them stay.
+  func dropUnusedInputs(from first: Int, results: [Int]) -> [Bool] {
+    let needed = isNeeded(for: results)
+    var used = Set(results)
+    for (operation, isNeeded) in zip(operations, needed) where isNeeded { used.formUnion(operation.inputs) }
+    let isUsed = inputs[first...].map(used.contains)
+    inputs = inputs[..<first] + zip(inputs[first...], isUsed).compactMap { $1 ? $0 : nil }
+    for (number, value) in inputs.enumerated() { values[value].origin = .input(number) }
+    return isUsed
+  }
+
   /// By operation, whether anything in `results` depends on it.
   func isNeeded(for results: [Int]) -> [Bool] {
     var needed = [Bool](repeating: false, count: operations.count)

@@ -10,6 +10,8 @@ final class Recorder: Trace, @unchecked Sendable {
   /// Values of ``outer`` that the body uses, in the order of the inputs that stand for them.
   private(set) var captured: [Tensor] = []
   private var inputOfCaptured: [ObjectIdentifier: Int] = [:]
+  /// Values that do not change from one run of the loop's body to the next, and what they are in ``outer``.
+  private var invariants: [Int: Tensor] = [:]
 
   /// Records a function.
   override init() {
@@ -17,7 +19,7 @@ final class Recorder: Trace, @unchecked Sendable {
     super.init()
   }
 
-  /// Records the body of a loop of another recording.
+  /// Records the body of a loop of another recording, which does what is the same in every run of the body.
   init(inside outer: Recorder) {
     self.outer = outer
     super.init()
@@ -28,9 +30,25 @@ final class Recorder: Trace, @unchecked Sendable {
 
   override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     if primitive.isTransparent { return primitive.evaluate(inputs) }
+    let outside = inputs.compactMap { invariant($0) }
+    let isInvariant = outside.count == inputs.count
+    // A view costs nothing where it is; what is computed from it shall move out all the same.
+    let isView = primitive is any ViewPrimitive
+    if isInvariant, !isView {
+      return wrap(value(of: dispatch(primitive, Inputs(outside)), for: primitive.name))
+    }
     let operands = inputs.map { value(of: $0, for: primitive.name) }
-    return wrap(
-      graph.add(primitive, Array(operands), shape: primitive.shape(of: inputs), primitive.scalarType(of: inputs)))
+    let result = graph.add(
+      primitive, Array(operands), shape: primitive.shape(of: inputs), primitive.scalarType(of: inputs))
+    if isInvariant, isView { invariants[result] = dispatch(primitive, Inputs(outside)) }
+    return wrap(result)
+  }
+
+  /// What a tensor is outside the loop whose body this records; nil if it may change from one run to the next.
+  private func invariant(_ tensor: Tensor) -> Tensor? {
+    if outer == nil { return nil }
+    guard let node = node(tensor, RecordedNode.self) else { return tensor }
+    return invariants[node.value]
   }
 
   /// The value that a tensor is in the recording: recorded, or a constant of it.
@@ -47,7 +65,15 @@ final class Recorder: Trace, @unchecked Sendable {
     let input = graph.addInput(tensor.shape, tensor.scalarType)
     captured.append(tensor)
     inputOfCaptured[ObjectIdentifier(tensor.node)] = input
+    invariants[input] = tensor
     return input
+  }
+
+  /// Forgets the captured values from which nothing is computed that the results need.
+  func dropUnusedCaptures(results: [Int]) {
+    let first = graph.inputs.count - captured.count
+    let isUsed = graph.dropUnusedInputs(from: first, results: results)
+    captured = zip(captured, isUsed).compactMap { $1 ? $0 : nil }
   }
 
   /// Whether `other` is this recorder, or records a loop inside it.

@@ -1,6 +1,7 @@
 /// Applies a function to a state several times.
 ///
-/// In a function that is ``compiled(_:)``, this is a loop inside the program: the body is recorded once. Elsewhere, and
+/// In a function that is ``compiled(_:)``, this is a loop inside the program: the body is recorded once, and what it
+/// computes from values that stay the same is computed before the loop. Elsewhere, and
 /// where a gradient or another transform inside that function follows the state, it is a loop of Swift's.
 ///
 /// - Parameters:
@@ -24,8 +25,9 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
 
 /// Applies a function to a state as long as a condition holds.
 ///
-/// In a function that is ``compiled(_:)``, this is a loop inside the program. Elsewhere the condition is read, which stops
-/// inside `vmap`. A gradient inside a compiled function cannot follow it, as the number of steps is not known then.
+/// In a function that is ``compiled(_:)``, this is a loop inside the program; what body and condition compute from values
+/// that stay the same is computed once, before the loop, even if the body never runs. Elsewhere the condition is read, which
+/// stops inside `vmap`. A gradient inside a compiled function cannot follow it, as the number of steps is not known then.
 ///
 /// - Parameters:
 ///   - condition: from a state to one number; the loop goes on as long as it is not 0.
@@ -64,6 +66,7 @@ private struct LoopPart {
     defer { recorder.close() }
     let output = f(state.mapTensors { recorder.input(like: $0) })
     let results = output.leaves.map { recorder.value(of: $0, for: "repeated") }
+    recorder.dropUnusedCaptures(results: results)
     program = ProgramPlanner.program(recorder.graph, results: results, ownsResults: true)
     captured = recorder.captured
   }

@@ -1,5 +1,5 @@
-/// Copies of a part of a strided array.
-struct TileCopy {
+/// Copies of a part of a strided array. (An object, because a structure with lists is copied list by list when it is used.)
+final class TileCopy: Sendable {
   /// The axes, neighbors that walk through memory like one joined.
   private let shape: [Int], strides: [Int]
   /// The last two of them.

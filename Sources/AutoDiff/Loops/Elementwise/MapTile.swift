@@ -17,6 +17,13 @@ struct MapTile<T: LoopScalar> {
 
     /// How many operands are read.
     var operands: Int { if case .binary = self { 2 } else { 3 } }
+
+    var weight: Int {
+      switch self {
+      case .binary(let f): f.weight
+      case .ternary(let f): f.weight
+      }
+    }
   }
 
   var y: UnsafeMutablePointer<T>
@@ -59,7 +66,7 @@ struct MapTile<T: LoopScalar> {
 
 extension MapTile {
   /// The size of the pieces that are shared out among the threads.
-  private static var entriesPerTile: Int { 1 << 14 }
+  private static func entriesPerTile(_ f: Function) -> Int { (1 << 14) / f.weight }
 
   /// y = f(a, b) or f(a, b, c) in tiles that cover the output, on several threads where it is large.
   static func forEach(
@@ -75,7 +82,7 @@ extension MapTile {
     nest.mergeAxes()
     let isTransposed = (1...operands).contains { nest.putRowsFirst(for: $0) }
     nest.padToMatrix()
-    nest.forEachTile(entries: entriesPerTile, rows: isTransposed ? 64 : 1) { part in
+    nest.forEachTile(entries: entriesPerTile(f), rows: isTransposed ? 64 : 1) { part in
       withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * T.Lanes.count) { slots in
         cover(part, a.base, b.base, c.base, into: y, slots.baseAddress!, f)
       }
@@ -85,7 +92,8 @@ extension MapTile {
   private static func coverFlat(
     _ count: Int, _ a: Operand, _ b: Operand, _ c: Operand, into y: UnsafeMutablePointer<T>, _ f: Function
   ) {
-    let entriesPerTile = count <= 2 * entriesPerTile ? count : entriesPerTile
+    var entriesPerTile = entriesPerTile(f)
+    if count <= 2 * entriesPerTile { entriesPerTile = count }
     ThreadTeam.run((count + entriesPerTile - 1) / entriesPerTile) { task in
       let start = task * entriesPerTile
       func part(_ x: Operand) -> Operand { Operand(base: x.base + start * x.step, step: x.step) }

@@ -1,9 +1,26 @@
+/// What functions of vectors have in common.
+protocol LaneFunction: Sendable {
+  /// About how many times as long as an addition it takes; it decides from which size on threads are worth while.
+  var weight: Int { get }
+}
+
+extension LaneFunction {
+  var weight: Int { 1 }
+}
+
+/// A function that takes an exponential, a logarithm or the like.
+protocol TranscendentalFunction: LaneFunction {}
+
+extension TranscendentalFunction {
+  var weight: Int { 16 }
+}
+
 /// A function of one number, written for whole vectors.
 ///
 /// A type and not a closure, because the loop over vectors is compiled for every type, and the function then becomes part
 /// of the loop. A closure would be called once per vector, with its arguments in memory. Everything else, from threads to
 /// incomplete vectors, is compiled once for all functions and calls that loop.
-protocol UnaryLaneFunction: Sendable {
+protocol UnaryLaneFunction: LaneFunction {
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V
   /// The loop y = f(x) over whole vectors. Derived from `value`; call ``VectorMap`` instead.
   func map(_ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ count: Int, streamed: Bool)
@@ -12,7 +29,7 @@ protocol UnaryLaneFunction: Sendable {
 }
 
 /// A function of two numbers, written for whole vectors.
-protocol BinaryLaneFunction: Sendable {
+protocol BinaryLaneFunction: LaneFunction {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V
   /// The loop y = f(a, b) over whole vectors. Derived from `value`; call ``VectorMap`` or ``StridedMap`` instead.
   func map(_ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<Double>, _ count: Int, streamed: Bool)
@@ -21,7 +38,7 @@ protocol BinaryLaneFunction: Sendable {
 }
 
 /// A function of three numbers, written for whole vectors.
-protocol TernaryLaneFunction: Sendable {
+protocol TernaryLaneFunction: LaneFunction {
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V, _ c: V) -> V
   /// The loop y = f(a, b, c) over whole vectors. Derived from `value`; call ``StridedMap`` instead.
   func map(_ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<Double>, _ count: Int)
@@ -61,7 +78,7 @@ enum VectorMap {
     let stride = type.byteCount
     let isStreamed = x != UnsafeRawPointer(y) && StreamedResult.suits(y, byteCount: count * stride)
     let whole = count - count % (vectorBytes / stride)
-    if let pieces = pieces(of: whole) {
+    if let pieces = pieces(of: whole, f.weight * stride) {
       ThreadTeam.run(pieces.count) { task in
         let start = pieces[task].lowerBound * stride
         vectors(type, x + start, y + start, pieces[task].count, f, streamed: isStreamed)
@@ -102,7 +119,7 @@ enum VectorMap {
     let result = UnsafeRawPointer(y)
     let isStreamed = a != result && b != result && StreamedResult.suits(y, byteCount: count * stride)
     let whole = count - count % (vectorBytes / stride)
-    if let pieces = pieces(of: whole) {
+    if let pieces = pieces(of: whole, f.weight * stride) {
       ThreadTeam.run(pieces.count) { task in
         let start = pieces[task].lowerBound * stride
         vectors(
@@ -180,11 +197,14 @@ enum VectorMap {
     }
   }
 
-  /// How `count` entries are divided among several threads, by their number only; nil where they are not worth it. A
-  /// piece is worth some microseconds even of the cheapest functions, and fits the second-level cache.
-  private static func pieces(of count: Int) -> Cut? {
-    if count < 32768 { return nil }
-    let cut = Cut(count, length: max(8192, (count / 64 + 63) & ~63))
+  /// From this work on, in bytes times the weights of the functions, several threads are worth while: some microseconds.
+  static var leastSharedWork: Int { 1 << 18 }
+
+  /// How `count` entries are divided among several threads, by their number and the work for each, in bytes times weights;
+  /// nil where they are not worth it. A piece fits the second-level cache.
+  private static func pieces(of count: Int, _ work: Int) -> Cut? {
+    if count * work < leastSharedWork { return nil }
+    let cut = Cut(count, length: (max(leastSharedWork / (4 * work), count / 64) + 63) & ~63)
     return cut.count > 1 ? cut : nil
   }
 

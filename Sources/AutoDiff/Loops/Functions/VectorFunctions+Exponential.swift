@@ -51,15 +51,21 @@ extension VectorFunctions {
   /// The hyperbolic tangent of 0 ≤ x.
   @inline(__always)
   private static func tanhByExponential<V: LaneVector>(_ x: V) -> V {
-    // tanh x = (1 - e) / (1 + e) with e = e^(-2x). The sum is rounded, and what it contains of e is subtracted exactly.
+    // tanh x = (1 - e) / (1 + e) with e = e^(-2x).
     let (scale, growth) = scaleAndGrowth(x.limited(to: V.isDouble ? 20 : 10), times: -2)
-    let (one, half) = (V(constant: 1), V(constant: 0.5))
+    let one = V(constant: 1)
     let below = (one + scale).adding(scale, times: growth)
-    let y = (V(constant: 2) - below) / below
-    // The rest of e, divided by 1 + e, which is 2 / (1 + tanh x).
-    let rest = ((below - one) - scale).adding(-scale, times: growth)
-    let first = rest.adding(rest, times: y)
-    return y.adding(first.adding(first, times: y), times: half)
+    #if AUTODIFF_LANES_512
+      // The sum is rounded, and what it contains of e is subtracted exactly.
+      let y = (V(constant: 2) - below) / below
+      // The rest of e, divided by 1 + e, which is 2 / (1 + tanh x).
+      let rest = ((below - one) - scale).adding(-scale, times: growth)
+      let first = rest.adding(rest, times: y)
+      return y.adding(first.adding(first, times: y), times: V(constant: 0.5))
+    #else
+      // The scale is a power of two, so that its sum with 1 and its difference from 1 are exact.
+      return (one - scale).adding(-scale, times: growth) / below
+    #endif
   }
 
   /// 1 / (1 + e⁻ˣ), exact in both tails.
@@ -88,7 +94,10 @@ extension VectorFunctions {
       return scaleAndGrowthByTable(x, times: factor)
     #else
       let (n, r, tail) = exponentAndRemainder(x * V(constant: factor))
-      return (V(bits: (n &<< exponentShift(V.self)) &+ V(constant: 1).bits), expm1OfRemainder(r, tail))
+      let scale = V(bits: (n &<< exponentShift(V.self)) &+ V(constant: 1).bits)
+      let (square, series) = expSeries(r)
+      // The tail counts eʳ times, which is near enough to 1 here; in single precision it is not needed.
+      return (scale, V.isDouble ? r + tail.adding(square, times: series) : r.adding(square, times: series))
     #endif
   }
 

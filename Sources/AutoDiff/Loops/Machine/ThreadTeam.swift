@@ -21,16 +21,23 @@ enum ThreadTeam {
   /// divide the work by its size, never by ``threadCount``.
   @inline(never)
   static func run(_ tasks: Int, _ body: (_ task: Int) -> Void) {
+    if tasks <= 1 { return tasks == 1 ? alone(body) : () }
     // By address, because the optimizer would copy this function into every caller, and with it the body, which would be
     // compiled twice: for this thread and for the others.
     withoutActuallyEscaping(body) { body in
       withUnsafePointer(to: body) { body in
         let helpers = min(threadCount, tasks) - 1
         if helpers > 0, Team.shared.run(tasks, helpers: helpers, body) { return }
-        for task in 0..<max(0, tasks) { body.pointee(task) }
+        for task in 0..<tasks { body.pointee(task) }
       }
     }
   }
+
+  /// The single task of short work, which would take longer to look up the limit and to make an object of the body than the
+  /// work itself. (Not optimized, for the same reason as above.)
+  @_optimize(none)
+  @inline(never)
+  private static func alone(_ body: (Int) -> Void) { body(0) }
 }
 
 /// Runs `body` with at most `limit` threads in every operation that it calls.
@@ -206,7 +213,10 @@ private final class Team: Sendable {
   private func spins(until isTrue: () -> Bool) -> Bool {
     let deadline = DispatchTime.now().uptimeNanoseconds + Self.patience
     while true {
-      for _ in 0..<100 where isTrue() { return true }
+      for _ in 0..<30 {
+        if isTrue() { return true }
+        Hint.waiting()
+      }
       if DispatchTime.now().uptimeNanoseconds > deadline { return false }
       // Where there are more threads than cores, the awaited one may need this core.
       sched_yield()

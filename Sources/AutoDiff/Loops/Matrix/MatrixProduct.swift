@@ -71,7 +71,7 @@ enum MatrixProduct {
     _ a: MatrixView<T>, into c: UnsafeMutablePointer<T>, rowStride: Int, scale: T = 1
   ) {
     let (m, k) = (a.rows, a.columns)
-    if k <= 1 || m <= 1 || m * m * k <= MatrixDirect.workPerTask {
+    if k <= 1 || m <= 1 || m * m * k <= MatrixDirect.leastWork {
       multiply(a, a.transposed, into: c, rowStride: rowStride, scale: scale)
     } else {
       MatrixGram.multiply(a, into: ProductTarget(base: c, rowStride: rowStride, scale: scale, accumulate: false))

@@ -26,7 +26,7 @@ enum MatrixVector {
     let steps = Cut(k, length: longestPiece)
     let rows = Cut(m, length: min(mostRows, max(8, (entriesPerTask / min(k, longestPiece) + 7) / 8 * 8)))
     let copiesX = x.stride != 1
-    withPooledScratch(T.self, steps.count * m + (copiesX ? k : 0)) { sums in
+    withStackScratch(T.self, steps.count * m + (copiesX ? k : 0)) { sums in
       let contiguousX = copiesX ? UnsafePointer(sums + steps.count * m) : x.base
       if copiesX {
         for p in 0..<k { sums[steps.count * m + p] = x[p] }

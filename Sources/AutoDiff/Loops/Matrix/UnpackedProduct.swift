@@ -10,13 +10,15 @@ enum MatrixDirect {
   private static let longestSum = 512
   /// The most entries of a right operand of one tile's width, which stay in the second-level cache.
   private static let mostNarrowEntries = 1 << 16
+  /// Up to this number of multiplications packing is never worth while.
+  static let leastWork = 1 << 18
   /// The number of multiplications that is worth a task of its own.
-  static let workPerTask = 1 << 18
+  private static let workPerTask = 1 << 16
 
   static func suits<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>) -> Bool {
     let (m, k, n) = (a.rows, a.columns, b.columns)
     let work = m * k * n
-    if work <= workPerTask { return k <= 2 * longestSum }
+    if work <= leastWork { return k <= 2 * longestSum }
     let isLeftInRows = a.columnStride == 1
     if n <= MatrixTile.columns(T.self) {
       let isShort = m <= 2 * MatrixTile.rows
@@ -34,7 +36,8 @@ enum MatrixDirect {
   static func multiply<T: LoopScalar>(_ a: MatrixView<T>, _ b: MatrixView<T>, into c: ProductTarget<T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns)
     let lanes = T.Lanes.count
-    let blocks = m * k * n / workPerTask
+    let work = m * k * n
+    let blocks = max(work / leastWork, min(8, work / workPerTask))
     if blocks < 2 { return multiplyBlock(a, b, into: c, columns: n) }
     if n >= 2 * lanes || n == lanes { return multiply(a, b, into: c, columns: n, blocks: blocks) }
     // Narrow: widened once for all blocks, which is cheaper than what overlapping tiles compute twice.

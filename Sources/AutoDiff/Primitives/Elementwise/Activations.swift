@@ -1,5 +1,5 @@
 /// tanh x.
-struct Tanh: UnaryElementwise {
+struct Tanh: UnaryElementwise, TranscendentalFunction {
   var name: String { "tanh" }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.tanh(x) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
@@ -16,9 +16,10 @@ struct Tanh: UnaryElementwise {
 /// x is not looked at. As a function it depends on y alone.
 struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
   var name: String { "tanhSlope" }
+  var weight: Int { 4 }
   var residuals: Residuals { .inputs }
-  /// Up to here 1 − y² loses less than five bits.
-  static let largestPlain = 0.96875
+  /// Up to here 1 − y² loses less than six bits.
+  static let largestPlain = 0.984375
 
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V, _ y: V) -> V {
     let one = V(constant: 1)
@@ -68,7 +69,7 @@ struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
 }
 
 /// The logistic function 1 / (1 + e⁻ˣ).
-struct Sigmoid: UnaryElementwise {
+struct Sigmoid: UnaryElementwise, TranscendentalFunction {
   var name: String { "sigmoid" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sigmoid(x) }
@@ -80,7 +81,7 @@ struct Sigmoid: UnaryElementwise {
 
 /// v · σ(x) σ(−x): a cotangent times the derivative of the logistic function at x, in one pass over memory and without
 /// the cancellation of 1 − σ(x).
-struct SigmoidSlope: BinaryElementwise {
+struct SigmoidSlope: BinaryElementwise, TranscendentalFunction {
   var name: String { "sigmoidSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
@@ -100,7 +101,7 @@ struct SigmoidSlope: BinaryElementwise {
 }
 
 /// log(1 + e^{ax}) / a.
-struct Softplus: UnaryElementwise {
+struct Softplus: UnaryElementwise, TranscendentalFunction {
   let sharpness: Double
   var name: String { "softplus" }
   var residuals: Residuals { .inputs }
@@ -116,7 +117,7 @@ struct Softplus: UnaryElementwise {
 }
 
 /// The error function.
-struct Erf: UnaryElementwise {
+struct Erf: UnaryElementwise, TranscendentalFunction {
   var name: String { "erf" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erf(x) }
@@ -127,7 +128,7 @@ struct Erf: UnaryElementwise {
 }
 
 /// v · 2/√π · e^{−x²}: a cotangent times the derivative of erf at x, in one pass over memory.
-struct ErfSlope: BinaryElementwise {
+struct ErfSlope: BinaryElementwise, TranscendentalFunction {
   static let twoOverRootPi = 1.1283791670955126
   var name: String { "erfSlope" }
   var residuals: Residuals { .inputs }
@@ -145,7 +146,7 @@ struct ErfSlope: BinaryElementwise {
 }
 
 /// The complementary error function 1 − erf x, exact in its tail.
-struct Erfc: UnaryElementwise {
+struct Erfc: UnaryElementwise, TranscendentalFunction {
   var name: String { "erfc" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.erfc(x) }
@@ -188,7 +189,7 @@ struct ReluSlope: BinaryElementwise {
 }
 
 /// x Φ(x), with Φ the distribution function of the standard normal law.
-struct Gelu: UnaryElementwise {
+struct Gelu: UnaryElementwise, TranscendentalFunction {
   static let rootHalf = 0.7071067811865476
   static let normalDensityAtZero = 0.3989422804014327
   var name: String { "gelu" }
@@ -211,7 +212,7 @@ struct Gelu: UnaryElementwise {
 }
 
 /// x · sigmoid(x), also called swish.
-struct Silu: UnaryElementwise {
+struct Silu: UnaryElementwise, TranscendentalFunction {
   var name: String { "silu" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {

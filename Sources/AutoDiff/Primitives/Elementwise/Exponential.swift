@@ -1,5 +1,5 @@
 /// eˣ.
-struct Exp: UnaryElementwise {
+struct Exp: UnaryElementwise, TranscendentalFunction {
   var name: String { "exp" }
   var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.exp(x) }
@@ -10,7 +10,7 @@ struct Exp: UnaryElementwise {
 }
 
 /// eˣ − 1, exact near 0.
-struct Expm1: UnaryElementwise {
+struct Expm1: UnaryElementwise, TranscendentalFunction {
   var name: String { "expm1" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.expm1(x) }
@@ -22,7 +22,7 @@ struct Expm1: UnaryElementwise {
 }
 
 /// The natural logarithm.
-struct Log: UnaryElementwise {
+struct Log: UnaryElementwise, TranscendentalFunction {
   var name: String { "log" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.log(x) }
@@ -35,7 +35,7 @@ struct Log: UnaryElementwise {
 }
 
 /// log(1 + x), exact near 0.
-struct Log1p: UnaryElementwise {
+struct Log1p: UnaryElementwise, TranscendentalFunction {
   var name: String { "log1p" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.log1p(x) }

@@ -1,5 +1,5 @@
 /// x to a constant power.
-struct Power: UnaryElementwise {
+struct Power: UnaryElementwise, TranscendentalFunction {
   let exponent: Double
   var name: String { "power" }
   var residuals: Residuals { .inputs }
@@ -24,7 +24,7 @@ struct Power: UnaryElementwise {
 
 /// v · c xᵖ: a tangent or cotangent times the derivative of a power, a root, a reciprocal or a logarithm, in one pass over
 /// memory. The family is closed: the derivative in x has the coefficient c p and the exponent p − 1, and ends at p = 0.
-struct PowerSlope: BinaryElementwise {
+struct PowerSlope: BinaryElementwise, TranscendentalFunction {
   let coefficient: Double
   let exponent: Double
   /// Whether the function lives on x ≥ 0 only, so that its slope is not a number below and −0 counts as 0.
@@ -68,7 +68,7 @@ struct PowerSlope: BinaryElementwise {
 }
 
 /// a to the power b, entry by entry.
-struct PowerOfTensors: BinaryElementwise {
+struct PowerOfTensors: BinaryElementwise, TranscendentalFunction {
   var name: String { "pow" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ a: V, _ b: V) -> V { VectorFunctions.pow(a, b) }
@@ -85,7 +85,7 @@ struct PowerOfTensors: BinaryElementwise {
 /// The derivative in a has i + 1 and (b − i) Q + ∂Q/∂log a, that in b has ∂Q/∂b + Q log a. Keeping the sum in one place
 /// gives its limit where single terms are infinite, and where Q is 0 at some b, the derivative of aᵇ vanishes for all a,
 /// also at a = 0 where the power is infinite.
-struct PowerDerivative: BinaryElementwise {
+struct PowerDerivative: BinaryElementwise, TranscendentalFunction {
   /// i, the number of derivatives in a.
   let shift: Int
   /// The coefficient of bˡ (log a)ᵏ at [k][l]; the last of every list is not 0.

@@ -1,5 +1,5 @@
 /// sin x.
-struct Sin: UnaryElementwise {
+struct Sin: UnaryElementwise, TranscendentalFunction {
   var name: String { "sin" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.sin(x) }
@@ -10,7 +10,7 @@ struct Sin: UnaryElementwise {
 }
 
 /// v · cos x: a cotangent times the derivative of sin at x, in one pass over memory.
-struct SinSlope: BinaryElementwise {
+struct SinSlope: BinaryElementwise, TranscendentalFunction {
   var name: String { "sinSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
@@ -34,7 +34,7 @@ private func timesBounded<V: LaneVector>(_ v: V, _ slope: V, at x: V) -> V {
 }
 
 /// cos x.
-struct Cos: UnaryElementwise {
+struct Cos: UnaryElementwise, TranscendentalFunction {
   var name: String { "cos" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.cos(x) }
@@ -45,7 +45,7 @@ struct Cos: UnaryElementwise {
 }
 
 /// −v · sin x: a cotangent times the derivative of cos at x, in one pass over memory.
-struct CosSlope: BinaryElementwise {
+struct CosSlope: BinaryElementwise, TranscendentalFunction {
   var name: String { "cosSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
@@ -61,7 +61,7 @@ struct CosSlope: BinaryElementwise {
 }
 
 /// tan x.
-struct Tan: UnaryElementwise {
+struct Tan: UnaryElementwise, TranscendentalFunction {
   var name: String { "tan" }
   var residuals: Residuals { .output }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.tan(x) }
@@ -69,7 +69,7 @@ struct Tan: UnaryElementwise {
 }
 
 /// arctan x.
-struct Arctan: UnaryElementwise {
+struct Arctan: UnaryElementwise, TranscendentalFunction {
   var name: String { "arctan" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { VectorFunctions.arctan(x) }
@@ -84,7 +84,7 @@ struct Arctan: UnaryElementwise {
 /// v times the derivative of arctan of any order at x, in one pass over memory: (n − 1)! (−1)ⁿ Im (x + i)⁻ⁿ.
 ///
 /// Both parts of 1 / (x + i) are found without squaring what is large, so that nothing overflows.
-struct ArctanSlope: BinaryElementwise {
+struct ArctanSlope: BinaryElementwise, TranscendentalFunction {
   let order: Int
   var name: String { "arctanSlope" }
   var residuals: Residuals { .inputs }

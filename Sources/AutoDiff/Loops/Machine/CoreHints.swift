@@ -28,3 +28,13 @@ enum Prefetch {
     #endif
   }
 }
+
+/// Hints to the core about the code that it runs.
+enum Hint {
+  /// This is a loop that waits for another thread: where two threads share a core, the other one gets more of it.
+  @inline(__always) static func waiting() {
+    #if hasFeature(BuiltinModule) && arch(x86_64)
+      Builtin.int_x86_sse2_pause()
+    #endif
+  }
+}
