@@ -63,9 +63,12 @@ final class AssemblyStep: ProgramStep, @unchecked Sendable {
     }
     for (place, layout) in pieces where place.shape.product > 0 {
       func write<T: LoopScalar>(_: T.Type) {
-        StridedCopy.scatter(
-          frame.pointer(place, T.self), shape: place.shape,
-          to: target.assumingMemoryBound(to: T.self) + layout.offset, strides: layout.strides)
+        let (source, target) = (frame.pointer(place, T.self), target.assumingMemoryBound(to: T.self) + layout.offset)
+        if layout.isRowMajor {
+          StridedCopy.copyRun(source, to: target, count: place.shape.product)
+        } else {
+          StridedCopy.scatter(source, shape: place.shape, to: target, strides: layout.strides)
+        }
       }
       perType(place.scalarType, double: write(Double.self), float: write(Float.self))
     }

@@ -128,10 +128,14 @@ final class ProgramFrame: @unchecked Sendable {
   // MARK: Running
 
   /// Says where an input stands, and which tensor it is.
-  func setInput(_ number: Int, _ address: UnsafeMutableRawPointer, _ tensor: Tensor? = nil) {
-    addresses[program.inputBuffers[number]] = address
+  func setInput(_ number: Int, _ address: UnsafeMutableRawPointer, _ tensor: Tensor) {
+    setInput(number, address)
     inputs[number] = tensor
   }
+
+  /// Says where an input stands that is no tensor of its own.
+  @inline(__always)
+  func setInput(_ number: Int, _ address: UnsafeMutableRawPointer) { addresses[program.inputBuffers[number]] = address }
 
   /// Says where a result goes that has a buffer of its own.
   func setResult(_ number: Int, _ address: UnsafeMutableRawPointer) {

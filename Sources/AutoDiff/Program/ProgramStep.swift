@@ -39,32 +39,61 @@ final class ContractionStep: ProgramStep, @unchecked Sendable {
   }
 }
 
-/// A sum over some axes.
-final class SumStep: ProgramStep, @unchecked Sendable {
+/// A sum over some axes, of the entries or of their squares.
+class SumStep: ProgramStep, @unchecked Sendable {
   private let nest: LoopNest
-  private let place: Place
-  private let result: Int
-  private let resultBytes: Int
+  private let kind: ReductionKind
+  let place: Place
+  let result: Int
+  let resultCount: Int
 
-  init(axes: [Int], of place: Place, result: Int) {
+  init(_ kind: ReductionKind = .sum, axes: [Int], of place: Place, result: Int) {
     let strides = place.layout.strides
     nest = ReductionLoop<Double>.nest(place.shape, strides, strides, axes: axes)
-    resultBytes = place.shape.dropping(axes).product * place.scalarType.byteCount
-    (self.place, self.result) = (place, result)
+    resultCount = place.shape.dropping(axes).product
+    (self.kind, self.place, self.result) = (kind, place, result)
   }
 
   override func run(_ frame: ProgramFrame) {
-    let target = frame.addresses[result]
+    perType(place.scalarType, double: sum(frame, Double.self), float: sum(frame, Float.self))
+  }
+
+  private func sum<T: LoopScalar>(_ frame: ProgramFrame, _: T.Type) {
+    let y = frame.addresses[result].assumingMemoryBound(to: T.self)
     // The sum of no entries.
-    if nest.count == 0 {
-      target.initializeMemory(as: UInt8.self, repeating: 0, count: resultBytes)
-      return
+    if nest.count == 0 { return y.update(repeating: 0, count: resultCount) }
+    let x = frame.pointer(place, T.self)
+    ReductionLoop(kind: kind, a: x, b: x, y: y).run(nest)
+  }
+}
+
+/// Euclidean norms over some axes.
+final class NormStep: SumStep, @unchecked Sendable {
+  private let norm: Norm
+  private let layout: Layout
+
+  init(_ norm: Norm, of place: Place, result: Int) {
+    self.norm = norm
+    let shape = place.shape.dropping(norm.axes)
+    layout = Layout(shape: shape, strides: shape.rowMajorStrides)
+    super.init(.dot, axes: norm.axes, of: place, result: result)
+  }
+
+  override func run(_ frame: ProgramFrame) {
+    super.run(frame)
+    func finish<T: LoopScalar>(_: T.Type) {
+      let y = frame.addresses[result].assumingMemoryBound(to: T.self)
+      var isRegular = true
+      for k in 0..<resultCount {
+        y[k] = y[k].squareRoot()
+        isRegular = isRegular && Norm.isRegular(Double(y[k]), place.scalarType)
+      }
+      if isRegular { return }
+      frame.copy(
+        norm.evaluate(.one(frame.tensor(place))),
+        to: Place(buffer: result, layout: layout, scalarType: place.scalarType, isWhole: true, producer: 0))
     }
-    func run<T: LoopScalar>(_: T.Type) {
-      let x = frame.pointer(place, T.self)
-      ReductionLoop(kind: .sum, a: x, b: x, y: target.assumingMemoryBound(to: T.self)).run(nest)
-    }
-    perType(place.scalarType, double: run(Double.self), float: run(Float.self))
+    perType(place.scalarType, double: finish(Double.self), float: finish(Float.self))
   }
 }
 

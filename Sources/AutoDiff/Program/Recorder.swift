@@ -30,6 +30,9 @@ final class Recorder: Trace, @unchecked Sendable {
 
   override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     if primitive.isTransparent { return primitive.evaluate(inputs) }
+    if let slope = primitive as? any SlopePrimitive, !isKnown(inputs[0]), inputs.dropFirst().allSatisfy(isKnown) {
+      return dispatch(ChainProduct(), .two(inputs[0], slope.derivative(at: inputs)))
+    }
     let outside = inputs.compactMap { invariant($0) }
     let isInvariant = outside.count == inputs.count
     // A view costs nothing where it is; what is computed from it shall move out all the same.
@@ -68,6 +71,9 @@ final class Recorder: Trace, @unchecked Sendable {
     invariants[input] = tensor
     return input
   }
+
+  /// Whether a tensor is known before the program, or the loop whose body this records, runs.
+  private func isKnown(_ tensor: Tensor) -> Bool { tensor.node.level == 0 || invariant(tensor) != nil }
 
   /// Forgets the captured values from which nothing is computed that the results need.
   func dropUnusedCaptures(results: [Int]) {

@@ -14,7 +14,7 @@ struct Tanh: UnaryElementwise, TranscendentalFunction {
 ///
 /// Where |y| is close to 1, the difference cancels, and the slope is computed from x, which costs an exponential; elsewhere
 /// x is not looked at. As a function it depends on y alone.
-struct TanhSlope: ElementwisePrimitive, TernaryLaneFunction {
+struct TanhSlope: SlopePrimitive, TernaryLaneFunction {
   var name: String { "tanhSlope" }
   var weight: Int { 4 }
   var residuals: Residuals { .inputs }
@@ -81,7 +81,7 @@ struct Sigmoid: UnaryElementwise, TranscendentalFunction {
 
 /// v · σ(x) σ(−x): a cotangent times the derivative of the logistic function at x, in one pass over memory and without
 /// the cancellation of 1 − σ(x).
-struct SigmoidSlope: BinaryElementwise, TranscendentalFunction {
+struct SigmoidSlope: BinaryElementwise, SlopePrimitive, TranscendentalFunction {
   var name: String { "sigmoidSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
@@ -128,7 +128,7 @@ struct Erf: UnaryElementwise, TranscendentalFunction {
 }
 
 /// v · 2/√π · e^{−x²}: a cotangent times the derivative of erf at x, in one pass over memory.
-struct ErfSlope: BinaryElementwise, TranscendentalFunction {
+struct ErfSlope: BinaryElementwise, SlopePrimitive, TranscendentalFunction {
   static let twoOverRootPi = 1.1283791670955126
   var name: String { "erfSlope" }
   var residuals: Residuals { .inputs }

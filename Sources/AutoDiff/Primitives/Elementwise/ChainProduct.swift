@@ -41,6 +41,17 @@ func chainQuotient(_ v: Tensor, _ d: Tensor) -> Tensor {
   bindBroadcast(PowerSlope(coefficient: 1, exponent: -1), v, d)
 }
 
+/// v · f′(…), a tangent or cotangent times a derivative, which is the chain product of v and what the primitive is at
+/// v = 1, to the last bit: where the derivative is known before v, that product is what is left to do.
+protocol SlopePrimitive: ElementwisePrimitive {}
+
+extension SlopePrimitive {
+  /// The derivative that this primitive multiplies with.
+  func derivative(at inputs: Inputs) -> Tensor {
+    dispatch(self, Inputs([Tensor.ones(like: inputs[1])] + inputs.dropFirst()))
+  }
+}
+
 extension LaneVector {
   /// A product or quotient that has `v` as a factor: 0 where v is 0, whatever the other factor is.
   @inline(__always) func vanishing(with v: Self) -> Self {

@@ -10,7 +10,7 @@ struct Sin: UnaryElementwise, TranscendentalFunction {
 }
 
 /// v · cos x: a cotangent times the derivative of sin at x, in one pass over memory.
-struct SinSlope: BinaryElementwise, TranscendentalFunction {
+struct SinSlope: BinaryElementwise, SlopePrimitive, TranscendentalFunction {
   var name: String { "sinSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {
@@ -45,7 +45,7 @@ struct Cos: UnaryElementwise, TranscendentalFunction {
 }
 
 /// −v · sin x: a cotangent times the derivative of cos at x, in one pass over memory.
-struct CosSlope: BinaryElementwise, TranscendentalFunction {
+struct CosSlope: BinaryElementwise, SlopePrimitive, TranscendentalFunction {
   var name: String { "cosSlope" }
   var residuals: Residuals { .inputs }
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V) -> V {

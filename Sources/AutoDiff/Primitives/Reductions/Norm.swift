@@ -1,5 +1,5 @@
 /// The Euclidean norm over some axes, without overflow or underflow on the way.
-struct Norm: Primitive {
+struct Norm: LoweredPrimitive, Hashable {
   let axes: [Int]
   var name: String { "norm" }
   var residuals: Residuals { .inputs }
@@ -25,8 +25,13 @@ struct Norm: Primitive {
   }
   /// Whether all norms lie where no square has left the range of the type, which squares do long before the entries.
   fileprivate func isRegular(_ norms: Tensor) -> Bool {
-    let (tiny, huge) = perType(norms.scalarType, double: (1e-140, 1e150), float: (1e-17, 1e18))
-    return norms.allSatisfy { $0 > tiny && $0 < huge }
+    norms.allSatisfy { Self.isRegular($0, norms.scalarType) }
+  }
+  static func isRegular(_ norm: Double, _ type: ScalarType) -> Bool {
+    perType(type, double: norm > 1e-140 && norm < 1e150, float: norm > 1e-17 && norm < 1e18)
+  }
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    .step { inputs, result, _ in NormStep(self, of: inputs[0], result: result) }
   }
 
   private func direction(_ x: Tensor) -> Tensor { dispatch(UnitVector(axes: axes), .one(x)) }
