@@ -13,7 +13,8 @@
 /// What the function captures is a constant of the recording, as are numbers that it draws, and Swift code in it runs while
 /// recording only. Its control flow may therefore not depend on numbers of the input: reading one stops. Choose with
 /// `select`, and repeat with ``repeated(_:_:_:)`` or ``repeated(while:_:_:)``, which are loops inside the program. Parts of
-/// the input tree that are no tensors (a count, a name) belong to its structure: another value records another program.
+/// the input tree that are no leaves (a count, a name, a closure, a tensor that the tree does not list) belong to its
+/// structure: another value records another program. An object without equality is one value, whatever changes inside it.
 ///
 /// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
 /// `compiled { gradient(of: f, at: $0) }`.

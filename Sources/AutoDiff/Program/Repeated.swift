@@ -7,7 +7,8 @@
 /// - Parameters:
 ///   - count: how often; a negative number stops.
 ///   - initial: the state in the beginning.
-///   - body: from a state to the next one, which in a program must have the same leaves, of the same shapes and types.
+///   - body: from a state to the next one, which in a program must have the same leaves, of the same shapes and types, and
+///     be the same in everything that is no leaf.
 /// - Returns: the last state.
 public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: (State) -> State) -> State {
   if count < 0 { stop("repeated", "the number of repetitions must not be negative", got: "\(count)") }
@@ -32,7 +33,8 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
 /// - Parameters:
 ///   - condition: from a state to one number; the loop goes on as long as it is not 0.
 ///   - initial: the state in the beginning.
-///   - body: from a state to the next one, which in a program must have the same leaves, of the same shapes and types.
+///   - body: from a state to the next one, which in a program must have the same leaves, of the same shapes and types, and
+///     be the same in everything that is no leaf.
 /// - Returns: the first state where the condition does not hold.
 public func repeated<State: TensorTree>(
   while condition: (State) -> Tensor, _ initial: State, _ body: (State) -> State
@@ -100,6 +102,15 @@ extension TensorTree {
   fileprivate func checkedSuccessor(_ next: Self) -> Self {
     next.checkSameStructure(as: leaves, "repeated")
     for (old, new) in zip(leaves, next.leaves) { requireOneScalarType("repeated", old, new) }
+    requireSameStructure(as: next)
     return next
+  }
+
+  /// Stops unless this state and the next one differ in leaves alone: what is no tensor is the same in all steps of a program.
+  private func requireSameStructure(as next: Self) {
+    if TreeStructure(self, leaves) == TreeStructure(next, next.leaves) { return }
+    stop(
+      "repeated", "in a program, parts of the state that are no leaves must not change from step to step",
+      hint: "Make a count a tensor.")
   }
 }

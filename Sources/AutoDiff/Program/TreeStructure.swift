@@ -1,26 +1,45 @@
-/// What programs are told apart by: the leaves' shapes and types, and everything of a tree that is no tensor.
+/// What programs are told apart by: the leaves' shapes and types, and everything of a tree that is no leaf.
 struct TreeStructure: Equatable {
   private let shapes: [[Int]]
   private let types: [ScalarType]
-  private let rest: [AnyHashable]
+  private var rest: [AnyHashable] = []
 
   init(_ tree: some TensorTree, _ leaves: [Tensor]) {
     shapes = leaves.map(\.shape)
     types = leaves.map(\.scalarType)
-    var rest: [AnyHashable] = []
-    Self.collect(tree, &rest)
-    self.rest = rest
+    switch tree {
+    // All of these is leaves.
+    case is Tensor: break
+    case let tensors as [Tensor]: rest.append(tensors.count)
+    case let tree as any DescribedTree: tree.describeStructure(to: &rest)
+    // With a mark on the leaves, because what the tree does not list may be tensors too.
+    default: collect(tree.mapTensors { _ in Self.leaf })
+    }
   }
 
-  /// Lists what is no tensor: counts of lists, keys, cases, numbers.
-  ///
-  /// An object without equality counts for itself, and a part of which nothing can be told, such as a closure, not at all.
-  private static func collect(_ part: Any, _ rest: inout [AnyHashable]) {
-    if part is Tensor { return }
-    if let tensors = part as? [Tensor] { return rest.append(tensors.count) }
-    if let tree = part as? any DescribedTree { return tree.describeStructure(to: &rest) }
-    if let leaf = part as? AnyHashable, !(part is any TensorTree) { return rest.append(leaf) }
+  /// Stands for every leaf while a tree is looked at.
+  private static let leaf = Tensor(0)
+
+  /// Lists what is no leaf: counts of lists, keys, cases, numbers, tensors that the tree does not list.
+  private mutating func collect(_ part: Any) {
+    switch part {
+    case let tensor as Tensor: return note(tensor)
+    case let tensors as [Tensor]:
+      rest.append(tensors.count)
+      return tensors.forEach { note($0) }
+    case let tree as any DescribedTree:
+      tree.describeStructure(to: &rest)
+      // Where it ends.
+      rest.append(rest.count)
+      return tree.leaves.forEach { note($0) }
+    case let value as AnyHashable where !(part is any TensorTree):
+      rest.append(ObjectIdentifier(type(of: value.base)))
+      return rest.append(value)
+    default: break
+    }
     let mirror = Mirror(reflecting: part)
+    // A protocol's value may be of any type, and its type may be all that it is.
+    rest.append(ObjectIdentifier(type(of: part)))
     switch mirror.displayStyle {
     case .collection, .dictionary, .optional, .enum:
       rest.append(mirror.children.count)
@@ -30,20 +49,49 @@ struct TreeStructure: Equatable {
         keyed.collectKeys {
           rest.append($0)
         } values: {
-          collect($0, &rest)
+          collect($0)
         }
         return
       }
     // An object may lead to anything, itself included.
-    case .class: return rest.append(ObjectIdentifier(part as AnyObject))
+    case .class: return rest.append(SameObject(object: part as AnyObject))
+    case nil where mirror.children.isEmpty: return rest.append(SameBits(part))
     default: break
     }
-    for child in mirror.children { collect(child.value, &rest) }
+    for child in mirror.children { collect(child.value) }
+  }
+
+  /// A tensor that is no leaf is a constant of the program.
+  private mutating func note(_ tensor: Tensor) {
+    if tensor.node !== Self.leaf.node { rest.append(SameObject(object: tensor.node)) }
   }
 }
 
+/// An object that equals itself alone. It is kept, so that no other can take its place in memory.
+private struct SameObject: Hashable {
+  let object: AnyObject
+
+  static func == (a: SameObject, b: SameObject) -> Bool { a.object === b.object }
+  func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(object)) }
+}
+
+/// Something into which nobody can look, such as a closure: what has other bits is another. It is kept, and with it what the bits refer
+/// to.
+private struct SameBits: Hashable {
+  private let bits: [UInt8]
+  private let value: Any
+
+  init(_ value: Any) {
+    func bytes<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+    (bits, self.value) = (_openExistential(value, do: bytes), value)
+  }
+
+  static func == (a: SameBits, b: SameBits) -> Bool { a.bits == b.bits }
+  func hash(into hasher: inout Hasher) { hasher.combine(bits) }
+}
+
 /// A tree that knows its structure, so that it need not be looked at by reflection, which takes microseconds.
-package protocol DescribedTree {
+package protocol DescribedTree: TensorTree {
   /// Adds what, beside the leaves' shapes and types, tells this tree from others.
   func describeStructure(to description: inout [AnyHashable])
 }
