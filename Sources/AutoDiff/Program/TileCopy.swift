@@ -59,10 +59,11 @@ final class TileCopy: Sendable {
   private static func fill<T: LoopScalar>(_ y: UnsafeMutablePointer<T>, with value: T, _ count: Int) {
     let lanes = T.Lanes.count
     let vector = T.Lanes(repeating: value)
+    let whole = count - count % lanes
     var k = 0
-    while k + lanes <= count {
+    while k < whole {
       vector.store(y + k)
-      k += lanes
+      k &+= lanes
     }
     while k < count {
       y[k] = value

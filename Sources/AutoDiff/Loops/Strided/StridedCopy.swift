@@ -50,12 +50,13 @@ enum StridedCopy {
   static func copyRun<T: LoopScalar>(_ x: UnsafePointer<T>, to y: UnsafeMutablePointer<T>, count: Int) {
     // The system's function takes longer to find out what is to be done than to do it when there is little.
     if count > 16 * T.Lanes.count { return y.update(from: x, count: count) }
+    let whole = count - count % T.Lanes.count
     var i = 0
-    while i + T.Lanes.count <= count {
+    while i < whole {
       T.Lanes(x + i).store(y + i)
-      i += T.Lanes.count
+      i &+= T.Lanes.count
     }
-    if i < count { copyFew((count - i) * MemoryLayout<T>.stride, from: x + i, to: y + i) }
+    if whole < count { copyFew((count - whole) * MemoryLayout<T>.stride, from: x + whole, to: y + whole) }
   }
 
   /// y = x, x, x ...
