@@ -7,6 +7,8 @@ final class Recorder: Trace, @unchecked Sendable {
   let graph = ProgramGraph()
   /// The recorder of the function in whose loop this one records the body.
   private let outer: Recorder?
+  /// In how many loops it records.
+  let depth: Int
   /// Values of ``outer`` that the body uses, in the order of the inputs that stand for them.
   private(set) var captured: [Tensor] = []
   private var inputOfCaptured: [ObjectIdentifier: Int] = [:]
@@ -16,19 +18,30 @@ final class Recorder: Trace, @unchecked Sendable {
   /// Records a function.
   override init() {
     outer = nil
+    depth = 0
     super.init()
   }
 
   /// Records the body of a loop of another recording, which does what is the same in every run of the body.
   init(inside outer: Recorder) {
     self.outer = outer
+    depth = outer.depth + 1
     super.init()
+    become(partOf: outer)
   }
 
   /// A recorded value that stands for a tensor of the shape and type of another.
   func input(like tensor: Tensor) -> Tensor { wrap(graph.addInput(tensor.shape, tensor.scalarType)) }
 
   override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
+    let innermost = inputs.reduce(self) { recorder, input in
+      guard let other = node(input, RecordedNode.self)?.recorder, other.depth > recorder.depth else { return recorder }
+      return other
+    }
+    if innermost !== self {
+      if !innermost.acceptsOperations { innermost.stopAtMisplacedOperation(primitive.name) }
+      return innermost.process(primitive, inputs)
+    }
     if primitive.isTransparent { return primitive.evaluate(inputs) }
     if let slope = primitive as? any SlopePrimitive, !isKnown(inputs[0]), inputs.dropFirst().allSatisfy(isKnown) {
       return dispatch(ChainProduct(), .two(inputs[0], slope.derivative(at: inputs)))
@@ -50,13 +63,19 @@ final class Recorder: Trace, @unchecked Sendable {
   /// What a tensor is outside the loop whose body this records; nil if it may change from one run to the next.
   private func invariant(_ tensor: Tensor) -> Tensor? {
     if outer == nil { return nil }
-    guard let node = node(tensor, RecordedNode.self) else { return tensor }
-    return invariants[node.value]
+    guard let value = ownValue(of: tensor) else { return tensor }
+    return invariants[value]
+  }
+
+  /// The number of a value of this recording; nil for others, those of a recording around it among them.
+  private func ownValue(of tensor: Tensor) -> Int? {
+    guard let node = node(tensor, RecordedNode.self), node.recorder === self else { return nil }
+    return node.value
   }
 
   /// The value that a tensor is in the recording: recorded, or a constant of it.
   func value(of tensor: Tensor, for operation: String) -> Int {
-    if let node = node(tensor, RecordedNode.self) { return node.value }
+    if let value = ownValue(of: tensor) { return value }
     if tensor.node.level == 0 { return graph.addConstant(tensor) }
     guard let outer, let node = tensor.recorded, node.recorder.contains(outer) else {
       stop(

@@ -1,8 +1,8 @@
 /// Applies a function to a state several times.
 ///
 /// In a function that is ``compiled(_:)``, this is a loop inside the program: the body is recorded once, and what it
-/// computes from values that stay the same is computed before the loop. Elsewhere, and
-/// where a gradient or another transform inside that function follows the state, it is a loop of Swift's.
+/// computes from values that stay the same is computed before the loop. A derivative in forward mode inside that function
+/// becomes part of the loop. Elsewhere, and where a gradient or `vmap` follows the state, it is a loop of Swift's.
 ///
 /// - Parameters:
 ///   - count: how often; a negative number stops.
@@ -19,6 +19,9 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
       let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
       return recorder.addLoop(.times(count - k), [next], from: state)
     }
+    if k > 0, let forward = state.forward {
+      return forward.joined(repeated(count - k, forward.split(state)) { forward.split(body(forward.joined($0))) })
+    }
     state = body(state)
   }
   return state
@@ -28,7 +31,8 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
 ///
 /// In a function that is ``compiled(_:)``, this is a loop inside the program; what body and condition compute from values
 /// that stay the same is computed once, before the loop, even if the body never runs. Elsewhere the condition is read, which
-/// stops inside `vmap`. A gradient inside a compiled function cannot follow it, as the number of steps is not known then.
+/// stops inside `vmap`. Inside a compiled function, forward mode follows the loop, the derivative becoming a part of the
+/// state; a gradient cannot follow it, as the number of steps is not known then.
 ///
 /// - Parameters:
 ///   - condition: from a state to one number; the loop goes on as long as it is not 0.
@@ -43,14 +47,26 @@ public func repeated<State: TensorTree>(
   while true {
     let holds = condition(state)
     if holds.count != 1 { stop("repeated", "the condition must be one number", got: "shape \(holds.shape)") }
+    if let forward = Pair(state, holds).forward {
+      return forward.joined(
+        repeated(while: { forward.primal(of: condition(forward.joined($0))) }, forward.split(state)) {
+          forward.split(state.checkedSuccessor(body(forward.joined($0))))
+        })
+    }
     // Condition and body may use what a recording inside that of the state knows. (The step that is made here to find out
     // is left out of the program.)
-    if state.recorder != nil || holds.recorder != nil,
-      let recorder = Pair(Pair(state, holds), body(state)).recorder
-    {
-      let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
-      let test = LoopPart(of: state, inside: recorder, condition)
-      return recorder.addLoop(.whilst, [next, test], from: state)
+    if state.recorder != nil || holds.recorder != nil {
+      let parts = Pair(Pair(state, holds), body(state))
+      if let forward = parts.forward {
+        // Only what the body captures has a tangent yet.
+        state = forward.joined(forward.split(state))
+        continue
+      }
+      if let recorder = parts.recorder {
+        let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
+        let test = LoopPart(of: state, inside: recorder, condition)
+        return recorder.addLoop(.whilst, [next, test], from: state)
+      }
     }
     if holds.scalar == 0 { return state }
     state = body(state)
@@ -88,12 +104,21 @@ extension Recorder {
 }
 
 extension TensorTree {
+  /// The transform in forward mode that follows leaves of this tree, if none inside it does.
+  fileprivate var forward: Forward? {
+    var innermost: TracedNode?
+    for leaf in leaves where leaf.isTraced && leaf.node.level > innermost?.level ?? 0 {
+      innermost = leaf.node as? TracedNode
+    }
+    return innermost?.trace as? Forward
+  }
+
   /// The recorder of the innermost loop or function to which leaves of this tree belong, if no other transform follows any.
   fileprivate var recorder: Recorder? {
     var innermost: Recorder?
     for leaf in leaves where leaf.isTraced {
       guard let recorder = leaf.recorded?.recorder else { return nil }
-      if recorder.level > innermost?.level ?? 0 { innermost = recorder }
+      if recorder.depth >= innermost?.depth ?? 0 { innermost = recorder }
     }
     return innermost
   }
@@ -112,5 +137,19 @@ extension TensorTree {
     stop(
       "repeated", "in a program, parts of the state that are no leaves must not change from step to step",
       hint: "Make a count a tensor.")
+  }
+}
+
+extension Forward {
+  /// Values and tangents of a state as two trees.
+  fileprivate func split<State: TensorTree>(_ state: State) -> Pair<State, State> {
+    Pair(
+      state.mapTensors { primal(of: $0) },
+      state.mapTensors { tangent(of: $0) ?? .zeros($0.shape, as: $0.scalarType) })
+  }
+
+  fileprivate func joined<State: TensorTree>(_ parts: Pair<State, State>) -> State {
+    parts.first.replacingLeaves(
+      with: zip(parts.first.leaves, parts.second.leaves).map { dual($0, tangent: $1) })
   }
 }

@@ -8,7 +8,7 @@ import Synchronization
 /// value refers to its trace, so two threads may differentiate at once. A trace itself serves the thread that made it.
 package class Trace: @unchecked Sendable {
   /// Which trace takes an operation: inner transforms are created later and have higher levels.
-  package final let level: Int
+  @exclusivity(unchecked) package private(set) final var level: Int
 
   // Not checked for overlapping access: they are looked at on the way of every traced operation.
   @exclusivity(unchecked) private final var isOpen = true
@@ -17,6 +17,9 @@ package class Trace: @unchecked Sendable {
   private static let lastLevel = Atomic<Int>(0)
 
   package init() { level = Self.lastLevel.wrappingAdd(1, ordering: .relaxed).newValue }
+
+  /// Makes this a part of another trace, at its level: transforms inside that one follow the values of both.
+  final func become(partOf whole: Trace) { level = whole.level }
 
   /// Interprets a primitive of whose inputs at least one, and none of a higher level, is followed by this trace.
   package func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {

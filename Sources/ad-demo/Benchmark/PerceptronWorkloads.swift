@@ -59,37 +59,45 @@ extension Workloads {
   static let perceptronSizes = [784, 1024, 1024, 1024, 10]
 
   static func perceptron(sizes: [Int] = perceptronSizes, batch: Int = 256) -> [Workload] {
-    [
-      Workload(id: "W3.forward") { type in
-        let p = BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
-        return ({ [p.outputs(p.parameters)] }, norm)
-      },
-      Workload(id: "W3.valuegrad") { type in
-        let p = BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
-        return (
-          {
-            let (value, gradient) = valueWithGradient(of: p.loss, at: p.parameters)
-            return [value] + gradient
-          }, { $0[0].scalar + norm(Array($0.dropFirst())) }
-        )
-      },
-      Workload(id: "W3.hvp", variant: "forward over reverse") { type in
-        let p = BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
+    func perceptron(_ type: ScalarType) -> BenchmarkPerceptron {
+      BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
+    }
+    let forward = Workload(id: "W3.forward") { type in
+      let p = perceptron(type)
+      return ({ [p.outputs(p.parameters)] }, norm)
+    }
+    let valuesWithGradients = Running.allCases.map { running in
+      Workload(id: "W3.valuegrad", variant: running.rawValue) { type in
+        let p = perceptron(type)
+        let run = running.prepared { (parameters: [Tensor]) -> [Tensor] in
+          let (value, gradient) = valueWithGradient(of: p.loss, at: parameters)
+          return [value] + gradient
+        }
+        return ({ run(p.parameters) }, { $0[0].scalar + norm(Array($0.dropFirst())) })
+      }
+    }
+    let products = Running.allCases.map { running in
+      Workload(id: "W3.hvp", variant: "forward over reverse, \(running.rawValue)") { type in
+        let p = perceptron(type)
         let v = p.direction(scale: 0.01)
-        return ({ hvp(of: p.loss, at: p.parameters, along: v) }, norm)
-      },
-      Workload(id: "W3.sgd") { type in
-        let p = BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
-        var state = p.parameters
-        return (
-          {
-            let step = gradient(of: p.loss, at: state)
-            for k in state.indices { state[k].add(step[k], scaledBy: -0.01) }
-            return state
-          }, { _ in nil }
-        )
-      },
-    ]
+        let run = running.prepared { (input: Pair<[Tensor], [Tensor]>) in
+          hvp(of: p.loss, at: input.first, along: input.second)
+        }
+        return ({ run(Pair(p.parameters, v)) }, norm)
+      }
+    }
+    let descent = Workload(id: "W3.sgd") { type in
+      let p = perceptron(type)
+      var state = p.parameters
+      return (
+        {
+          let step = gradient(of: p.loss, at: state)
+          for k in state.indices { state[k].add(step[k], scaledBy: -0.01) }
+          return state
+        }, { _ in nil }
+      )
+    }
+    return [forward] + valuesWithGradients + products + [descent]
   }
 
   static func perExampleGradients(sizes: [Int] = perceptronSizes, batch: Int = 64) -> [Workload] {
@@ -123,7 +131,28 @@ extension Workloads {
             return [eigenvalue]
           }, { $0[0].scalar }
         )
-      }
+      },
+      // In a program, what does not depend on the direction is computed once without being asked to.
+      Workload(id: "W7.power20", variant: Running.recorded.rawValue) { type in
+        let p = BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
+        let start = p.direction(scale: 1)
+        let power = compiled { (input: Pair<[Tensor], [Tensor]>) -> Tensor in
+          let initial = Pair(input.second.scaledToLength1, Tensor(0, as: type))
+          return repeated(20, initial) { state in
+            let w = hvp(of: p.loss, at: input.first, along: state.first)
+            return Pair(w.scaledToLength1, state.first.innerProduct(w))
+          }.second
+        }
+        return ({ [power(Pair(p.parameters, start))] }, { $0[0].scalar })
+      },
     ]
+  }
+}
+
+extension [Tensor] {
+  /// The direction of all entries together.
+  fileprivate var scaledToLength1: [Tensor] {
+    let length = euclideanNorm
+    return map { $0 / length }
   }
 }

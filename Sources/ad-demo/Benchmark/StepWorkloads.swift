@@ -76,12 +76,15 @@ extension Workloads {
         let problem = Regression(width: width, batch: batch, as: type)
         let direction = problem.parameters.enumerated().map { fill(106 + UInt64($0), $1.shape, type) }
         let start = Pair(direction.scaled(by: 1 / direction.euclideanNorm.scalar), Tensor(0, as: type))
-        let run = running.repeating(products) { (state: Pair<[Tensor], Tensor>) -> Pair<[Tensor], Tensor> in
-          let w = hvp(of: problem.loss, at: problem.parameters, along: state.first)
-          let length = w.euclideanNorm
-          return Pair(w.map { $0 / length }, state.first.innerProduct(w))
+        // What does not depend on the direction is computed once per call, since the parameters are an input.
+        let run = running.prepared { (input: Pair<[Tensor], Pair<[Tensor], Tensor>>) -> Tensor in
+          repeated(products, input.second) { state in
+            let w = hvp(of: problem.loss, at: input.first, along: state.first)
+            let length = w.euclideanNorm
+            return Pair(w.map { $0 / length }, state.first.innerProduct(w))
+          }.second
         }
-        return ({ [run(start).second] }, { $0[0].scalar })
+        return ({ [run(Pair(problem.parameters, start))] }, { $0[0].scalar })
       }
     }
   }

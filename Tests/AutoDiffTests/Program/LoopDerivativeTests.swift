@@ -1,0 +1,93 @@
+import TestSupport
+import Testing
+
+@testable import AutoDiff
+
+/// Derivatives in forward mode of loops inside programs.
+struct LoopDerivativeTests {
+  /// Newton's iteration for the cube root of a number, with as many steps as it takes.
+  @Sendable static func cubeRoot(_ x: [Tensor]) -> [Tensor] {
+    let a = x[0].sum()
+    let root = repeated(while: { (y: Tensor) in abs(pow(y, 3) - a) .> a * 1e-9 }, a) { y in
+      let excess = pow(y, 3) - a
+      return y - excess / (square(y) * 3)
+    }
+    return [root]
+  }
+
+  @Sendable static func capturedOnly(_ x: [Tensor]) -> [Tensor] {
+    repeated(while: { (s: [Tensor]) in s[1] .< 6 }, [Tensor([1, 2]), Tensor(0)]) { s in
+      [s[0] * x[0] + x[1], s[1] + 1]
+    }
+  }
+
+  @Sendable static func capturedByTheCondition(_ x: [Tensor]) -> [Tensor] {
+    let start = x[1] * 0 + 0.1
+    return repeated(while: { (s: [Tensor]) in s[0].sum() .< x[0].sum() * 3 }, [start]) { s in [s[0] * 1.5 + x[1]] }
+  }
+
+  @Sendable static func counted(_ x: [Tensor]) -> [Tensor] {
+    repeated(5, [x[0], x[1]]) { s in [sin(s[1]) * x[0], s[0] + s[1]] }
+  }
+
+  @Sendable static func countedCapturedOnly(_ x: [Tensor]) -> [Tensor] {
+    repeated(4, [Tensor([0.3, 0.2])]) { s in [tanh(s[0] * x[0]) + x[1]] }
+  }
+
+  @Sendable static func nested(_ x: [Tensor]) -> [Tensor] {
+    repeated(3, [x[0], x[1]]) { s in
+      let inner = repeated(while: { (y: Tensor) in y.sum() .< s[0].sum() + 4 }, s[1]) { y in
+        y * 1.25 + exp(s[0] * 0.1)
+      }
+      return [s[0] * 0.5 + inner * 0.1, cos(inner)]
+    }
+  }
+
+  @Sendable static func never(_ x: [Tensor]) -> [Tensor] {
+    let doubled = x[0] * 2
+    return [repeated(while: { (y: Tensor) in y.sum() .> 1e9 }, doubled) { y in y * x[1] }]
+  }
+
+  static let loops: [(name: String, f: @Sendable ([Tensor]) -> [Tensor])] = [
+    ("cube root", cubeRoot), ("captured only", capturedOnly), ("captured by the condition", capturedByTheCondition),
+    ("counted", counted), ("counted, captured only", countedCapturedOnly), ("nested", nested), ("never", never),
+  ]
+
+  @Test(arguments: 0..<loops.count) func forwardModeFollowsLoops(number: Int) {
+    let (name, f) = Self.loops[number]
+    let (x, v) = ([Tensor([0.9, 1.1]), Tensor([0.4, 0.7])], [Tensor([0.5, -0.25]), Tensor([1, 0.125])])
+    func derivative(_ f: @escaping ([Tensor]) -> [Tensor]) -> ([Tensor]) -> [Tensor] {
+      { xv in
+        let (value, tangent) = jvp(of: f, at: Array(xv[..<2]), along: Array(xv[2...]))
+        return value + tangent
+      }
+    }
+    let first = derivative(f)
+    expectClose(compiled(first)(x + v), first(x + v), .exact, atLeast: 1e-3, seed: 0, name)
+    // The loop of Swift's is the reference, and differences are that of both.
+    let h = 1e-6
+    let (ahead, behind) = (f(zip(x, v).map { $0 + h * $1 }), f(zip(x, v).map { $0 - h * $1 }))
+    let differences = zip(ahead, behind).map { ($0 - $1) / (2 * h) }
+    expectClose(Array(first(x + v)[ahead.count...]), differences, .finiteDifference, atLeast: 1e-2, seed: 0, name)
+    // Twice, and around a gradient of what comes after the loop.
+    let second = { (xv: [Tensor]) in
+      jvp(of: { (x: [Tensor]) in first(x + Array(xv[2...])) }, at: Array(xv[..<2]), along: Array(xv[2...])).tangent
+    }
+    expectClose(compiled(second)(x + v), second(x + v), .exact, atLeast: 1e-3, seed: 0, "\(name), twice")
+  }
+
+  @Test func loopsWithForwardModeAreRecordedOnce() {
+    let steps = Counter()
+    let f = compiled { (x: Tensor) in
+      directionalDerivative(
+        of: { (x: Tensor) in
+          repeated(1000, x) { y in
+            steps.increment()
+            return sin(y) * 1.0001
+          }
+        }, at: x, along: Tensor(1))
+    }
+    _ = f(Tensor(0.5))
+    #expect(steps.count < 8)
+  }
+}
