@@ -13,7 +13,8 @@ struct KnownSlopeTests {
   /// Points where slopes vanish, underflow, or are not a number, and tangents that are 0 there.
   @Test(arguments: [ScalarType.float64, .float32]) func slopesAtKnownPoints(type: ScalarType) {
     var random = RandomGenerator(seed: 3)
-    let special = Tensor([0, -0.0, .leastNormalMagnitude, 0.9, -2.2, 5, -19, 25, 800, .infinity, -.infinity, .nan], as: type)
+    let special = Tensor(
+      [0, -0.0, .leastNormalMagnitude, 0.9, -2.2, 5, -19, 25, 800, .infinity, -.infinity, .nan], as: type)
     let x = concatenate([special, special, Tensor.normal([40], as: type, using: &random) * 3])
     let v = concatenate([
       Tensor.zeros([12], as: type), Tensor.normal([52], as: type, using: &random),
