@@ -50,7 +50,7 @@ public func repeated<State: TensorTree>(
     if let forward = Pair(state, holds).forward {
       return forward.joined(
         repeated(while: { forward.primal(of: condition(forward.joined($0))) }, forward.split(state)) {
-          forward.split(state.checkedSuccessor(body(forward.joined($0))))
+          forward.split(body(forward.joined($0)))
         })
     }
     // Condition and body may use what a recording inside that of the state knows. (The step that is made here to find out

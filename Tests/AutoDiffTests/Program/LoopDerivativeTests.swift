@@ -90,4 +90,18 @@ struct LoopDerivativeTests {
     _ = f(Tensor(0.5))
     #expect(steps.count < 8)
   }
+
+  /// Outside programs a state may grow, with a derivative or without.
+  @Test func statesMayGrowOutsidePrograms() {
+    func doubled(_ x: Tensor) -> Tensor {
+      let counted = repeated(2, x) { y in concatenate([y, y * x.sum()]) }
+      return repeated(while: { (y: Tensor) in y.sum() .< 100 }, counted) { y in concatenate([y, y * 2 + x.sum()]) }
+    }
+    let (value, tangent) = jvp(of: doubled, at: Tensor([1, 2]), along: Tensor([1, 0.5]))
+    #expect(value.scalars == doubled(Tensor([1, 2])).scalars)
+    #expect(value.shape == tangent.shape && value.count > 8)
+    let h = 1e-6
+    let ahead = doubled(Tensor([1 + h, 2 + h / 2])), behind = doubled(Tensor([1 - h, 2 - h / 2]))
+    #expect(tangent.isApproximatelyEqual(to: (ahead - behind) / (2 * h), tolerance: 1e-6))
+  }
 }
