@@ -1,8 +1,8 @@
 /// Applies a function to a state several times.
 ///
 /// In a function that is ``compiled(_:)``, this is a loop inside the program: the body is recorded once, and what it
-/// computes from values that stay the same is computed before the loop. A derivative in forward mode inside that function
-/// becomes part of the loop. Elsewhere, and where a gradient or `vmap` follows the state, it is a loop of Swift's.
+/// computes from values that stay the same is computed before the loop. `vmap` and derivatives in forward mode inside that
+/// function become part of the loop. Elsewhere, and where a gradient follows the state, it is a loop of Swift's.
 ///
 /// - Parameters:
 ///   - count: how often; a negative number stops.
@@ -19,8 +19,11 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
       let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
       return recorder.addLoop(.times(count - k), [next], from: state)
     }
-    if k > 0, let forward = state.forward {
+    if k > 0, let forward = state.transformInRecording as? Forward {
       return forward.joined(repeated(count - k, forward.split(state)) { forward.split(body(forward.joined($0))) })
+    }
+    if k > 0, let batch = state.transformInRecording as? Batch {
+      return batch.hidden(repeated(count - k, batch.revealed(state)) { batch.revealed(body(batch.hidden($0))) })
     }
     state = body(state)
   }
@@ -47,7 +50,7 @@ public func repeated<State: TensorTree>(
   while true {
     let holds = condition(state)
     if holds.count != 1 { stop("repeated", "the condition must be one number", got: "shape \(holds.shape)") }
-    if let forward = Pair(state, holds).forward {
+    if let forward = Pair(state, holds).transformInRecording as? Forward {
       return forward.joined(
         repeated(while: { forward.primal(of: condition(forward.joined($0))) }, forward.split(state)) {
           forward.split(body(forward.joined($0)))
@@ -57,7 +60,7 @@ public func repeated<State: TensorTree>(
     // is left out of the program.)
     if state.recorder != nil || holds.recorder != nil {
       let parts = Pair(Pair(state, holds), body(state))
-      if let forward = parts.forward {
+      if let forward = parts.transformInRecording as? Forward {
         // Only what the body captures has a tangent yet.
         state = forward.joined(forward.split(state))
         continue
@@ -104,13 +107,14 @@ extension Recorder {
 }
 
 extension TensorTree {
-  /// The transform in forward mode that follows leaves of this tree, if none inside it does.
-  fileprivate var forward: Forward? {
+  /// The innermost transform that follows leaves of this tree, where the numbers beneath are not known yet.
+  fileprivate var transformInRecording: Trace? {
     var innermost: TracedNode?
     for leaf in leaves where leaf.isTraced && leaf.node.level > innermost?.level ?? 0 {
       innermost = leaf.node as? TracedNode
     }
-    return innermost?.trace as? Forward
+    guard let innermost, leaves.contains(where: { $0.beneathRecordable().isTraced }) else { return nil }
+    return innermost.trace
   }
 
   /// The recorder of the innermost loop or function to which leaves of this tree belong, if no other transform follows any.
@@ -152,4 +156,11 @@ extension Forward {
     parts.first.replacingLeaves(
       with: zip(parts.first.leaves, parts.second.leaves).map { dual($0, tangent: $1) })
   }
+}
+
+extension Batch {
+  /// All examples of a state.
+  fileprivate func revealed<State: TensorTree>(_ state: State) -> State { state.mapTensors { reveal($0) } }
+
+  fileprivate func hidden<State: TensorTree>(_ state: State) -> State { state.mapTensors { hide($0) } }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AutoDiff
 
-/// Derivatives in forward mode of loops inside programs.
+/// Loops inside programs that `vmap` or a derivative in forward mode follows.
 struct LoopDerivativeTests {
   /// Newton's iteration for the cube root of a number, with as many steps as it takes.
   @Sendable static func cubeRoot(_ x: [Tensor]) -> [Tensor] {
@@ -103,5 +103,29 @@ struct LoopDerivativeTests {
     let h = 1e-6
     let ahead = doubled(Tensor([1 + h, 2 + h / 2])), behind = doubled(Tensor([1 - h, 2 - h / 2]))
     #expect(tangent.isApproximatelyEqual(to: (ahead - behind) / (2 * h), tolerance: 1e-6))
+  }
+
+  /// Every example runs the loop; states that are the same for all of them in the beginning, captured values that are not.
+  @Test func vmapFollowsLoops() {
+    let steps = Counter()
+    func one(_ x: [Tensor]) -> [Tensor] {
+      repeated(50, [x[0], Tensor([0.25, -0.5])]) { s in
+        steps.increment()
+        return [sin(s[0]) * x[1].sum() + s[1], s[1] * 0.5 + repeated(3, s[0]) { y in tanh(y * x[1]) }]
+      }
+    }
+    let x = [Tensor([[0.9, 1.1], [0.2, -1], [3, 2]]), Tensor([[0.4, 0.7], [-0.1, 0.2], [1, -0.3]])]
+    let forward = { (x: [Tensor]) in
+      vmap { (x: [Tensor]) in jvp(of: one, at: x, along: [x[1], x[0]]).tangent }(x)
+    }
+    let around = { (x: [Tensor]) in jvp(of: { vmap(one)($0) }, at: x, along: [x[1], x[0]]).tangent }
+    for (name, f) in [("vmap", { vmap(one)($0) }), ("vmap of jvp", forward), ("jvp of vmap", around)] {
+      let program = compiled(f)
+      let before = steps.count
+      let computed = program(x)
+      #expect(steps.count - before < 10, "\(name)")
+      expectClose(computed, f(x), .exact, atLeast: 1e-3, seed: 0, name)
+      expectClose(program(x), computed, .exact, atLeast: 1e-3, seed: 0, name)
+    }
   }
 }
