@@ -99,6 +99,7 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
       let example = examples.mapTensors { $0[index] }
       for output in 0..<outputs {
         result.append(try OutputBounds(of: { try f(example, $0)[output] }, in: ball, radius: radius))
+        if let primitive = ball.ownDerivatives { throw BoundError.ownDerivatives(primitive: primitive) }
       }
     }
     return result
