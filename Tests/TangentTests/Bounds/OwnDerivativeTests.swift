@@ -12,9 +12,9 @@ struct OwnDerivativeTests {
   private let p = [Tensor([0.2, -0.4, 1]), Tensor([0.7, 0.1, -0.5])]
 
   private func expectBrackets(_ model: @escaping Model, _ label: String, hasUpperEnds: Bool = true) throws {
-    for radius in [0, 0.01, 0.5, 5] {
+    for radius in [0, 0.01, 5] {
       let found = try lipschitzEstimates(
-        of: model, at: p, on: x, radius: radius, options: .init(starts: 2, stepLimit: 3))
+        of: model, at: p, on: x, radius: radius, options: .init(starts: 1, stepLimit: 2))
       for estimate in found.lipschitz + found.gradientNorms {
         let (lower, upper) = (estimate.bracket.lower.value, estimate.bracket.upper.value)
         #expect(lower <= upper && upper.isFinite == hasUpperEnds, "\(label), radius \(radius): \(lower), \(upper)")
