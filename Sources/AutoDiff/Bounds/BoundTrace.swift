@@ -8,6 +8,9 @@ package final class BoundTrace: Trace, @unchecked Sendable {
   private let radius: Double
   /// Why there are no bounds of what has been computed since, if so.
   package private(set) var failure: BoundError?
+  /// The first primitive with derivatives that need not be those of its value, if there was one: a gradient is then
+  /// bounded as what it is, the value of a function, and not as a derivative.
+  package private(set) var ownDerivatives: String?
 
   package init(radius: Double) { self.radius = radius }
 
@@ -28,9 +31,11 @@ package final class BoundTrace: Trace, @unchecked Sendable {
   }
 
   /// Forgets a failure, for another computation with the same parameters.
-  package func recover() { failure = nil }
+  package func recover() { (failure, ownDerivatives) = (nil, nil) }
 
   package override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
+    if primitive.isTransparent || primitive is StopGradient { ownDerivatives = ownDerivatives ?? primitive.name }
+    if primitive.isTransparent { return primitive.evaluate(inputs) }
     let (shape, type) = (primitive.shape(of: inputs), primitive.scalarType(of: inputs))
     guard failure == nil else { return Tensor(node: BoundNode(self, shape, type, nil)) }
     do throws(BoundError) {
@@ -62,10 +67,10 @@ final class BoundNode: TracedNode, @unchecked Sendable {
     super.init(trace: trace, shape: shape, scalarType: type)
   }
 
-  override var primal: Tensor {
-    stop(
-      "bounds", "a value cannot be read where it stands for all values in a ball",
-      hint: "Choose between values with select(_:_:_:).")
+  override var absenceOfNumbers: (reason: String, hint: String)? {
+    (
+      "a value that stands for all values in a ball cannot be read", "Choose between values with select(_:_:_:)."
+    )
   }
 }
 
@@ -110,6 +115,9 @@ package final class BoundedBall<T: TensorTree> {
   }
 
   package func close() { trace.close() }
+
+  /// The first primitive of the last function whose derivatives need not be those of its value.
+  package var ownDerivatives: String? { trace.ownDerivatives }
 
   /// The bounds of every leaf of a function's value.
   package func bounds<Out: TensorTree>(of f: (T) throws -> Out) throws -> [ValueBounds] {

@@ -103,6 +103,9 @@ public enum BoundError: Error, Equatable, Sendable {
   case outsideDomain(primitive: String, requirement: String, index: [Int], lower: Double, upper: Double)
   /// The bounds of a primitive leave the range of numbers.
   case notFinite(primitive: String)
+  /// The derivatives of a part of the model are stopped or given by hand, so what is proved of a gradient need not hold for
+  /// the model's values.
+  case ownDerivatives(primitive: String)
 }
 
 extension BoundError: CustomStringConvertible {
@@ -113,6 +116,8 @@ extension BoundError: CustomStringConvertible {
     case .outsideDomain(let primitive, let requirement, let index, let lower, let upper):
       "bounds: \(primitive) \(requirement), but in the ball the input's entry \(index) may lie anywhere in "
         + "[\(lower), \(upper)]. A smaller ball may help."
+    case .ownDerivatives(let primitive):
+      "bounds: the derivatives of \(primitive) need not be those of its value, so a gradient says nothing about values."
     case .notFinite(let primitive): "bounds: those of \(primitive) are not finite. A smaller ball may help."
     }
   }
@@ -120,7 +125,9 @@ extension BoundError: CustomStringConvertible {
   /// The primitive without which there are no bounds.
   public var primitive: String {
     switch self {
-    case .notStated(let primitive), .outsideDomain(let primitive, _, _, _, _), .notFinite(let primitive): primitive
+    case .notStated(let primitive), .outsideDomain(let primitive, _, _, _, _), .notFinite(let primitive),
+      .ownDerivatives(let primitive):
+      primitive
     }
   }
 }

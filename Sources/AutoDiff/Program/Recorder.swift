@@ -127,7 +127,12 @@ final class RecordedNode: TracedNode, @unchecked Sendable {
     super.init(trace: trace, shape: shape, scalarType: scalarType)
   }
 
-  override var isRecorded: Bool { true }
+  override var absenceOfNumbers: (reason: String, hint: String)? {
+    (
+      "a number of a recorded function is known only when the program runs",
+      "Choose between values with select(_:_:_:), and repeat with repeated(_:_:_:) or repeated(while:_:_:)."
+    )
+  }
 
   var recorder: Recorder { unsafeDowncast(trace, to: Recorder.self) }
 }

@@ -3,7 +3,7 @@ extension Tensor: CustomStringConvertible {
   public var description: String {
     var prefix = ""
     let tensor = beneathRecordable { prefix += $0 is Batch ? "batched " : "traced " }
-    if tensor.node.level > 0 { return "\(prefix)[recorded] shape \(tensor.shape)" }
+    if tensor.node.level > 0 { return "\(prefix)[no numbers] shape \(tensor.shape)" }
     let suffix = perType(tensor.scalarType, double: "", float: " float32")
     if tensor.count == 0 { return "\(prefix)[] shape \(tensor.shape)\(suffix)" }
     if tensor.rank == 0 { return prefix + Self.text(tensor.scalars[0], tensor.scalarType) + suffix }

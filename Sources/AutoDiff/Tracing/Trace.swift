@@ -77,8 +77,8 @@ package class TracedNode: Node, @unchecked Sendable {
   /// What the trace follows, one level down: the plain value, or for ``Batch`` all examples at once.
   var primal: Tensor { fatalError("TracedNode.primal is abstract.") }
 
-  /// Whether there is nothing beneath, because the numbers will be known only when a recorded program runs.
-  var isRecorded: Bool { false }
+  /// Why there are no numbers beneath, and what to do without them; nil where there are.
+  var absenceOfNumbers: (reason: String, hint: String)? { nil }
 
   /// This value with another one beneath it, and another tangent where it has one.
   func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
@@ -101,33 +101,27 @@ extension Tensor {
     for operation: String = "Tensor", passing pass: (Trace) -> Void = { _ in }
   ) -> Tensor {
     let tensor = beneathRecordable(passing: pass)
-    if tensor.node.level > 0 {
-      stop(
-        operation, "a number of a recorded function is known only when the program runs",
-        hint: "Choose between values with select(_:_:_:), and repeat with repeated(_:_:_:) or repeated(while:_:_:).")
-    }
+    if let (reason, hint) = tensor.layerBeneath?.absenceOfNumbers { stop(operation, reason, hint: hint) }
     return tensor
   }
 
-  /// The same, where the numbers may not be known yet: then the recorded value.
+  /// The same, where there may be no numbers: then the value that has none.
   func beneathRecordable(passing pass: (Trace) -> Void = { _ in }) -> Tensor {
     var tensor = self
     while let layer = tensor.layerBeneath {
       pass(layer.trace)
-      if layer.isRecorded { break }
+      if layer.absenceOfNumbers != nil { break }
       tensor = layer.primal
     }
     return tensor
   }
 
+  /// Whether it stands for all values in a ball, so that there is nothing to check.
+  var isBounded: Bool { beneathRecordable().node is BoundNode }
+
   /// The numbers beneath all tapes and forward traces. Stops under `vmap`, where every example has its own.
   func concrete(_ operation: String) -> Tensor {
     beneathTraces(for: operation) {
-      if $0 is BoundTrace {
-        stop(
-          operation, "a value that stands for all values in a ball cannot be read",
-          hint: "Choose between values with select(_:_:_:).")
-      }
       guard $0 is Batch else { return }
       stop(
         operation, "the value of one example cannot be read inside vmap",

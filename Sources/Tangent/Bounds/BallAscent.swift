@@ -30,7 +30,7 @@ struct BallAscent<P: TensorTree> {
     var points: [P]
   }
 
-  /// Climbs from every start.
+  /// Climbs from every start. Points of the ball where the quantity is not finite are passed over.
   ///
   /// - Parameters:
   ///   - evaluate: the quantity at a point.
@@ -43,6 +43,7 @@ struct BallAscent<P: TensorTree> {
     var (points, iterations) = ([P](), 0)
     for start in 0..<(radius > 0 ? options.starts : 1) {
       var peak = try evaluate(start == 0 ? center : randomPoint(using: &generator), &generator)
+      guard peak.value.isFinite else { continue }
       points.append(peak.point)
       var reason = AscentStop.stepLimit
       for step in 0...options.stepLimit {
@@ -78,6 +79,7 @@ struct BallAscent<P: TensorTree> {
     let target = center.adding(slope, scaledBy: radius * insideShare / length)
     for share in [1, 0.5, 0.25, 0.125] {
       let next = try evaluate(peak.point.interpolated(to: target, at: share), &generator)
+      guard next.value.isFinite else { continue }
       points.append(next.point)
       if next.value > peak.value * (1 + options.tolerance) { return next }
     }
@@ -102,12 +104,14 @@ struct BallAscent<P: TensorTree> {
     try climb(using: &generator) { point, generator in
       let hessian = try HessianOperator(of: f, at: point)
       guard hessian.dimension > 0 else { return Peak(point: point, value: 0, vector: point) }
+      guard try f(point).isFinite else { return Peak(point: point, value: -.infinity) }
       let options = LanczosOptions(tolerance: options.eigenTolerance, productLimit: options.productLimit)
       let pairs = try lanczos(hessian, end: .both, using: &generator, options: options)
       let (top, bottom) = (pairs.largest, pairs.smallest)
-      let isTop = abs(top.values[0]) >= abs(bottom.values[0])
-      let chosen = isTop ? top : bottom
-      let inner = isTop ? top.brackets[0].lower.value : -bottom.brackets[0].upper.value
+      // The ends of the spectrum may have one sign.
+      let ends = (top: top.brackets[0].lower.value, bottom: -bottom.brackets[0].upper.value)
+      let isTop = ends.top >= ends.bottom
+      let (chosen, inner) = isTop ? (top, ends.top) : (bottom, ends.bottom)
       return Peak(
         point: point, value: max(0, inner), residual: chosen.residuals[0],
         vector: point.replacingEntries(with: chosen.vectors[TensorIndex.all, 0]), sign: chosen.values[0] < 0 ? -1 : 1)
@@ -125,7 +129,9 @@ struct BallAscent<P: TensorTree> {
   /// The largest gradient norm that is found; the gradient of ½‖∇f‖² is H ∇f.
   func gradientNorm(using generator: inout RandomGenerator) throws -> Result {
     try climb(using: &generator) { point, _ in
-      let norm = try gradient(of: f, at: point).euclideanNorm.scalar
+      let (value, slope) = try valueWithGradient(of: f, at: point)
+      guard value.isFinite else { return Peak(point: point, value: -.infinity) }
+      let norm = slope.euclideanNorm.scalar
       return Peak(point: point, value: norm * (1 - 64 * scalarType.epsilon))
     } _: { peak in
       try hvp(of: f, at: peak.point, along: try gradient(of: f, at: peak.point))
@@ -140,6 +146,7 @@ struct BallAscent<P: TensorTree> {
       let distance = points[k].subtracting(points[l]).euclideanNorm.scalar
       guard distance > 0 else { continue }
       let size = gradients[k].euclideanNorm.scalar + gradients[l].euclideanNorm.scalar
+      guard size.isFinite else { continue }
       let change = gradients[k].subtracting(gradients[l]).euclideanNorm.scalar
       let lengths = points[k].euclideanNorm.scalar + points[l].euclideanNorm.scalar
       // Both differences lose what the type rounds off.

@@ -78,6 +78,25 @@ public struct BallEstimate: Sendable {
   }
 }
 
+/// Why there is nothing to estimate.
+public enum LipschitzError: Error, Equatable, Sendable {
+  /// The model's output at the center of the ball is infinite or not a number.
+  case valueNotFinite(Double)
+  /// The gradient at the center of the ball is infinite or not a number in this leaf of the parameters.
+  case gradientNotFinite(leaf: Int, value: Double)
+}
+
+extension LipschitzError: CustomStringConvertible {
+  /// What is wrong, and where.
+  public var description: String {
+    switch self {
+    case .valueNotFinite(let value): "lipschitzEstimates: outputs must be finite at the center, but got \(value)."
+    case .gradientNotFinite(let leaf, let value):
+      "lipschitzEstimates: gradients must be finite, but that in leaf \(leaf) of the parameters holds \(value)."
+    }
+  }
+}
+
 /// Brackets of the gradient's size and of its Lipschitz constant on a ball, for every example and output.
 ///
 /// Everything is about θ ↦ f_θ(x)_k for single outputs k, on ‖θ − θ₀‖ ≤ ρ:
@@ -133,7 +152,7 @@ public struct LipschitzEstimates: Sendable {
 ///   - radius: ρ; at least 0.
 ///   - options: how far the ascents go.
 /// - Returns: brackets for each output of each example; the function of `options.seed`.
-/// - Throws: what the model throws, and what ``lanczos(_:count:end:using:options:)`` does.
+/// - Throws: ``LipschitzError`` where an output or a gradient at `p` is not finite, what the model throws, and what ``lanczos(_:count:end:using:options:)`` does.
 /// - Complexity: for each example and output, bounds for some thirty gradients, and `starts` · `stepLimit` Lanczos
 ///   iterations.
 public func lipschitzEstimates<Example: TensorTree, P: TensorTree, Output: TensorTree>(
@@ -171,6 +190,11 @@ private func ballEstimates<P: TensorTree>(
   // Gradients may be bounded where Hessians are not.
   let slope = try upper?.gradientNorm ?? gradientNormAlone(of: f, in: ball)
   let ascent = BallAscent(f: f, center: p, radius: radius, options: options)
+  let (value, center) = try valueWithGradient(of: f, at: p)
+  guard value.isFinite else { throw LipschitzError.valueNotFinite(value.scalar) }
+  for (leaf, part) in center.leaves.enumerated() where !part.isFinite {
+    throw LipschitzError.gradientNotFinite(leaf: leaf, value: part.scalars.first { !$0.isFinite }!)
+  }
   var generator = RandomGenerator(seed: seed)
   let steepest = try ascent.gradientNorm(using: &generator)
   let sharpest = try ascent.hessianNorm(using: &generator)
@@ -194,7 +218,8 @@ private func ballEstimates<P: TensorTree>(
 /// A bound of ‖∇f‖ from the slopes of f, or nil where there is none.
 private func gradientNormAlone<P: TensorTree>(of f: (P) throws -> Tensor, in ball: BoundedBall<P>) throws -> Double? {
   do {
-    return try ball.bounds { try f($0) }[0].slope
+    let slope = try ball.bounds { try f($0) }[0].slope
+    return ball.ownDerivatives == nil ? slope : nil
   } catch is BoundError {
     return nil
   }

@@ -27,10 +27,13 @@ struct OutputBounds {
     }
     let (output, parts) = (bounds[0], Array(bounds.dropFirst()))
     var blocks = parts.map { part in parts.indices.map { part.slopes[$0]?.norm ?? 0 } }
+    // What is stopped, or has rules by hand, makes the gradient something else than a derivative, with any Jacobian.
+    let isDerivative = ball.ownDerivatives == nil
     for k in blocks.indices {
       for l in 0..<k {
-        let least = min(blocks[k][l], blocks[l][k])
-        (blocks[k][l], blocks[l][k]) = (least, least)
+        let (a, b) = (blocks[k][l], blocks[l][k])
+        let both = isDerivative ? min(a, b) : max(a, b)
+        (blocks[k][l], blocks[l][k]) = (both, both)
       }
     }
     lipschitz = perronBound(blocks)
@@ -38,7 +41,8 @@ struct OutputBounds {
     gradientError = parts.map { $0.initial.radius.norm().scalar }.euclideanNorm * (1 + roundingShare)
     let reach = parts.map { $0.range.magnitude.norm().scalar }.euclideanNorm
     let center = gradient.norm().scalar + gradientError
-    gradientNorm = min(output.slope, reach, center + radius * lipschitz) * (1 + roundingShare)
+    gradientNorm =
+      min(isDerivative ? output.slope : .infinity, reach, center + radius * lipschitz) * (1 + roundingShare)
     value = (output.initial.lower.scalar, output.initial.upper.scalar)
   }
 }

@@ -112,9 +112,16 @@ public struct DescentCertificate: Sendable {
       "(b)", "U and L are finite on the ball", obstacle == nil ? .proved : .undecided, left: lipschitz, right: infinite,
       reason: obstacle ?? "U ≤ \(u), L ≤ \(l) for r = \(radius)")
     let factor = 12 * m * m.squareRoot()
-    func limit(_ lambda: Double, _ u: Double, _ root: Double) -> Double { lambda * lambda / (factor * u * u * root) }
-    let most = limit(high, leastU, residualNorm.lower.value) * (1 + 1e-12)
-    let least = u.isFinite ? limit(low, u, residualNorm.upper.value) * (1 - 1e-12) : 0
+    // Moved outward by what products lose that are too small to be represented.
+    let tiny = Double.leastNormalMagnitude
+    let numerator = (low: max(0, low * low - tiny), high: high * high + tiny)
+    let denominator = (
+      low: factor * leastU * leastU * residualNorm.lower.value - tiny,
+      high: factor * u * u * residualNorm.upper.value + tiny
+    )
+    let most =
+      denominator.low > 0 && denominator.low.isFinite ? numerator.high / denominator.low * (1 + 1e-12) : .infinity
+    let least = denominator.high.isFinite ? numerator.low / denominator.high * (1 - 1e-12) : 0
     let right = Bracket(least, lower: Bound(least, .derived), upper: Bound(most, .derived))
     let smooth = CertificateCondition(
       "(c)", "L ≤ λ_min² / (12 m^(3/2) U² √F)", left: lipschitz, atMost: right, missing: obstacle)

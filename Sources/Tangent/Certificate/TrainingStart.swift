@@ -71,14 +71,15 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
   private static func spectrum(_ gradients: Tensor, error: Double) throws -> (smallest: Bracket, largest: Bracket) {
     let (m, p) = (gradients.shape[0], gradients.shape[1])
     let spectrum = try KernelSpectrum(of: matmul(gradients, gradients.transposed))
-    // Rounding of the product, then the singular values of G, which move by no more than G.
+    // Rounding of the product, also to 0, then the singular values of G, which move by no more than G.
     let size = gradients.norm().scalar
-    let rounding = Double(p + 16) * Double.ulpOfOne * size * size
+    let tiny = Double(m) * Double(p + 16) * Double.leastNormalMagnitude
+    let rounding = Double(p + 16) * Double.ulpOfOne * size * size + tiny
     func singular(_ eigenvalue: Double) -> Double { max(0, eigenvalue).squareRoot() }
     func bracket(_ given: Bracket) -> Bracket {
       let low = singular(given.lower.value - rounding) * (1 - 1e-15) - error
       let high = singular(given.upper.value + rounding) * (1 + 1e-15) + error
-      let (least, most) = (max(0, low), high * high * (1 + 1e-15))
+      let (least, most) = (max(0, low), high * high * (1 + 1e-15) + Double.leastNormalMagnitude)
       return Bracket(
         min(max(given.estimate, least * least), most), lower: Bound(least * least * (1 - 1e-15), .wholeResidual),
         upper: Bound(most, .wholeResidual))
@@ -99,6 +100,7 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
       let example = examples.mapTensors { $0[index] }
       for output in 0..<outputs {
         result.append(try OutputBounds(of: { try f(example, $0)[output] }, in: ball, radius: radius))
+        if let primitive = ball.ownDerivatives { throw BoundError.ownDerivatives(primitive: primitive) }
       }
     }
     return result

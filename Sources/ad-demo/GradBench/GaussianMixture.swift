@@ -56,7 +56,7 @@ struct GaussianMixture: GradBenchProblem {
     let x = try Tensor("x", input.x, n, d)
     points = concatenate([x, .ones([n, 1])], axis: 1).transposed
     self.m = Double(m)
-    let degrees = Double(d + m + 1)
+    let degrees = Double(d + 1) + Double(m)
     constant =
       -Double(n * d) / 2 * log(2 * Double.pi)
       + Double(k) * (degrees * Double(d) * log(gamma / 2.squareRoot()) - Self.logGamma(degrees / 2, dimension: d))

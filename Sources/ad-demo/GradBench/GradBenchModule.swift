@@ -115,7 +115,10 @@ extension Tensor {
   }
 }
 
-/// Throws unless a number that says how many there are of something is positive.
+/// Throws unless a number that says how many there are of something is positive, and small enough to be multiplied by
+/// another one.
 func requirePositive(_ name: String, _ count: Int) throws {
   if count < 1 { throw GradBenchError("\(name) must be positive, but got \(count)") }
+  let most = 50_000_000
+  if count > most { throw GradBenchError("\(name) must be at most \(most), but got \(count)") }
 }

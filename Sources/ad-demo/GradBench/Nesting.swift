@@ -25,6 +25,8 @@ func gradient(of f: (Tensor) -> Tensor, at x: Tensor, by mode: DifferentiationMo
 func minimizer(of f: (Tensor) -> Tensor, from start: Tensor, by mode: DifferentiationMode) -> Tensor {
   var x = start
   var value = f(x)
+  // Nothing is less than what is no number.
+  guard value.scalar.isFinite else { return x * .nan }
   var slope = gradient(of: f, at: x, by: mode)
   var step = 1e-5
   var successes = 0

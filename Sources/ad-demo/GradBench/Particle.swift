@@ -17,16 +17,21 @@ struct Particle: GradBenchProblem {
     func potential(_ x: Tensor) -> Tensor { reciprocal(sqrt(square(charges - x).sum(axes: [1]))).sum() }
     let step = 0.1
     var (x, velocity) = (Tensor([0, 8]), Tensor([0.75, 0]))
-    while true {
+    for _ in 0..<flightLimit {
       let force = gradient(of: potential, at: x, by: mode)
       x += step * velocity
-      if x[1].scalar <= 0 {
+      // Not-a-number ends the flight as well.
+      if !(x[1].scalar > 0) {
         let end = x[0] - x[1] / velocity[1] * velocity[0]
         return square(end)
       }
       velocity -= step * force
     }
+    return Tensor(.nan)
   }
+
+  /// The steps of a flight at most; one that has not come down by then never will.
+  private static let flightLimit = 10_000
 
   static var functions: [GradBenchFunction<Particle>] {
     Nesting.allCases.map { nesting in

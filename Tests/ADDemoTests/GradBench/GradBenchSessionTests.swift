@@ -64,6 +64,19 @@ import Testing
       evaluate("ba", "jacobian", #"{"n": 1, "m": 1, "p": 0, "cam": [], "x": [], "feat": [], "w": 1}"#),
       "p must be positive, but got 0"
     ),
+    (
+      evaluate(
+        "gmm", "objective",
+        #"{"d": 9000000000, "k": 9000000000, "n": 1, "x": [[1]], "alpha": [1], "mu": [[1]], "q": [[1]], "l": [[]]}"#),
+      "d must be at most 50000000, but got 9000000000"
+    ),
+    (
+      evaluate(
+        "ba", "objective", #"{"n": 1, "m": 1, "p": 1000000000000000000, "cam": [], "x": [], "feat": [], "w": 1}"#),
+      "p must be at most 50000000, but got 1000000000000000000"
+    ),
+    // A flight that never ends.
+    (evaluate("particle", "rr", #"{"w": 1e300}"#), "output is nan, which JSON has no word for"),
     // Numbers that JSON has no word for are not passed off as others.
     (evaluate("hello", "square", "1e200"), "output is inf, which JSON has no word for"),
     (

@@ -19,6 +19,9 @@ struct TreeStructureTests {
     mutating func forEachTensor(_ body: (inout Tensor) -> Void) { body(&x) }
   }
 
+  /// No tree, so that derivatives leave it alone.
+  struct Constants { let mask: Tensor }
+
   final class Settings {
     let factor: Double
     init(_ factor: Double) { self.factor = factor }
@@ -90,6 +93,7 @@ struct TreeStructureTests {
   @Test func tensorsThatTheTreeDoesNotList() {
     expectToldApart((1...20).map { Tensor(Double($0)) }) { $0.x * $0.part }
     expectToldApart((1...20).map { [Tensor(Double($0)), Tensor(7)] }) { $0.x * $0.part[0] - $0.part[1] }
+    expectToldApart((1...5).map { Constants(mask: Tensor(Double($0))) }) { $0.x * $0.part.mask }
     expectToldApart([nil, Tensor(2), Tensor(3)]) { $0.x * ($0.part ?? Tensor(5)) }
     // One that is a leaf elsewhere.
     let (a, b) = (Tensor(2), Tensor(3))

@@ -201,6 +201,23 @@ struct CertificateProblem: Sendable {
   }
 }
 
+@Suite struct SmallNumberTests {
+  /// Squares that are too small to be represented prove and refute nothing.
+  @Test(arguments: [1e-100, 1e-150, 1e-170, 1e-300]) func underflowDecidesNothing(scale: Double) throws {
+    let problem = CertificateProblem(seed: 5)
+    let start = try problem.start(scale: scale)
+    #expect(start.largestEigenvalue.upper.value > 0)
+    let certificate = try DescentCertificate(start, options: CertificateProblem.options)
+    for condition in certificate.conditions {
+      #expect(!condition.right.lower.value.isNaN && !condition.right.upper.value.isNaN)
+      #expect(!condition.left.lower.value.isNaN && !condition.left.upper.value.isNaN)
+    }
+    // Those of the model as it is hold for every scale, as long as numbers do.
+    #expect(certificate.conditions[0].verdict != .refuted)
+    if scale < 1e-160 { #expect(certificate.conditions[2].verdict == .undecided) }
+  }
+}
+
 @Suite struct WidthConditionTests {
   private func condition(_ width: Int) -> WidthCondition {
     WidthCondition(

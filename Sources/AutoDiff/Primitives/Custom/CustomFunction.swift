@@ -34,10 +34,12 @@ struct CustomFunction: Primitive {
     self.rules = rules
   }
 
-  /// Known only by a run. (Calls of the function are dispatched without asking.)
+  /// Known only by a run, unless the outputs are shaped like inputs. (Calls of the function are dispatched without asking.)
   func shape(of inputs: Inputs) -> [Int] {
-    let outputs = rules.forward(Array(inputs)).outputs
-    return outputs.count == 1 ? outputs[0].shape : [outputs.map(\.count).reduce(0, +)]
+    let x = Array(inputs)
+    let shapes = rules.outputsRunApart.map { x[..<$0].map(\.shape) } ?? rules.forward(x).outputs.map(\.shape)
+    run.value.shapes = shapes
+    return shapes.count == 1 ? shapes[0] : [shapes.map(\.product).reduce(0, +)]
   }
 
   /// The function is made of tensor operations, unless it reads numbers.

@@ -58,6 +58,7 @@ extension MatrixFactorization {
   /// The factors of every matrix. Throws the reason why the first bad one has none.
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
     let result = bind(self, .one(a))
+    if result.isBounded { return result }
     // The numbers' own type: a check may compute in a higher precision than it shows.
     let (factors, matrix) = (result.beneathTraces(for: name), a.beneathTraces(for: name))
     // Not `perType`, which would forget the type of the error.

@@ -84,7 +84,7 @@ public func triangularSolve(
   _ a: Tensor, _ b: Tensor, _ half: Triangle = .lower
 ) throws(LinearAlgebraError) -> Tensor {
   let system = LinearSystem("triangularSolve", a, b)
-  try checkDiagonals(a.beneathTraces(for: "triangularSolve"))
+  if !a.isBounded { try checkDiagonals(a.beneathTraces(for: "triangularSolve")) }
   return system.restored(bind(TriangularSystem(half: half), .two(system.matrix, system.columns)))
 }
 
