@@ -59,7 +59,7 @@ extension Workloads {
   static let perceptronSizes = [784, 1024, 1024, 1024, 10]
 
   static func perceptron(sizes: [Int] = perceptronSizes, batch: Int = 256) -> [Workload] {
-    func perceptron(_ type: ScalarType) -> BenchmarkPerceptron {
+    @Sendable func perceptron(_ type: ScalarType) -> BenchmarkPerceptron {
       BenchmarkPerceptron(sizes: sizes, batch: batch, as: type)
     }
     let forward = Workload(id: "W3.forward") { type in
