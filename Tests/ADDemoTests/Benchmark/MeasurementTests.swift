@@ -29,7 +29,7 @@ import Testing
     let limits = BenchmarkLimits(productRate: 100, bandwidth: 10)
     let workloads = [
       Workloads.products([8])[0], Workloads.elementwise(exponents: [2])[0], Workloads.smallOperations()[0],
-      Workloads.perceptron(sizes: [2, 2, 2, 2, 2], batch: 1)[3],
+      Workloads.perceptron(sizes: [2, 2, 2, 2, 2], batch: 1).last!,
     ]
     let keys = [
       ["gflops", "fraction_of_peak"], ["variant", "gb_per_s", "fraction_of_bandwidth", "ns_per_element"], ["us_per_op"],
