@@ -227,6 +227,34 @@ enum VectorMap {
 
 // MARK: - The loops
 
+extension LaneFunction {
+  /// Calls for every vector of entries what computes it and what puts it into memory. `count` is a multiple of a vector.
+  ///
+  /// For a light function, of which more copies cost nothing, the kind of store is chosen before the loop, and two vectors are
+  /// computed at a time, so that most of the instructions are those of the function. (Its weight is known to the compiler.)
+  @inline(__always)
+  fileprivate func forEachVector<T: LoopScalar>(
+    _ count: Int, _: T.Type, streamed: Bool, _ vector: (Int) -> T.Lanes, into stream: (T.Lanes, Int) -> Void,
+    or store: (T.Lanes, Int) -> Void
+  ) {
+    let lanes = T.Lanes.count
+    var i = 0
+    if weight == 1 && !streamed {
+      let pairs = count & -(2 &* lanes)
+      while i < pairs {
+        let (first, second) = (vector(i), vector(i &+ lanes))
+        store(first, i)
+        store(second, i &+ lanes)
+        i &+= 2 &* lanes
+      }
+    }
+    while i < count {
+      if streamed { stream(vector(i), i) } else { store(vector(i), i) }
+      i &+= lanes
+    }
+  }
+}
+
 /// From the drivers to the loop of one type.
 extension VectorMap {
   @inline(__always)
@@ -282,11 +310,12 @@ extension UnaryLaneFunction {
   private func loop<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ count: Int, _ streamed: Bool
   ) {
-    var i = 0
-    while i < count {
-      let value = self.value(T.Lanes(x + i))
-      if streamed { value.stream(y + i) } else { value.store(y + i) }
-      i &+= T.Lanes.count
+    forEachVector(count, T.self, streamed: streamed) {
+      value(T.Lanes(x + $0))
+    } into: {
+      $0.stream(y + $1)
+    } or: {
+      $0.store(y + $1)
     }
   }
 }
@@ -304,11 +333,12 @@ extension BinaryLaneFunction {
   private func loop<T: LoopScalar>(
     _ a: LaneOperand, _ b: LaneOperand, _ y: UnsafeMutablePointer<T>, _ count: Int, _ streamed: Bool
   ) {
-    var i = 0
-    while i < count {
-      let value = self.value(a.lanes(i, T.self), b.lanes(i, T.self))
-      if streamed { value.stream(y + i) } else { value.store(y + i) }
-      i &+= T.Lanes.count
+    forEachVector(count, T.self, streamed: streamed) {
+      value(a.lanes($0, T.self), b.lanes($0, T.self))
+    } into: {
+      $0.stream(y + $1)
+    } or: {
+      $0.store(y + $1)
     }
   }
 }
@@ -326,10 +356,12 @@ extension TernaryLaneFunction {
   private func loop<T: LoopScalar>(
     _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutablePointer<T>, _ count: Int
   ) {
-    var i = 0
-    while i < count {
-      value(a.lanes(i, T.self), b.lanes(i, T.self), c.lanes(i, T.self)).store(y + i)
-      i &+= T.Lanes.count
+    forEachVector(count, T.self, streamed: false) {
+      value(a.lanes($0, T.self), b.lanes($0, T.self), c.lanes($0, T.self))
+    } into: {
+      $0.store(y + $1)
+    } or: {
+      $0.store(y + $1)
     }
   }
 }
