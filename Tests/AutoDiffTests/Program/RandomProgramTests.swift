@@ -43,6 +43,28 @@ struct RandomProgramTests {
     }
   }
 
+  /// Loops whose bodies are random programs, of the state and of values that stay the same, in forward mode and of many
+  /// examples too.
+  @Test(arguments: types) func loops(type: ScalarType) {
+    for seed in UInt64(0)..<12 {
+      let f = RandomProgram(seed: seed, type: type, length: 8, isSmooth: true, extents: [1, 2, 3, 4])
+      let x = f.point
+      let v = x.map { sin($0 * 3) }
+      func loop(_ x: [Tensor]) -> [Tensor] {
+        repeated(4, x) { s in
+          let (still, moving) = (tanh(f.sum(x)), sin(f.sum(s)))
+          return s.map { $0 * 0.75 + still * moving * 0.25 }
+        }
+      }
+      let forward = { (x: [Tensor]) in directionalDerivative(of: loop, at: x, along: v) }
+      expectSame(loop, at: x, seed, "loop")
+      expectSame(forward, at: x, seed, "derivative of loop")
+      let batch = x.map { stack([$0, $0 * 0.5]) }
+      expectSame({ vmap(loop)($0) }, at: batch, seed, "vmap of loop")
+      expectSame({ vmap(forward)($0) }, at: batch, seed, "vmap of derivative of loop")
+    }
+  }
+
   @Test(arguments: types) func derivatives(type: ScalarType) {
     for seed in UInt64(0)..<16 {
       let f = RandomProgram(
