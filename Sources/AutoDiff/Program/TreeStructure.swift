@@ -75,8 +75,8 @@ private struct SameObject: Hashable {
   func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(object)) }
 }
 
-/// Something into which nobody can look, such as a closure: what has other bits is another. It is kept, and with it what the bits refer
-/// to.
+/// Something into which nobody can look, such as a closure: what has other bits is another. It is kept, and with it what
+/// the bits refer to.
 private struct SameBits: Hashable {
   private let bits: [UInt8]
   private let value: Any

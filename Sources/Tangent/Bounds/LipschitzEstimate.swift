@@ -152,7 +152,8 @@ public struct LipschitzEstimates: Sendable {
 ///   - radius: ρ; at least 0.
 ///   - options: how far the ascents go.
 /// - Returns: brackets for each output of each example; the function of `options.seed`.
-/// - Throws: ``LipschitzError`` where an output or a gradient at `p` is not finite, what the model throws, and what ``lanczos(_:count:end:using:options:)`` does.
+/// - Throws: ``LipschitzError`` where an output or a gradient at `p` is not finite, what the model throws, and what
+///   ``lanczos(_:count:end:using:options:)`` does.
 /// - Complexity: for each example and output, bounds for some thirty gradients, and `starts` · `stepLimit` Lanczos
 ///   iterations.
 public func lipschitzEstimates<Example: TensorTree, P: TensorTree, Output: TensorTree>(
