@@ -69,7 +69,7 @@ public final class Compiled<Input: TensorTree, Output: TensorTree> {
   private func record(_ input: Input, _ leaves: [Tensor], _ key: TreeStructure) -> Recorded {
     let recorder = Recorder()
     defer { recorder.close() }
-    let output = f(input.mapTensors { recorder.input(like: $0) })
+    let output = f(input.mapTensors { recorder.input($0.shape, $0.scalarType) })
     let results = output.leaves.map { recorder.value(of: $0, for: "compiled") }
     let program = ProgramPlanner.program(recorder.graph, results: results)
     // Recorded values must not outlive their recording.

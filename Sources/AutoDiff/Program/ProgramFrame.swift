@@ -13,6 +13,8 @@ final class ProgramFrame: @unchecked Sendable {
   private var inputs: [Tensor?]
   /// What primitives returned, by buffer.
   private var kept: [Int: Tensor] = [:]
+  /// What loops have kept, by the buffer of the token.
+  private var histories: [Int: HistoryMemory] = [:]
   /// For the bodies of loops, in order.
   private(set) var children: [ProgramFrame] = []
 
@@ -125,6 +127,14 @@ final class ProgramFrame: @unchecked Sendable {
 
   func release(_ buffer: Int) { kept[buffer] = nil }
 
+  /// The history of a loop, which is used again when the loop is.
+  func history(_ token: Int, _ make: () -> HistoryMemory) -> HistoryMemory {
+    if let known = histories[token] { return known }
+    let history = make()
+    histories[token] = history
+    return history
+  }
+
   // MARK: Running
 
   /// Says where an input stands, and which tensor it is.
@@ -148,5 +158,6 @@ final class ProgramFrame: @unchecked Sendable {
   func finish() {
     for number in inputs.indices { inputs[number] = nil }
     kept.removeAll(keepingCapacity: true)
+    histories.removeAll(keepingCapacity: true)
   }
 }

@@ -283,13 +283,18 @@ struct ProgramPlanner {
     }
     for place in inputs { noteUse(of: place, by: items.count) }
     let outputs = operation.outputs.map { define($0, nil, producer: items.count) }
-    let scratch = outputs.map { buffer in
+    let results = Array(outputs[..<loop.stateCount])
+    let isRead = outputs.count > results.count && lastUses[operation.outputs.last!] >= 0
+    let scratch = results.map { buffer in
       let bytes = plans[buffer].byteCount
       return addScratch(bytes: bytes)
     }
     let first = loops.count
-    loops.append(contentsOf: loop.programs)
-    items.append(.step(LoopStep(loop, inputs, results: outputs, scratch: scratch, firstProgram: first)))
+    loops.append(contentsOf: loop.parts.map(\.program))
+    items.append(
+      .step(
+        LoopStep(
+          loop, inputs, results: results, token: isRead ? outputs.last : nil, scratch: scratch, firstProgram: first)))
   }
 
   // MARK: Results

@@ -2,86 +2,179 @@
 final class RecordedLoop: Sendable {
   enum Repetition: Sendable {
     case times(Int)
-    /// As long as the first result of the loop's second program is not 0.
+    /// As long as the condition, the loop's second part, is not 0.
     case whilst
+    /// As often as there are states in the histories that it reads.
+    case asKept
   }
 
   let repetition: Repetition
-  /// The body, and for a condition the program that computes it.
-  let programs: [Program]
+  /// The body, and for some the condition.
+  let parts: [LoopPart]
   let stateCount: Int
+  /// The histories that the body reads: whether the last state comes first.
+  let readsBackward: [Bool]
+  /// Which parts of the state are kept at the beginning of every step; nil where no loop reads them. None are kept where
+  /// such a loop must only know how many steps there were.
+  let kept: [Int]?
 
-  init(_ repetition: Repetition, _ programs: [Program], stateCount: Int) {
-    (self.repetition, self.programs, self.stateCount) = (repetition, programs, stateCount)
+  init(_ repetition: Repetition, _ parts: [LoopPart], stateCount: Int, readsBackward: [Bool], kept: [Int]?) {
+    (self.repetition, self.parts, self.stateCount) = (repetition, parts, stateCount)
+    (self.readsBackward, self.kept) = (readsBackward, kept)
+  }
+
+  /// Applies the loop where some transforms may follow the inputs.
+  func applied(to inputs: [Tensor]) -> [Tensor] {
+    guard let levels = LoopLevels(inputs), levels.traces.isEmpty else { return replay(inputs) }
+    return levels.recorder.add(self, inputs, levels: levels).state
+  }
+
+  /// Applies the loop to other inputs, which transforms may follow, by recording it again.
+  ///
+  /// - Parameter inputs: the state, the histories, and what the parts capture.
+  /// - Returns: the last state and, if states are kept, their history.
+  func replay(_ inputs: [Tensor]) -> [Tensor] {
+    let (state, histories) = (Array(inputs[..<stateCount]), inputs[stateCount..<(stateCount + readsBackward.count)])
+    var captured = inputs[(stateCount + readsBackward.count)...]
+    let captures = parts.map { part in
+      defer { captured = captured.dropFirst(part.capturedCount) }
+      return Array(captured.prefix(part.capturedCount))
+    }
+    let readings = zip(histories, readsBackward).map { LoopReading(history: LoopHistory($0), isBackward: $1) }
+    guard let levels = LoopLevels(inputs, and: readings.map(\.history.levels)),
+      let (last, history) = levels.repeating(
+        repetition, from: state, reading: readings, keeping: kept,
+        while: { self.parts[1].replay($0 + captures[1])[0] },
+        step: { self.parts[0].replay($0 + $1 + captures[0]) })
+    else {
+      stop("repeated", "a gradient cannot follow the gradient of this loop", hint: "Use forward mode for one of them.")
+    }
+    return last + (history.map { [$0.token] } ?? [])
   }
 }
 
-/// Runs a ``RecordedLoop``.
-final class LoopStep: ProgramStep, @unchecked Sendable {
-  private let loop: RecordedLoop
-  /// The state, then what the body uses, then what the condition uses.
-  private let inputs: [Place]
+/// The recording of a loop's body or condition.
+struct LoopPart: @unchecked Sendable {
+  private let graph: ProgramGraph
   private let results: [Int]
-  /// For every part of the state memory beside the result's: the two take turns.
-  private let scratch: [Int]
-  private let firstProgram: Int
+  let program: Program
+  /// How many values of the recording around it it uses, which are its last inputs.
+  let capturedCount: Int
 
-  init(_ loop: RecordedLoop, _ inputs: [Place], results: [Int], scratch: [Int], firstProgram: Int) {
-    (self.loop, self.inputs, self.results) = (loop, inputs, results)
-    (self.scratch, self.firstProgram) = (scratch, firstProgram)
+  /// - Parameters:
+  ///   - inputs: the kinds of the inputs.
+  ///   - optional: from which input on those that nobody uses are left out.
+  /// - Returns: the part, what it captures, and which of the optional inputs have stayed.
+  static func recorded(
+    _ inputs: [ProgramGraph.ValueType], optionalFrom optional: Int? = nil, inside outer: Recorder,
+    _ f: ([Tensor]) -> [Tensor]
+  ) -> (part: LoopPart, captured: [Tensor], isUsed: [Bool]) {
+    let recorder = Recorder(inside: outer)
+    defer { recorder.close() }
+    let output = f(inputs.map { recorder.input($0.shape, $0.scalarType) })
+    let results = output.map { recorder.value(of: $0, for: "repeated") }
+    let isUsed = recorder.dropUnusedInputs(from: optional ?? inputs.count, results: results)
+    let part = LoopPart(
+      graph: recorder.graph, results: results,
+      program: ProgramPlanner.program(recorder.graph, results: results, ownsResults: true),
+      capturedCount: recorder.captured.count)
+    return (part, recorder.captured, isUsed)
   }
 
-  override func run(_ frame: ProgramFrame) {
-    let states = loop.stateCount
-    let body = frame.children[firstProgram]
-    for k in states..<body.program.inputCount { body.setInput(k, frame.address(inputs[k])) }
-    var current = inputs[..<states].map { frame.address($0) }
-    let own = results.map { frame.addresses[$0] }
-    let other = scratch.map { frame.addresses[$0] }
-    func step(into target: [UnsafeMutableRawPointer]) {
-      for k in 0..<states { body.setInput(k, current[k]) }
-      for k in 0..<states { body.setResult(k, target[k]) }
-      body.run()
-      current = target
+  /// Applies the operations to other inputs, which transforms may follow.
+  func replay(_ inputs: [Tensor]) -> [Tensor] { graph.replay(inputs, results: results) }
+}
+
+extension ProgramGraph {
+  /// Applies the operations to other inputs than the recorded ones.
+  fileprivate func replay(_ inputs: [Tensor], results: [Int]) -> [Tensor] {
+    var known = [Tensor?](repeating: nil, count: values.count)
+    for (value, input) in zip(self.inputs, inputs) { known[value] = input }
+    func tensor(_ value: Int) -> Tensor {
+      if case .constant(let tensor) = values[value].origin { return tensor }
+      return known[value]!
     }
-    var intoOwn = true
-    switch loop.repetition {
-    case .times(let count):
-      // The last state shall stand in the result's memory.
-      for k in 0..<count { step(into: (count - 1 - k).isMultiple(of: 2) ? own : other) }
-      intoOwn = count > 0
-    case .whilst:
-      let condition = frame.children[firstProgram + 1]
-      let first = body.program.inputCount
-      for k in states..<condition.program.inputCount {
-        condition.setInput(k, frame.address(inputs[first + k - states]))
-      }
-      // A result takes at least a cache line, since whole vectors are written.
-      withUnsafeTemporaryAllocation(byteCount: Program.padded(1), alignment: 64) { memory in
-        let verdict = memory.baseAddress!
-        condition.setResult(0, verdict)
-        var target = own
-        func holds() -> Bool {
-          for k in 0..<states { condition.setInput(k, current[k]) }
-          condition.run()
-          return perType(
-            condition.program.resultTypes[0].scalarType, double: verdict.load(as: Double.self) != 0,
-            float: verdict.load(as: Float.self) != 0)
-        }
-        while holds() {
-          step(into: target)
-          target = target == own ? other : own
-        }
-      }
-      condition.finish()
-      intoOwn = current == own
-    }
-    if !intoOwn {
-      for k in 0..<states {
-        let place = inputs[k]
-        own[k].copyMemory(from: current[k], byteCount: place.shape.product * place.scalarType.byteCount)
+    for (operation, isNeeded) in zip(operations, isNeeded(for: results)) where isNeeded {
+      let inputs = operation.inputs.map(tensor)
+      switch operation.kind {
+      case .primitive(let primitive): known[operation.firstOutput] = dispatch(primitive, Inputs(inputs))
+      case .loop(let loop):
+        for (output, value) in zip(operation.outputs, loop.replay(inputs)) { known[output] = value }
       }
     }
-    body.finish()
+    return results.map(tensor)
+  }
+}
+
+extension LoopLevels {
+  /// Records a loop.
+  ///
+  /// - Parameters:
+  ///   - readings: the histories that it reads.
+  ///   - kept: which parts of the state are kept for other loops.
+  ///   - condition: of a loop that goes on as long as it holds.
+  ///   - step: from a state, and what is read in this step, to the next state.
+  /// - Returns: the last state, and the history of the parts to be kept, if there are any; nil where this cannot be a loop of
+  ///   a program.
+  func repeating(
+    _ repetition: RecordedLoop.Repetition, from state: [Tensor], reading readings: [LoopReading] = [],
+    keeping kept: [Int]? = nil, while condition: ([Tensor]) -> Tensor = { _ in Tensor(0) },
+    step: ([Tensor], [Tensor]) -> [Tensor]
+  ) -> (state: [Tensor], history: LoopHistory?)? {
+    var examplesDiffer = false
+    if case .whilst = repetition, hasBatches { examplesDiffer = isFollowedByBatch(condition(raise(lower(state)))) }
+    /// Examples that have ended stay as they are.
+    func next(_ old: [Tensor], _ read: [Tensor]) -> [Tensor] {
+      let new = step(old, read)
+      if !examplesDiffer { return new }
+      let holds = condition(old).reshaped(to: [])
+      return zip(old, new).map { select(holds, $1, $0) }
+    }
+    if let place = traces.firstIndex(where: { $0 is Tape }) {
+      guard kept == nil, let gradient = LoopGradient(self, tape: place) else { return nil }
+      return (gradient.repeating(repetition, from: state, reading: readings, while: condition, step: next), nil)
+    }
+    let lowered = lower(state)
+    let kinds = lowered.map { ($0.shape, $0.scalarType) }
+    let readKinds = readings.flatMap(\.history.kinds)
+    func read(_ inputs: ArraySlice<Tensor>) -> [Tensor] {
+      var rest = inputs
+      return readings.flatMap { reading in
+        defer { rest = rest.dropFirst(reading.history.kinds.count) }
+        return reading.history.levels.raise(Array(rest.prefix(reading.history.kinds.count)))
+      }
+    }
+    var parts: [(part: LoopPart, captured: [Tensor], isUsed: [Bool])] = []
+    if case .whilst = repetition {
+      parts.append(
+        LoopPart.recorded(kinds, inside: recorder) { inputs in
+          [isAnyTrue(condition(raise(inputs)))]
+        })
+    }
+    let body = LoopPart.recorded(kinds + readKinds, inside: recorder) { inputs in
+      lower(next(raise(Array(inputs[..<kinds.count])), read(inputs[kinds.count...])))
+    }
+    parts.insert(body, at: 0)
+    let loop = RecordedLoop(
+      repetition, parts.map(\.part), stateCount: lowered.count, readsBackward: readings.map(\.isBackward),
+      kept: kept.map { places(of: $0, in: state.count) })
+    let operands = lowered + readings.map(\.history.token) + parts.flatMap(\.captured)
+    let (last, history) = recorder.add(loop, operands, levels: self)
+    return (raise(last), history)
+  }
+
+  /// The same for a loop that neither reads nor is read.
+  func repeating(
+    _ repetition: RecordedLoop.Repetition, from state: [Tensor],
+    while condition: ([Tensor]) -> Tensor = { _ in Tensor(0) }, step: ([Tensor]) -> [Tensor]
+  ) -> [Tensor]? {
+    repeating(repetition, from: state, while: condition) { state, _ in step(state) }?.state
+  }
+
+  /// Whether a batch follows a tensor.
+  private func isFollowedByBatch(_ tensor: Tensor) -> Bool {
+    var isFollowed = false
+    _ = tensor.beneathRecordable { if $0 is Batch { isFollowed = true } }
+    return isFollowed
   }
 }

@@ -30,8 +30,8 @@ final class Recorder: Trace, @unchecked Sendable {
     become(partOf: outer)
   }
 
-  /// A recorded value that stands for a tensor of the shape and type of another.
-  func input(like tensor: Tensor) -> Tensor { wrap(graph.addInput(tensor.shape, tensor.scalarType)) }
+  /// A recorded value that stands for an input.
+  func input(_ shape: [Int], _ scalarType: ScalarType) -> Tensor { wrap(graph.addInput(shape, scalarType)) }
 
   override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let innermost = inputs.reduce(self) { recorder, input in
@@ -94,11 +94,28 @@ final class Recorder: Trace, @unchecked Sendable {
   /// Whether a tensor is known before the program, or the loop whose body this records, runs.
   private func isKnown(_ tensor: Tensor) -> Bool { tensor.node.level == 0 || invariant(tensor) != nil }
 
-  /// Forgets the captured values from which nothing is computed that the results need.
-  func dropUnusedCaptures(results: [Int]) {
-    let first = graph.inputs.count - captured.count
+  /// Forgets the inputs, from one on, from which nothing is computed that the results need; captured values are the last.
+  ///
+  /// - Returns: which of those that are not captured have stayed.
+  func dropUnusedInputs(from first: Int, results: [Int]) -> [Bool] {
     let isUsed = graph.dropUnusedInputs(from: first, results: results)
-    captured = zip(captured, isUsed).compactMap { $1 ? $0 : nil }
+    let own = isUsed.count - captured.count
+    captured = zip(captured, isUsed[own...]).compactMap { $1 ? $0 : nil }
+    return Array(isUsed[..<own])
+  }
+
+  /// Records a loop; returns the last state and the history of the parts that it keeps, which `levels` lie above.
+  func add(
+    _ loop: RecordedLoop, _ operands: [Tensor], levels: LoopLevels
+  ) -> (state: [Tensor], history: LoopHistory?) {
+    let values = operands.map { value(of: $0, for: "repeated") }
+    var kinds = values[..<loop.stateCount].map { graph.values[$0].type }
+    if loop.kept != nil { kinds.append(LoopHistory.tokenKind) }
+    let outputs = graph.add(.loop(loop), values, kinds)
+    let state = outputs.prefix(loop.stateCount).map { wrap($0) }
+    guard let kept = loop.kept else { return (state, nil) }
+    let token = HistoryNode(self, outputs.last!, levels, kinds: kept.map { kinds[$0] })
+    return (state, LoopHistory(Tensor(node: token)))
   }
 
   /// Whether `other` is this recorder, or records a loop inside it.
@@ -118,9 +135,9 @@ final class Recorder: Trace, @unchecked Sendable {
 }
 
 /// A value of ``Recorder``.
-final class RecordedNode: TracedNode, @unchecked Sendable {
+class RecordedNode: TracedNode, @unchecked Sendable {
   /// Its number in the graph.
-  let value: Int
+  final let value: Int
 
   init(_ trace: Recorder, _ value: Int, _ shape: [Int], _ scalarType: ScalarType) {
     self.value = value
@@ -134,7 +151,7 @@ final class RecordedNode: TracedNode, @unchecked Sendable {
     )
   }
 
-  var recorder: Recorder { unsafeDowncast(trace, to: Recorder.self) }
+  final var recorder: Recorder { unsafeDowncast(trace, to: Recorder.self) }
 }
 
 extension Tensor {

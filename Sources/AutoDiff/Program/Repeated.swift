@@ -1,8 +1,10 @@
 /// Applies a function to a state several times.
 ///
 /// In a function that is ``compiled(_:)``, this is a loop inside the program: the body is recorded once, and what it
-/// computes from values that stay the same is computed before the loop. `vmap` and derivatives in forward mode inside that
-/// function become part of the loop. Elsewhere, and where a gradient follows the state, it is a loop of Swift's.
+/// computes from values that stay the same is computed before the loop. Transforms inside that function become part of the
+/// loop: `vmap`, derivatives in forward mode, and gradients, for which every step's state is kept and the step done once more
+/// on the way back. (Gradients of gradients through one loop, and per-example Jacobians, follow its steps one by one.)
+/// Elsewhere it is a loop of Swift's.
 ///
 /// - Parameters:
 ///   - count: how often; a negative number stops.
@@ -15,15 +17,10 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
   var state = initial
   for k in 0..<count {
     // The first step is made here: what follows its result would follow all of them.
-    if k > 0, let recorder = state.recorder {
-      let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
-      return recorder.addLoop(.times(count - k), [next], from: state)
-    }
-    if k > 0, let forward = state.transformInRecording as? Forward {
-      return forward.joined(repeated(count - k, forward.split(state)) { forward.split(body(forward.joined($0))) })
-    }
-    if k > 0, let batch = state.transformInRecording as? Batch {
-      return batch.hidden(repeated(count - k, batch.revealed(state)) { batch.revealed(body(batch.hidden($0))) })
+    if k > 0, let levels = LoopLevels(state.leaves),
+      let last = levels.repeating(.times(count - k), from: state.leaves, step: { state.successor(of: $0, by: body) })
+    {
+      return state.replacingLeaves(with: last)
     }
     state = body(state)
   }
@@ -32,10 +29,10 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
 
 /// Applies a function to a state as long as a condition holds.
 ///
-/// In a function that is ``compiled(_:)``, this is a loop inside the program; what body and condition compute from values
-/// that stay the same is computed once, before the loop, even if the body never runs. Elsewhere the condition is read, which
-/// stops inside `vmap`. Inside a compiled function, forward mode follows the loop, the derivative becoming a part of the
-/// state; a gradient cannot follow it, as the number of steps is not known then.
+/// In a function that is ``compiled(_:)``, this is a loop inside the program, which transforms inside that function follow
+/// as they follow ``repeated(_:_:_:)``; under `vmap` it goes on as long as the condition holds for any example, and leaves
+/// the others as they are. What body and condition compute from values that stay the same is computed once, before the
+/// loop, even if the body never runs. Elsewhere the condition is read, which stops inside `vmap`.
 ///
 /// - Parameters:
 ///   - condition: from a state to one number; the loop goes on as long as it is not 0.
@@ -50,117 +47,41 @@ public func repeated<State: TensorTree>(
   while true {
     let holds = condition(state)
     if holds.count != 1 { stop("repeated", "the condition must be one number", got: "shape \(holds.shape)") }
-    if let forward = Pair(state, holds).transformInRecording as? Forward {
-      return forward.joined(
-        repeated(while: { forward.primal(of: condition(forward.joined($0))) }, forward.split(state)) {
-          forward.split(body(forward.joined($0)))
-        })
+    let leaves = state.leaves
+    // Condition and body may use what transforms and recordings follow that the state does not know of. (The step that is
+    // made here to find out is left out of the program.)
+    if (leaves + [holds]).contains(where: { $0.beneathRecordable().isTraced }),
+      let levels = LoopLevels(leaves + [holds] + body(state).leaves),
+      let last = levels.repeating(
+        .whilst, from: leaves, while: { condition(state.replacingLeaves(with: $0)) },
+        step: { state.successor(of: $0, by: body) })
+    {
+      return state.replacingLeaves(with: last)
     }
-    // Condition and body may use what a recording inside that of the state knows. (The step that is made here to find out
-    // is left out of the program.)
-    if state.recorder != nil || holds.recorder != nil {
-      let parts = Pair(Pair(state, holds), body(state))
-      if let forward = parts.transformInRecording as? Forward {
-        // Only what the body captures has a tangent yet.
-        state = forward.joined(forward.split(state))
-        continue
-      }
-      if let recorder = parts.recorder {
-        let next = LoopPart(of: state, inside: recorder) { state.checkedSuccessor(body($0)) }
-        let test = LoopPart(of: state, inside: recorder, condition)
-        return recorder.addLoop(.whilst, [next, test], from: state)
-      }
+    if holds.beneathRecordable().isTraced {
+      stop(
+        "repeated", "this transform needs to know how many steps a loop of a compiled function makes",
+        hint:
+          "Gradients of gradients, linearizations and per-example Jacobians do: use repeated(_:_:_:) or forward mode.")
     }
     if holds.scalar == 0 { return state }
     state = body(state)
   }
 }
 
-/// The recording of a loop's body or condition.
-private struct LoopPart {
-  let program: Program
-  /// What it uses of the recording around it.
-  let captured: [Tensor]
-
-  init<State: TensorTree, Output: TensorTree>(of state: State, inside outer: Recorder, _ f: (State) -> Output) {
-    let recorder = Recorder(inside: outer)
-    defer { recorder.close() }
-    let output = f(state.mapTensors { recorder.input(like: $0) })
-    let results = output.leaves.map { recorder.value(of: $0, for: "repeated") }
-    recorder.dropUnusedCaptures(results: results)
-    program = ProgramPlanner.program(recorder.graph, results: results, ownsResults: true)
-    captured = recorder.captured
-  }
-}
-
-extension Recorder {
-  /// Records a loop and returns the state behind it.
-  fileprivate func addLoop<State: TensorTree>(
-    _ repetition: RecordedLoop.Repetition, _ parts: [LoopPart], from state: State
-  ) -> State {
-    let leaves = state.leaves
-    let loop = RecordedLoop(repetition, parts.map(\.program), stateCount: leaves.count)
-    let operands = (leaves + parts.flatMap(\.captured)).map { value(of: $0, for: "repeated") }
-    let outputs = graph.add(.loop(loop), operands, leaves.map { ($0.shape, $0.scalarType) })
-    return state.replacingLeaves(with: outputs.map { wrap($0) })
-  }
-}
-
 extension TensorTree {
-  /// The innermost transform that follows leaves of this tree, where the numbers beneath are not known yet.
-  fileprivate var transformInRecording: Trace? {
-    var innermost: TracedNode?
-    for leaf in leaves where leaf.isTraced && leaf.node.level > innermost?.level ?? 0 {
-      innermost = leaf.node as? TracedNode
-    }
-    guard let innermost, leaves.contains(where: { $0.beneathRecordable().isTraced }) else { return nil }
-    return innermost.trace
-  }
-
-  /// The recorder of the innermost loop or function to which leaves of this tree belong, if no other transform follows any.
-  fileprivate var recorder: Recorder? {
-    var innermost: Recorder?
-    for leaf in leaves where leaf.isTraced {
-      guard let recorder = leaf.recorded?.recorder else { return nil }
-      if recorder.depth >= innermost?.depth ?? 0 { innermost = recorder }
-    }
-    return innermost
-  }
-
-  /// The state that follows this one. Stops unless it has the same leaves.
-  fileprivate func checkedSuccessor(_ next: Self) -> Self {
+  /// The leaves that follow others of this structure. Stops unless they are of the same kinds.
+  fileprivate func successor(of leaves: [Tensor], by body: (Self) -> Self) -> [Tensor] {
+    let next = body(replacingLeaves(with: leaves))
     next.checkSameStructure(as: leaves, "repeated")
-    for (old, new) in zip(leaves, next.leaves) { requireOneScalarType("repeated", old, new) }
-    requireSameStructure(as: next)
-    return next
+    let successors = next.leaves
+    for (old, new) in zip(leaves, successors) { requireOneScalarType("repeated", old, new) }
+    // What is no tensor is the same in all steps of a program.
+    if TreeStructure(self, self.leaves) != TreeStructure(next, successors) {
+      stop(
+        "repeated", "in a program, parts of the state that are no leaves must not change from step to step",
+        hint: "Make a count a tensor.")
+    }
+    return successors
   }
-
-  /// Stops unless this state and the next one differ in leaves alone: what is no tensor is the same in all steps of a program.
-  private func requireSameStructure(as next: Self) {
-    if TreeStructure(self, leaves) == TreeStructure(next, next.leaves) { return }
-    stop(
-      "repeated", "in a program, parts of the state that are no leaves must not change from step to step",
-      hint: "Make a count a tensor.")
-  }
-}
-
-extension Forward {
-  /// Values and tangents of a state as two trees.
-  fileprivate func split<State: TensorTree>(_ state: State) -> Pair<State, State> {
-    Pair(
-      state.mapTensors { primal(of: $0) },
-      state.mapTensors { tangent(of: $0) ?? .zeros($0.shape, as: $0.scalarType) })
-  }
-
-  fileprivate func joined<State: TensorTree>(_ parts: Pair<State, State>) -> State {
-    parts.first.replacingLeaves(
-      with: zip(parts.first.leaves, parts.second.leaves).map { dual($0, tangent: $1) })
-  }
-}
-
-extension Batch {
-  /// All examples of a state.
-  fileprivate func revealed<State: TensorTree>(_ state: State) -> State { state.mapTensors { reveal($0) } }
-
-  fileprivate func hidden<State: TensorTree>(_ state: State) -> State { state.mapTensors { hide($0) } }
 }

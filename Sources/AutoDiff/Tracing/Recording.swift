@@ -5,8 +5,9 @@ final class Recording<Input: TensorTree, Output: TensorTree> {
   /// What the function returned: values of the tape, or constants.
   let output: Output
 
-  init(of f: (Input) throws -> Output, at x: Input) rethrows {
-    let tape = Tape()
+  /// - Parameter forGradients: whether the tape will be run backward only.
+  init(of f: (Input) throws -> Output, at x: Input, forGradients: Bool = false) rethrows {
+    let tape = Tape(carriesCotangents: forGradients)
     defer { tape.close() }
     self.tape = tape
     input = x

@@ -12,6 +12,15 @@ package protocol BackwardPass {
 
   /// Makes room for at least so many entries.
   mutating func grow(to count: Int)
+
+  /// Hands what has arrived at the results of a loop on to what it depends on. Only tapes that carry cotangents have loops.
+  mutating func cross(_ loop: Tape.LoopSegment)
+}
+
+extension BackwardPass {
+  package mutating func cross(_ loop: Tape.LoopSegment) {
+    fatalError("BackwardPass.cross: only tapes of gradients record loops.")
+  }
 }
 
 extension Tape {
@@ -48,6 +57,8 @@ extension Tape {
 
   private func runAgain(_ segment: Segment, backward pass: inout some BackwardPass) {
     guard segment.outputs.contains(where: { pass.hasArrived(at: $0) }) else { return }
+    if let loop = segment as? LoopSegment { return pass.cross(loop) }
+    guard let segment = segment as? CheckpointSegment else { fatalError("Tape.runBackward: unknown kind of segment.") }
     let (start, outputs) = recordAgain(segment)
     let end = entries.count
     pass.grow(to: end)
@@ -75,7 +86,7 @@ extension Tape {
 }
 
 /// The cotangents of entries: the pass of every gradient.
-private struct Cotangents: BackwardPass {
+struct Cotangents: BackwardPass {
   var values: ContiguousArray<Tensor?>
 
   init(count: Int) { values = .init(repeating: nil, count: count) }
@@ -121,6 +132,11 @@ private struct Cotangents: BackwardPass {
 
   mutating func move(from source: Int, to target: Int) {
     if let value = values[source].take() { accumulate(&values[target], value) }
+  }
+
+  mutating func cross(_ loop: Tape.LoopSegment) {
+    let cotangents = loop.pullBack(loop.outputs.map { values[$0].take() })
+    for (input, cotangent) in zip(loop.inputs, cotangents) where input >= 0 { accumulate(&values[input], cotangent) }
   }
 
   mutating func grow(to count: Int) {

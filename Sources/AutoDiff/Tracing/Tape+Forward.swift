@@ -44,6 +44,9 @@ extension Tape {
   }
 
   private func runAgain(_ segment: Segment, forward moving: inout ContiguousArray<Tensor?>) {
+    guard let segment = segment as? CheckpointSegment else {
+      fatalError("Tape.runForward: only tapes of gradients record loops.")
+    }
     let before = moving.count
     let (start, outputs) = recordAgain(segment)
     runForward(&moving, from: start, to: entries.count, keeping: Array(0..<start) + outputs)

@@ -1,35 +1,56 @@
-/// Parts of a computation that are not recorded but run again when their operations are needed; see ``checkpoint(_:)``.
 extension Tape {
-  /// A part that can be run again.
-  final class Segment {
+  /// A part of a computation that is not recorded: it stands on the tape by its results, which are leaves in front of it.
+  package class Segment {
     /// The entries of the part's results.
     let outputs: [Int]
+
+    init(outputs: [Int]) { self.outputs = outputs }
+  }
+
+  /// A part that is run again when its operations are needed; see ``checkpoint(_:)``.
+  final class CheckpointSegment: Segment {
     /// Records the part at the end of the tape and returns where its results are.
     private let run: () -> [Int]
-    /// The traces above the tape that follow what the part computes with. They have ended when it is run again.
+    /// The traces above the tape that follow what the part computes with. Most have ended when it is run again.
     private let innerTraces: [Trace]
 
     init(outputs: [Int], innerTraces: [Trace], run: @escaping () -> [Int]) {
-      self.outputs = outputs
       self.innerTraces = innerTraces
       self.run = run
+      super.init(outputs: outputs)
     }
 
     fileprivate func recorded(on tape: Tape) -> [Int] {
-      let traces = innerTraces + [tape]
-      for trace in traces { trace.reopen() }
-      defer { for trace in traces { trace.close() } }
+      let ended = (innerTraces + [tape]).filter { !$0.acceptsOperations }
+      for trace in ended { trace.reopen() }
+      defer { for trace in ended { trace.close() } }
       return run()
     }
   }
 
-  /// Notes that the preceding leaves are the results of a part that can be run again.
+  /// A loop of a program, through which cotangents return by another loop; see ``LoopGradient``.
+  package final class LoopSegment: Segment {
+    /// The entries on which the loop depends, or −1 for constants.
+    let inputs: [Int]
+    private let pullback: ([Tensor?]) -> [Tensor]
+
+    init(outputs: [Int], inputs: [Int], pullback: @escaping ([Tensor?]) -> [Tensor]) {
+      self.inputs = inputs
+      self.pullback = pullback
+      super.init(outputs: outputs)
+    }
+
+    /// The cotangents of the inputs that belong to those of the outputs.
+    func pullBack(_ cotangents: [Tensor?]) -> [Tensor] { pullback(cotangents) }
+  }
+
+  /// Notes that the preceding leaves are the results of a part.
   func record(_ segment: Segment) {
     entries.append(Entry(operation: nil, segment: segment, inputs: .many([]), parents: .many([]), output: .zero))
   }
 
   /// Records a part once more, behind all entries.
-  func recordAgain(_ segment: Segment) -> (start: Int, outputs: [Int]) {
+  func recordAgain(_ segment: CheckpointSegment) -> (start: Int, outputs: [Int]) {
     let start = entries.count
     return (start, segment.recorded(on: self))
   }

@@ -32,7 +32,12 @@ package final class Tape: Trace, @unchecked Sendable {
   private nonisolated(unsafe) static var spareMemory: [ContiguousArray<Entry>] = []
   private static let spareMemoryLock = SpinLock()
 
-  package override init() {
+  /// Whether what travels backward over the tape are cotangents, which loops of a program can carry; other passes follow
+  /// the steps of a loop one by one.
+  package let carriesCotangents: Bool
+
+  package init(carriesCotangents: Bool = false) {
+    self.carriesCotangents = carriesCotangents
     super.init()
     if let memory = Self.spareMemoryLock.withLock({ Self.spareMemory.popLast() }) { entries = memory }
   }

@@ -99,7 +99,7 @@ extension Tape {
     let replaced = kept.map { Int($0.index) < start ? Tensor(node: $0) : watch($0.primal) }
     let innerTraces = tracesAbove(x) + tracesAbove(output)
     record(
-      Segment(outputs: replaced.map { index(of: $0)! }, innerTraces: innerTraces) { [unowned self] in
+      CheckpointSegment(outputs: replaced.map { index(of: $0)! }, innerTraces: innerTraces) { [unowned self] in
         values(in: f(x)).map { Int($0.index) }
       })
     var next = -1

@@ -42,7 +42,7 @@ private func valueWithGradient<T: TensorTree, Auxiliary: TensorTree>(
   of f: (T) throws -> (Tensor, Auxiliary), at x: T, _ operation: String
 ) rethrows -> (value: Tensor, gradient: T, auxiliary: Auxiliary) {
   x.checkAllTensorsAreListed()
-  let tape = Tape()
+  let tape = Tape(carriesCotangents: true)
   let watched = x.mapTensors { tape.watch($0) }
   defer { tape.clear() }
   let (value, auxiliary) = try f(watched)
@@ -71,7 +71,7 @@ public func vjp<T: TensorTree, Out: TensorTree>(
   of f: (T) throws -> Out, at x: T
 ) rethrows -> (value: Out, pullback: Pullback<T, Out>) {
   x.checkAllTensorsAreListed()
-  let recording = try Recording(of: f, at: x)
+  let recording = try Recording(of: f, at: x, forGradients: true)
   return (recording.value, Pullback(recording: recording))
 }
 

@@ -34,7 +34,7 @@ struct KnownSlopeTests {
   @Test func knownSlopesAreProducts() {
     for (name, f) in Self.functions {
       let recorder = Recorder()
-      let v = recorder.input(like: Tensor([1, 2, 3]))
+      let v = recorder.input([3], .float64)
       let result = directionalDerivative(of: f, at: Tensor([0.1, 0.2, 0.3]), along: v)
       let results = [recorder.value(of: result, for: "test")]
       let needed = zip(recorder.graph.operations, recorder.graph.isNeeded(for: results)).filter { $1 }

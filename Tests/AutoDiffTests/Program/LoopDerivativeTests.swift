@@ -76,6 +76,73 @@ struct LoopDerivativeTests {
     expectClose(compiled(second)(x + v), second(x + v), .exact, atLeast: 1e-3, seed: 0, "\(name), twice")
   }
 
+  /// A transform of functions from two vectors to some tensors, whose results are such functions again.
+  enum Layer: CaseIterable {
+    case gradient, forward, batch
+
+    func callAsFunction(_ f: @escaping ([Tensor]) -> [Tensor]) -> ([Tensor]) -> [Tensor] {
+      let direction = [Tensor([0.5, -0.25]), Tensor([1, 0.125])]
+      switch self {
+      case .gradient:
+        return { x in
+          AutoDiff.gradient(
+            of: { x in
+              f(x).enumerated().reduce(Tensor(0)) { $0 + (sin($1.element * 0.5) * (1 + Double($1.offset))).sum() }
+            }, at: x)
+        }
+      case .forward: return { x in jvp(of: f, at: x, along: direction).tangent }
+      case .batch:
+        let examples = Tensor([1, 0.75, 1.125])
+        return { x in vmap { (scale: Tensor) in f(x.map { $0 * scale }) }(examples).map { $0.sum(axes: [0]) } }
+      }
+    }
+  }
+
+  /// All nestings of so many transforms, from the innermost one outward.
+  static func nestings(_ depth: Int) -> [[Layer]] {
+    depth == 0 ? [[]] : nestings(depth - 1).flatMap { inner in Layer.allCases.map { inner + [$0] } }
+  }
+
+  @Test(arguments: 0..<loops.count) func allTransformsFollowLoops(number: Int) {
+    let (name, f) = Self.loops[number]
+    let isCounted = name.hasPrefix("counted")
+    let x = [Tensor([0.9, 1.1]), Tensor([0.4, 0.7])]
+    for depth in 1...3 {
+      for nesting in Self.nestings(depth) {
+        // A gradient of a gradient needs to know the number of steps, and Swift's loop one number per example.
+        if !isCounted, nesting.count(where: { $0 == .gradient }) > 1 || nesting.contains(.batch) { continue }
+        let g = nesting.reduce(f) { $1($0) }
+        expectClose(compiled(g)(x), g(x), .exact, atLeast: 1e-3, seed: 0, "\(name), \(nesting)")
+      }
+    }
+  }
+
+  /// Loops of which every example makes as many steps as it needs.
+  @Test(arguments: 0..<loops.count) func examplesEndOnTheirOwn(number: Int) {
+    let (name, f) = Self.loops[number]
+    let x = [Tensor([[0.9, 1.1], [0.2, 3], [5, 2]]), Tensor([[0.4, 0.7], [0.1, 0.2], [1, 0.3]])]
+    for nesting in (0...2).flatMap(Self.nestings) {
+      if nesting.contains(.batch) || nesting.count(where: { $0 == .gradient }) > 1 { continue }
+      let g = nesting.reduce(f) { $1($0) }
+      let together = compiled { (x: [Tensor]) in vmap(g)(x) }(x)
+      let apart = (0..<3).map { k in g(x.map { $0[k] }) }
+      expectClose(
+        together, apart[0].indices.map { k in stack(apart.map { $0[k] }) }, .exact, atLeast: 1e-3, seed: 0,
+        "\(name), \(nesting)")
+      // A gradient around the batch.
+      let around = { (x: [Tensor]) in
+        gradient(of: { x in vmap(g)(x).reduce(Tensor(0)) { $0 + square($1).sum() } }, at: x)
+      }
+      if nesting.contains(.gradient) { continue }
+      let rows = (0..<3).map { k in
+        gradient(of: { x in g(x).reduce(Tensor(0)) { $0 + square($1).sum() } }, at: x.map { $0[k] })
+      }
+      expectClose(
+        compiled(around)(x), x.indices.map { k in stack(rows.map { $0[k] }) }, .exact, atLeast: 1e-3, seed: 0,
+        "\(name), \(nesting), around")
+    }
+  }
+
   @Test func loopsWithForwardModeAreRecordedOnce() {
     let steps = Counter()
     let f = compiled { (x: Tensor) in

@@ -43,8 +43,7 @@ struct RandomProgramTests {
     }
   }
 
-  /// Loops whose bodies are random programs, of the state and of values that stay the same, in forward mode and of many
-  /// examples too.
+  /// Loops whose bodies are random programs, of the state and of values that stay the same, under every transform.
   @Test(arguments: types) func loops(type: ScalarType) {
     for seed in UInt64(0)..<12 {
       let f = RandomProgram(seed: seed, type: type, length: 8, isSmooth: true, extents: [1, 2, 3, 4])
@@ -62,6 +61,12 @@ struct RandomProgramTests {
       let batch = x.map { stack([$0, $0 * 0.5]) }
       expectSame({ vmap(loop)($0) }, at: batch, seed, "vmap of loop")
       expectSame({ vmap(forward)($0) }, at: batch, seed, "vmap of derivative of loop")
+      let sum = { (x: [Tensor]) in zip(loop(x), v).reduce(Tensor(0, as: type)) { $0 + sin($1.0 * $1.1).sum() } }
+      expectSame({ gradient(of: sum, at: $0) }, at: x, seed, "gradient of loop")
+      expectSame({ hvp(of: sum, at: $0, along: v) }, at: x, seed, "hvp of loop")
+      expectSame({ vmap { gradient(of: sum, at: $0) }($0) }, at: batch, seed, "vmap of gradient of loop")
+      expectSame(
+        { gradient(of: { vmap(sum)($0).sum() }, at: $0) }, at: batch, seed, "gradient of vmap of loop")
     }
   }
 
@@ -100,10 +105,8 @@ struct RandomProgramTests {
         let call: ([Tensor]) -> [Tensor] = { x in repeated(count, x) { body(x, $0) } }
         expectSame(call, at: point, UInt64(number), "state")
         let sum: ([Tensor]) -> Tensor = { x in call(x).reduce(Tensor(0, as: type)) { $0 + sin($1).sum() } }
-        // A gradient cannot follow a number of steps that is not known.
-        if number < bodies.count - 1 {
-          expectSame({ gradient(of: sum, at: $0) }, at: point, UInt64(number), "gradient")
-        }
+        expectSame({ gradient(of: sum, at: $0) }, at: point, UInt64(number), "gradient")
+        expectSame({ hvp(of: sum, at: $0, along: [y, x]) }, at: point, UInt64(number), "hvp")
       }
     }
     expectSame({ x in repeated(count, [Tensor]()) { $0 } + x }, at: [x], 0, "empty state")

@@ -1,0 +1,115 @@
+/// Runs a ``RecordedLoop``.
+final class LoopStep: ProgramStep, @unchecked Sendable {
+  private let loop: RecordedLoop
+  /// The state, the histories, then what the body uses, then what the condition uses.
+  private let inputs: [Place]
+  private let results: [Int]
+  /// Where the token of the history goes; nil if nobody reads what the loop keeps.
+  private let token: Int?
+  /// For every part of the state memory beside the result's: the two take turns.
+  private let scratch: [Int]
+  private let firstProgram: Int
+
+  init(
+    _ loop: RecordedLoop, _ inputs: [Place], results: [Int], token: Int?, scratch: [Int], firstProgram: Int
+  ) {
+    (self.loop, self.inputs, self.results) = (loop, inputs, results)
+    (self.token, self.scratch, self.firstProgram) = (token, scratch, firstProgram)
+  }
+
+  override func run(_ frame: ProgramFrame) {
+    let states = loop.stateCount
+    let body = frame.children[firstProgram]
+    let histories = inputs[states...].prefix(loop.readsBackward.count).map { place in
+      HistoryMemory.stored(in: frame.address(place))
+    }
+    let firstCaptured = states + histories.count
+    let captured = loop.parts[0].capturedCount
+    for k in 0..<captured {
+      body.setInput(body.program.inputCount - captured + k, frame.address(inputs[firstCaptured + k]))
+    }
+    let kept = history(frame)
+    var current = inputs[..<states].map { frame.address($0) }
+    let own = results.map { frame.addresses[$0] }
+    let other = scratch.map { frame.addresses[$0] }
+    var done = 0
+    func step(into target: [UnsafeMutableRawPointer]) {
+      if let kept { keep(current, in: kept) }
+      for k in 0..<states { body.setInput(k, current[k]) }
+      read(histories, done, body)
+      for k in 0..<states { body.setResult(k, target[k]) }
+      body.run()
+      current = target
+      done += 1
+    }
+    // Where the number of steps is known, the last state shall stand in the result's memory.
+    func run(_ count: Int) { for k in 0..<count { step(into: (count - 1 - k).isMultiple(of: 2) ? own : other) } }
+    switch loop.repetition {
+    case .times(let count): run(count)
+    case .asKept: run(histories[0].count)
+    case .whilst:
+      let condition = frame.children[firstProgram + 1]
+      for k in 0..<loop.parts[1].capturedCount {
+        condition.setInput(states + k, frame.address(inputs[firstCaptured + captured + k]))
+      }
+      // A result takes at least a cache line, since whole vectors are written.
+      withUnsafeTemporaryAllocation(byteCount: Program.padded(1), alignment: 64) { memory in
+        let verdict = memory.baseAddress!
+        condition.setResult(0, verdict)
+        var target = own
+        func holds() -> Bool {
+          for k in 0..<states { condition.setInput(k, current[k]) }
+          condition.run()
+          return perType(
+            condition.program.resultTypes[0].scalarType, double: verdict.load(as: Double.self) != 0,
+            float: verdict.load(as: Float.self) != 0)
+        }
+        while holds() {
+          step(into: target)
+          target = target == own ? other : own
+        }
+      }
+      condition.finish()
+    }
+    if current != own {
+      for k in 0..<states { own[k].copyMemory(from: current[k], byteCount: byteCount(k)) }
+    }
+    body.finish()
+  }
+
+  private func byteCount(_ part: Int) -> Int {
+    inputs[part].shape.product * inputs[part].scalarType.byteCount
+  }
+
+  // MARK: Histories
+
+  /// An empty history for the parts to be kept; nil where nobody reads them.
+  private func history(_ frame: ProgramFrame) -> HistoryMemory? {
+    guard let token else { return nil }
+    let history = frame.history(token) {
+      var expected: Int?
+      if case .times(let count) = loop.repetition { expected = count }
+      return HistoryMemory(loop.kept!.map { byteCount($0) }, expected: expected)
+    }
+    history.removeAll()
+    history.store(in: frame.addresses[token])
+    return history
+  }
+
+  private func keep(_ state: [UnsafeMutableRawPointer], in history: HistoryMemory) {
+    let entry = history.append()
+    for (part, k) in loop.kept!.enumerated() {
+      history.address(entry, part: part).copyMemory(from: state[k], byteCount: byteCount(k))
+    }
+  }
+
+  private func read(_ histories: [HistoryMemory], _ step: Int, _ body: ProgramFrame) {
+    var input = loop.stateCount
+    for (history, isBackward) in zip(histories, loop.readsBackward) {
+      for part in 0..<history.partCount {
+        body.setInput(input, history.address(isBackward ? history.count - 1 - step : step, part: part))
+        input += 1
+      }
+    }
+  }
+}
