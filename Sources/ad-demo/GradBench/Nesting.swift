@@ -8,45 +8,53 @@ enum Nesting: String, CaseIterable {
   var inner: DifferentiationMode { self == .rr || self == .fr ? .reverse : .forward }
 }
 
-/// The gradient of a function of a point, by the given mode.
-func gradient(of f: (Tensor) -> Tensor, at x: Tensor, by mode: DifferentiationMode) -> Tensor {
+/// The value of a function of a point and its gradient, by the given mode.
+func valueWithGradient(
+  of f: @escaping (Tensor) -> Tensor, at x: Tensor, by mode: DifferentiationMode
+) -> (value: Tensor, gradient: Tensor) {
   switch mode {
-  case .reverse: return gradient(of: f, at: x)
+  case .reverse: return valueWithGradient(of: f, at: x)
   case .forward:
     let basis = Tensor.eye(x.count).reshaped(to: [x.count] + x.shape)
-    return stack((0..<x.count).map { directionalDerivative(of: f, at: x, along: basis[$0]) }).reshaped(to: x.shape)
+    let results = vmap { (direction: Tensor) in
+      let (value, slope) = jvp(of: f, at: x, along: direction)
+      return Pair(value, slope)
+    }(basis)
+    return (results.first[0], results.second.reshaped(to: x.shape))
   }
 }
 
 /// Where a function is least, by the suite's gradient descent: the step doubles after ten successes and halves after each
-/// failure. The loop is ordinary Swift, through which derivatives pass.
+/// failure. The loop is one of a program, through which derivatives pass.
 ///
 /// - Source: GradBench, cpp/gradbench/gd.hpp.
-func minimizer(of f: (Tensor) -> Tensor, from start: Tensor, by mode: DifferentiationMode) -> Tensor {
-  var x = start
-  var value = f(x)
-  // Nothing is less than what is no number.
-  guard value.scalar.isFinite else { return x * .nan }
-  var slope = gradient(of: f, at: x, by: mode)
-  var step = 1e-5
-  var successes = 0
-  while slope.norm().scalar > 1e-5 {
-    if successes == 10 {
-      step *= 2
-      successes = 0
-      continue
-    }
-    let next = x - step * slope
-    if (next - x).norm().scalar <= 1e-5 { break }
-    let nextValue = f(next)
-    if nextValue.scalar < value.scalar {
-      (x, value) = (next, nextValue)
-      slope = gradient(of: f, at: x, by: mode)
-      successes += 1
-    } else {
-      step /= 2
-      successes = 0
-    }
+func minimizer(of f: @escaping (Tensor) -> Tensor, from start: Tensor, by mode: DifferentiationMode) -> Tensor {
+  let (value, slope) = valueWithGradient(of: f, at: start, by: mode)
+  let initial = Descent(
+    x: start, value: value, slope: slope, step: Tensor(1e-5), successes: Tensor(0), moves: Tensor(1))
+  let last = repeated(while: { ($0.slope.norm() .> 1e-5) * $0.moves }, initial) { state in
+    let isLong = state.successes .== 10
+    let step = select(isLong, state.step * 2, state.step)
+    let next = state.x - step * state.slope
+    let moves = (next - state.x).norm() .> 1e-5
+    let (value, slope) = valueWithGradient(of: f, at: next, by: mode)
+    let isBetter = moves * (value .< state.value)
+    return Descent(
+      x: select(isBetter, next, state.x), value: select(isBetter, value, state.value),
+      slope: select(isBetter, slope, state.slope), step: select(isBetter, step, step / 2),
+      successes: isBetter * (select(isLong, 0, state.successes) + 1), moves: moves)
   }
-  return x
+  // Nothing is less than what is no number.
+  return select((value - value) .== 0, last.x, .nan)
+}
+
+/// Where a descent stands.
+private struct Descent: TensorTree {
+  var x, value, slope, step, successes: Tensor
+  /// Whether the last step was long enough to go on.
+  var moves: Tensor
+
+  mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+    for path in [\Self.x, \.value, \.slope, \.step, \.successes, \.moves] { body(&self[keyPath: path]) }
+  }
 }

@@ -14,18 +14,19 @@ struct Saddle: GradBenchProblem {
   static func height(_ x: Tensor, _ y: Tensor) -> Tensor { square(x).sum() - square(y).sum() }
 
   /// x and y one after the other.
-  func point(_ nesting: Nesting) -> Tensor {
+  static func point(_ start: Tensor, _ nesting: Nesting) -> Tensor {
     func summit(_ x: Tensor, by mode: DifferentiationMode) -> Tensor {
-      minimizer(of: { -Self.height(x, $0) }, from: start, by: mode)
+      minimizer(of: { -height(x, $0) }, from: start, by: mode)
     }
-    let x = minimizer(of: { Self.height($0, summit($0, by: nesting.inner)) }, from: start, by: nesting.outer)
+    let x = minimizer(of: { height($0, summit($0, by: nesting.inner)) }, from: start, by: nesting.outer)
     return concatenate([x, summit(x, by: nesting.outer)])
   }
 
   static var functions: [GradBenchFunction<Saddle>] {
     Nesting.allCases.map { nesting in
       GradBenchFunction(nesting.rawValue) { problem in
-        { problem.point(nesting) }
+        let point = compiled { start in Self.point(start, nesting) }
+        return { point(problem.start) }
       }
     }
   }
