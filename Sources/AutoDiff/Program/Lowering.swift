@@ -1,7 +1,7 @@
 /// How a primitive becomes part of a program, where it does better there than to be evaluated.
 enum Lowering {
   /// An elementwise function of operands that are seen in the output's shape.
-  case elementwise(TileFunction, [Layout])
+  case elementwise(any ElementwisePrimitive, [Layout])
   /// A step of its own; memory for so many entries is its alone.
   case step(scratchEntries: Int = 0, (_ inputs: [Place], _ result: Int, _ scratch: Int?) -> ProgramStep)
   /// The sum over some axes.

@@ -7,6 +7,7 @@ struct ProgramPlanner {
   /// What will be a step.
   private enum Item {
     case group(ElementwiseGroup)
+    case scalars(ScalarGroup)
     case step(ProgramStep)
   }
 
@@ -27,6 +28,7 @@ struct ProgramPlanner {
   /// By value, where it stands.
   private var places: [Place?]
   private var groups: [GroupKey: [Int]] = [:]
+  private var scalarGroups: [ScalarType: [Int]] = [:]
   private var loops: [Program] = []
   /// By value, the one of which it is a view (itself, if it is none).
   private var roots: [Int]
@@ -152,7 +154,7 @@ struct ProgramPlanner {
     }
     let isUniform = inputs.allSatisfy { $0.scalarType == type }
     if isUniform, primitive is any ElementwisePrimitive, let function = TileFunction.make(primitive) {
-      return join(function, inputs, output)
+      return join(primitive, function, inputs, output)
     }
     if isUniform, let lowered = primitive as? any LoweredPrimitive,
       let lowering = lowered.lowering(of: inputs.map(\.layout), output: shape)
@@ -168,8 +170,8 @@ struct ProgramPlanner {
   private mutating func add(_ lowering: Lowering, _ inputs: [Place], _ operation: ProgramGraph.Operation) {
     let output = operation.firstOutput
     switch lowering {
-    case .elementwise(let function, let layouts):
-      join(function, zip(inputs, layouts).map { shown($0, $1) }, output)
+    case .elementwise(let primitive, let layouts):
+      join(primitive, TileFunction.make(primitive)!, zip(inputs, layouts).map { shown($0, $1) }, output)
     case .step(let scratchEntries, let make):
       for place in inputs { noteUse(of: place, by: items.count) }
       let result = define(output, nil, producer: items.count)
@@ -178,6 +180,14 @@ struct ProgramPlanner {
       items.append(.step(make(inputs, result, scratch)))
     case .sum(let axes):
       let place = inputs[0]
+      let (terms, sums) = (place.shape.picking(axes).product, place.shape.dropping(axes).product)
+      if terms > 0, sums > 0, ScalarGroup.takesSums(of: terms, count: sums) {
+        var rows = place
+        let axes = place.shape.indices.filter { !axes.contains($0) } + axes
+        rows.layout = Layout(
+          shape: place.shape.picking(axes), strides: place.layout.strides.picking(axes), offset: place.layout.offset)
+        return joinScalars([rows], output) { $0.addSum(rows, each: terms, result: $1) }
+      }
       if axes.count == place.shape.count, let group = group(computing: place), group.count >= ElementwiseGroup.leastSum
       {
         let result = define(output, nil, producer: place.producer)
@@ -186,6 +196,13 @@ struct ProgramPlanner {
       noteUse(of: place, by: items.count)
       let result = define(output, nil, producer: items.count)
       items.append(.step(SumStep(axes: axes, of: place, result: result)))
+    case .assembly(let beginning, let pieces)
+    where graph.values[output].type.shape.product <= ScalarGroup.mostJoined:
+      var whole: Place?
+      if case .input(let number) = beginning { whole = inputs[number] }
+      let parts = pieces.map { (place: inputs[$0.input], target: $0.target) }
+      let count = graph.values[output].type.shape.product
+      joinScalars(inputs, output) { $0.addAssembly(whole, parts, count: count, result: $1) }
     case .assembly(let beginning, let pieces):
       let sources = pieces.map { piece in
         let place = inputs[piece.input]
@@ -238,9 +255,39 @@ struct ProgramPlanner {
     return buffer
   }
 
+  /// Adds an operation on few entries to the first group of such where everything that it needs is known, or to a new one.
+  private mutating func joinScalars(_ inputs: [Place], _ output: Int, add: (ScalarGroup, _ result: Int) -> Void) {
+    let type = graph.values[output].type.scalarType
+    var earliest = 0
+    for place in inputs {
+      let producer = place.producer
+      earliest = max(earliest, scalarGroup(producer, type) != nil ? producer : producer + 1)
+    }
+    var item = items.count
+    if let known = scalarGroups[type]?.first(atLeast: earliest), scalarGroup(known, type)!.hasRoom {
+      item = known
+    } else {
+      items.append(.scalars(ScalarGroup(type)))
+      scalarGroups[type, default: []].append(item)
+    }
+    for place in inputs where place.producer != item { noteUse(of: place, by: item) }
+    let result = define(output, nil, producer: item)
+    add(scalarGroup(item, type)!, result)
+  }
+
+  private func scalarGroup(_ item: Int, _ type: ScalarType) -> ScalarGroup? {
+    guard item >= 0, case .scalars(let group) = items[item], group.scalarType == type else { return nil }
+    return group
+  }
+
   /// Adds an elementwise function to the first group where everything that it needs is known, or to a new one.
-  private mutating func join(_ function: TileFunction, _ inputs: [Place], _ output: Int) {
+  private mutating func join(_ primitive: any Primitive, _ function: TileFunction, _ inputs: [Place], _ output: Int) {
     let (shape, type) = graph.values[output].type
+    if shape.product <= ScalarGroup.mostEntries(primitive) {
+      return joinScalars(inputs, output) {
+        $0.add(primitive, function, inputs, count: shape.product, result: $1)
+      }
+    }
     let key = GroupKey(count: shape.product, scalarType: type)
     var earliest = 0
     for place in inputs {
@@ -333,9 +380,15 @@ struct ProgramPlanner {
 
   /// Lays out the groups, gives every buffer its memory, and returns the steps.
   private mutating func finish() -> [ProgramStep] {
-    for case .group(let group) in items {
-      for member in group.members where plans[member.result].kind == nil && plans[member.result].lastUse == nil {
-        plans[member.result].isVirtual = true
+    for item in items {
+      let results: [Int] =
+        switch item {
+        case .group(let group): group.members.map(\.result)
+        case .scalars(let group): Array(group.results)
+        case .step: []
+        }
+      for result in results where plans[result].kind == nil && plans[result].lastUse == nil {
+        plans[result].isVirtual = true
       }
     }
     // Tables of their own, since more buffers are added while they are used.
@@ -355,6 +408,10 @@ struct ProgramPlanner {
         let scratch = addBuffer(nil, bytes: layout.scratchBytes, producer: item)
         plans[scratch].lastUse = item
         steps.append(layout.step(scratch: scratch))
+      case .scalars(let group):
+        let scratch = addBuffer(nil, bytes: group.scratchBytes, producer: item)
+        plans[scratch].lastUse = item
+        steps.append(group.step(isVirtual: isVirtual, scratch: scratch))
       }
     }
     var starting = [[Int]](repeating: [], count: items.count)

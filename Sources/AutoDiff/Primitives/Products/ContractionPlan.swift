@@ -1,7 +1,7 @@
 extension Contraction: LoweredPrimitive {
   func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
     if inputs[0].shape.picking(leftSummed).allSatisfy({ $0 == 1 }) {
-      return .elementwise(TileFunction.make(Multiply())!, factorsOfOuterProduct(inputs[0], inputs[1]))
+      return .elementwise(Multiply(), factorsOfOuterProduct(inputs[0], inputs[1]))
     }
     let plan = ContractionPlan(self, inputs[0], inputs[1])
     return .step(scratchEntries: plan.scratchCount) {

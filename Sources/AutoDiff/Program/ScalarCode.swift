@@ -1,0 +1,211 @@
+/// Arithmetic on single numbers, as a list of instructions for ``ScalarStep``.
+struct ScalarCode {
+  /// A number of the running code.
+  typealias Register = Int32
+
+  enum Operation: UInt8 {
+    case add, subtract, multiply, divide, negate, squareRoot
+    /// a + b · c, in one rounding where the host has the instruction.
+    case addProduct
+    /// 1 where it holds, else 0.
+    case less, lessOrEqual, equal, notEqual
+    /// b where a is not 0, else c.
+    case select
+    /// a, but 0 where b is 0 and a is not a number.
+    case vanish
+    /// Another function, of so many inputs.
+    case function
+  }
+
+  struct Instruction {
+    var operation: Operation
+    /// Of a function its number.
+    var function: UInt16 = 0
+    var a: Register
+    var b: Register = 0
+    var c: Register = 0
+    var result: Register
+  }
+
+  private(set) var instructions: [Instruction] = []
+  private(set) var functions: [TileFunction] = []
+  /// The numbers that are known, by register.
+  private(set) var constants: [(register: Register, value: Double)] = []
+  private(set) var registerCount: Register = 0
+  private var constantOfBits: [UInt64: Register] = [:]
+
+  mutating func addRegister() -> Register {
+    registerCount += 1
+    return registerCount - 1
+  }
+
+  mutating func constant(_ value: Double) -> Register {
+    if let known = constantOfBits[value.bitPattern] { return known }
+    let register = addRegister()
+    constants.append((register, value))
+    constantOfBits[value.bitPattern] = register
+    return register
+  }
+
+  mutating func apply(_ operation: Operation, _ a: Register, _ b: Register = 0, _ c: Register = 0) -> Register {
+    let result = addRegister()
+    instructions.append(.init(operation: operation, a: a, b: b, c: c, result: result))
+    return result
+  }
+
+  mutating func apply(_ function: TileFunction, _ inputs: [Register]) -> Register {
+    let result = addRegister()
+    functions.append(function)
+    instructions.append(
+      .init(
+        operation: .function, function: UInt16(functions.count - 1), a: inputs[0],
+        b: inputs.count > 1 ? inputs[1] : 0, c: inputs.count > 2 ? inputs[2] : 0, result: result))
+    return result
+  }
+
+  /// Whether it can grow by so many functions.
+  func hasRoom(functions count: Int) -> Bool { functions.count + count <= Int(UInt16.max) }
+
+  /// The sum in the order of ``ReductionLoop``: all entries halve by halve, as in a vector; those of rows one after the other.
+  mutating func sum(_ terms: [Register], isTotal: Bool) -> Register {
+    let zero = constant(0)
+    if !isTotal { return terms.reduce(zero) { apply(.add, $0, $1) } }
+    var terms = terms.map { apply(.add, zero, $0) }
+    var half = 1
+    while 2 * half < terms.count { half *= 2 }
+    while half > 0 {
+      for k in 0..<half where k + half < terms.count { terms[k] = apply(.add, terms[k], terms[k + half]) }
+      terms.removeLast(max(0, terms.count - half))
+      half /= 2
+    }
+    return terms[0]
+  }
+}
+
+/// An elementwise function that is made of a few instructions.
+protocol ScalarPrimitive: ElementwisePrimitive {
+  /// Adds the instructions for one entry, which give the bits that the function gives; nil where they are too many.
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register?
+}
+
+extension Add: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.add, inputs[0], inputs[1])
+  }
+}
+
+extension Subtract: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.subtract, inputs[0], inputs[1])
+  }
+}
+
+extension Multiply: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.multiply, inputs[0], inputs[1])
+  }
+}
+
+extension Divide: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.divide, inputs[0], inputs[1])
+  }
+}
+
+extension AddScaled: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.addProduct, inputs[0], inputs[1], code.constant(factor))
+  }
+}
+
+extension Negate: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.negate, inputs[0])
+  }
+}
+
+extension Scale: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.multiply, inputs[0], code.constant(factor))
+  }
+}
+
+extension DivideByConstant: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.divide, inputs[0], code.constant(divisor))
+  }
+}
+
+extension Offset: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.add, inputs[0], code.constant(offset))
+  }
+}
+
+extension Reciprocal: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.divide, code.constant(1), inputs[0])
+  }
+}
+
+extension Square: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.multiply, inputs[0], inputs[0])
+  }
+}
+
+extension Sqrt: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.squareRoot, inputs[0])
+  }
+}
+
+extension Compare: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    let operation: ScalarCode.Operation =
+      switch relation {
+      case .less: .less
+      case .lessOrEqual: .lessOrEqual
+      case .equal: .equal
+      case .notEqual: .notEqual
+      }
+    return code.apply(operation, inputs[0], inputs[1])
+  }
+}
+
+extension Select: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    code.apply(.select, inputs[0], inputs[1], inputs[2])
+  }
+}
+
+extension ChainProduct: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    let product = code.apply(.vanish, code.apply(.multiply, inputs[0], inputs[1]), inputs[0])
+    return isBilinear ? code.apply(.vanish, product, inputs[1]) : product
+  }
+}
+
+extension PowerSlope: ScalarPrimitive {
+  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
+    guard [0, 1, 2, 0.5, -0.5, -1, -2, -3].contains(exponent) else { return nil }
+    let scaled = code.apply(.multiply, inputs[0], code.constant(coefficient))
+    if exponent == 0 { return scaled }
+    var x = inputs[1]
+    if isOneSided {
+      let zero = code.constant(0)
+      x = code.apply(.select, code.apply(.less, x, zero), code.constant(.nan), code.apply(.add, x, zero))
+    }
+    var product = scaled
+    switch exponent {
+    case 1, 2: for _ in 0..<Int(exponent) { product = code.apply(.multiply, product, x) }
+    case 0.5: product = code.apply(.multiply, product, code.apply(.squareRoot, x))
+    case -0.5: product = code.apply(.divide, product, code.apply(.squareRoot, x))
+    case -1: product = code.apply(.divide, product, x)
+    default:
+      let r = code.apply(.divide, code.constant(1), x)
+      for _ in 0..<Int(-exponent) { product = code.apply(.multiply, product, r) }
+    }
+    return code.apply(.vanish, product, inputs[0])
+  }
+}
