@@ -25,8 +25,9 @@ final class ScalarGroup {
     return (primitive as? any LaneFunction).map { $0.weight > 1 ? 1 : 2 } ?? 0
   }
 
-  /// Whether so many sums of so many terms are faster as instructions.
-  static func takesSums(of terms: Int, count: Int) -> Bool { terms <= 4 && terms * count <= 8 }
+  /// Whether so many sums of so many terms are faster as instructions. From four terms on, the order in which rows are
+  /// added depends on the length of vectors and on the axes.
+  static func takesSums(of terms: Int, count: Int) -> Bool { terms <= (count == 1 ? 4 : 3) && terms * count <= 8 }
 
   /// The most entries of an array that is put together from others.
   static var mostJoined: Int { 16 }
