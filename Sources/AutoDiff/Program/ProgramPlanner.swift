@@ -272,7 +272,11 @@ struct ProgramPlanner {
     }
     for place in inputs where place.producer != item { noteUse(of: place, by: item) }
     let result = define(output, nil, producer: item)
-    add(scalarGroup(item, type)!, result)
+    let group = scalarGroup(item, type)!
+    for place in inputs {
+      if case .constant(let tensor) = plans[place.buffer].kind { group.addConstant(tensor, buffer: place.buffer) }
+    }
+    add(group, result)
   }
 
   private func scalarGroup(_ item: Int, _ type: ScalarType) -> ScalarGroup? {

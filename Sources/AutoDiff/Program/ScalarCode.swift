@@ -11,13 +11,15 @@ struct ScalarCode {
     case less, lessOrEqual, equal, notEqual
     /// b where a is not 0, else c.
     case select
+    /// a · b, but 0 where a is 0 and the product is not a number.
+    case chainProduct
     /// a, but 0 where b is 0 and a is not a number.
     case vanish
     /// Another function, of so many inputs.
     case function
   }
 
-  struct Instruction {
+  struct Instruction: Hashable {
     var operation: Operation
     /// Of a function its number.
     var function: UInt16 = 0
@@ -33,6 +35,8 @@ struct ScalarCode {
   private(set) var constants: [(register: Register, value: Double)] = []
   private(set) var registerCount: Register = 0
   private var constantOfBits: [UInt64: Register] = [:]
+  /// The results of instructions, which stand there as if their own results were 0.
+  private var known: [Instruction: Register] = [:]
 
   mutating func addRegister() -> Register {
     registerCount += 1
@@ -47,20 +51,43 @@ struct ScalarCode {
     return register
   }
 
+  /// The result of an operation, once for the same inputs.
   mutating func apply(_ operation: Operation, _ a: Register, _ b: Register = 0, _ c: Register = 0) -> Register {
+    switch operation {
+    case .multiply, .chainProduct:
+      // One times a number has its bits.
+      if let one = constantOfBits[Self.one] {
+        if a == one { return b }
+        if b == one { return a }
+      }
+    case .divide: if b == constantOfBits[Self.one] { return a }
+    default: break
+    }
+    return apply(Instruction(operation: operation, a: a, b: b, c: c, result: 0))
+  }
+
+  private static let one = (1.0).bitPattern
+
+  private mutating func apply(_ instruction: Instruction) -> Register {
+    if let result = known[instruction] { return result }
     let result = addRegister()
-    instructions.append(.init(operation: operation, a: a, b: b, c: c, result: result))
+    known[instruction] = result
+    instructions.append(instruction)
+    instructions[instructions.count - 1].result = result
     return result
   }
 
   mutating func apply(_ function: TileFunction, _ inputs: [Register]) -> Register {
-    let result = addRegister()
-    functions.append(function)
-    instructions.append(
-      .init(
-        operation: .function, function: UInt16(functions.count - 1), a: inputs[0],
-        b: inputs.count > 1 ? inputs[1] : 0, c: inputs.count > 2 ? inputs[2] : 0, result: result))
-    return result
+    var number = functions.count
+    if let last = functions.last, last === function {
+      number -= 1
+    } else {
+      functions.append(function)
+    }
+    return apply(
+      Instruction(
+        operation: .function, function: UInt16(number), a: inputs[0], b: inputs.count > 1 ? inputs[1] : 0,
+        c: inputs.count > 2 ? inputs[2] : 0, result: 0))
   }
 
   /// Whether it can grow by so many functions.
@@ -181,14 +208,14 @@ extension Select: ScalarPrimitive {
 
 extension ChainProduct: ScalarPrimitive {
   func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    let product = code.apply(.vanish, code.apply(.multiply, inputs[0], inputs[1]), inputs[0])
+    let product = code.apply(.chainProduct, inputs[0], inputs[1])
     return isBilinear ? code.apply(.vanish, product, inputs[1]) : product
   }
 }
 
 extension PowerSlope: ScalarPrimitive {
   func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    guard [0, 1, 2, 0.5, -0.5, -1, -2, -3].contains(exponent) else { return nil }
+    guard [0, 1, 2, 0.5, -0.5, -1, -1.5, -2, -2.5, -3].contains(exponent) else { return nil }
     let scaled = code.apply(.multiply, inputs[0], code.constant(coefficient))
     if exponent == 0 { return scaled }
     var x = inputs[1]
@@ -200,11 +227,13 @@ extension PowerSlope: ScalarPrimitive {
     switch exponent {
     case 1, 2: for _ in 0..<Int(exponent) { product = code.apply(.multiply, product, x) }
     case 0.5: product = code.apply(.multiply, product, code.apply(.squareRoot, x))
-    case -0.5: product = code.apply(.divide, product, code.apply(.squareRoot, x))
     case -1: product = code.apply(.divide, product, x)
     default:
-      let r = code.apply(.divide, code.constant(1), x)
-      for _ in 0..<Int(-exponent) { product = code.apply(.multiply, product, r) }
+      if exponent <= -1 {
+        let r = code.apply(.divide, code.constant(1), x)
+        for _ in 0..<Int(-exponent) { product = code.apply(.multiply, product, r) }
+      }
+      if exponent != exponent.rounded() { product = code.apply(.divide, product, code.apply(.squareRoot, x)) }
     }
     return code.apply(.vanish, product, inputs[0])
   }

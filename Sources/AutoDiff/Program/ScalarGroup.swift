@@ -14,6 +14,8 @@ final class ScalarGroup {
     let buffer: Int, entry: Int
   }
 
+  private var constants: [Int: Tensor] = [:]
+
   init(_ scalarType: ScalarType) { self.scalarType = scalarType }
 
   /// The buffers that it computes.
@@ -35,6 +37,9 @@ final class ScalarGroup {
   var hasRoom: Bool { code.hasRoom(functions: 8) }
 
   // MARK: Adding operations
+
+  /// Says that a buffer is a constant.
+  func addConstant(_ tensor: Tensor, buffer: Int) { constants[buffer] = tensor }
 
   func add(_ primitive: any Primitive, _ function: TileFunction, _ inputs: [Place], count: Int, result: Int) {
     let operands = inputs.map { registers($0) }
@@ -69,6 +74,7 @@ final class ScalarGroup {
   private func registers(_ place: Place) -> [ScalarCode.Register] {
     place.layout.entries.map { entry in
       if let known = computed[place.buffer] { return known[entry] }
+      if let constant = constants[place.buffer] { return code.constant(constant.number(atMemory: entry)) }
       let key = EntryKey(buffer: place.buffer, entry: entry)
       if let known = loaded[key] { return known }
       let register = code.addRegister()
@@ -88,6 +94,14 @@ final class ScalarGroup {
       registers.enumerated().map { ScalarStep.Transfer(buffer: buffer, entry: $0, register: $1) }
     }
     return ScalarStep(scalarType, code, loads: loads, stores: stores, scratch: scratch)
+  }
+}
+
+extension Tensor {
+  /// The number so many entries behind the first one in memory.
+  fileprivate func number(atMemory place: Int) -> Double {
+    func number<T: LoopScalar>(_: T.Type) -> Double { array.withAddress(T.self) { Double($0[place]) } }
+    return perType(scalarType, double: number(Double.self), float: number(Float.self))
   }
 }
 

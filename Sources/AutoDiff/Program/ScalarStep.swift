@@ -51,6 +51,9 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
         case .equal: result = a == b ? 1 : 0
         case .notEqual: result = a == b ? 0 : 1
         case .select: result = a == 0 ? registers[Int(instruction.c)] : b
+        case .chainProduct:
+          let product = a * b
+          result = product != product && a == 0 ? 0 : product
         case .vanish: result = a != a && b == 0 ? 0 : a
         case .function:
           result = apply(code.functions[Int(instruction.function)], a, b, registers[Int(instruction.c)], registers)

@@ -32,21 +32,24 @@ func minimizer(of f: @escaping (Tensor) -> Tensor, from start: Tensor, by mode: 
   let (value, slope) = valueWithGradient(of: f, at: start, by: mode)
   let initial = Descent(
     x: start, value: value, slope: slope, step: Tensor(1e-5), successes: Tensor(0), moves: Tensor(1))
-  let last = repeated(while: { ($0.slope.norm() .> 1e-5) * $0.moves }, initial) { state in
-    let isLong = state.successes .== 10
-    let step = select(isLong, state.step * 2, state.step)
+  let last = repeated(while: { isLong($0.slope) * $0.moves }, initial) { state in
+    let isDue = state.successes .== 10
+    let step = select(isDue, state.step * 2, state.step)
     let next = state.x - step * state.slope
-    let moves = (next - state.x).norm() .> 1e-5
+    let moves = isLong(next - state.x)
     let (value, slope) = valueWithGradient(of: f, at: next, by: mode)
     let isBetter = moves * (value .< state.value)
     return Descent(
       x: select(isBetter, next, state.x), value: select(isBetter, value, state.value),
       slope: select(isBetter, slope, state.slope), step: select(isBetter, step, step / 2),
-      successes: isBetter * (select(isLong, 0, state.successes) + 1), moves: moves)
+      successes: isBetter * (select(isDue, 0, state.successes) + 1), moves: moves)
   }
   // Nothing is less than what is no number.
   return select((value - value) .== 0, last.x, .nan)
 }
+
+/// 1 where a vector is longer than the suite's tolerance, else 0.
+private func isLong(_ x: Tensor) -> Tensor { square(x).sum() .> 1e-5 * 1e-5 }
 
 /// Where a descent stands.
 private struct Descent: TensorTree {

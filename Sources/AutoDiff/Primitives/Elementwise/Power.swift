@@ -45,9 +45,13 @@ struct PowerSlope: BinaryElementwise, TranscendentalFunction {
     case 0.5: product = scaled * x.squareRoot()
     case -0.5: product = scaled / x.squareRoot()
     case -1: product = scaled / x
+    case -1.5: product = scaled * (one / x) / x.squareRoot()
     case -2:
       let r = one / x
       product = scaled * r * r
+    case -2.5:
+      let r = one / x
+      product = scaled * r * r / x.squareRoot()
     case -3:
       let r = one / x
       product = scaled * r * r * r
