@@ -42,7 +42,8 @@ extension Enclosure {
 
   /// Widened by what sums lose, and exponentials, whose error is that of the exponent: entries of at most this magnitude.
   private func widened(forRowsOf magnitude: Tensor) -> Enclosure {
-    widened((Double(shape.last! + 16) + 2 * (shape.product == 0 ? 0 : magnitude.max().scalar)) * Rounding.unit)
+    let largest: Double = shape.product == 0 ? 0 : magnitude.max().scalar
+    return widened((Double(shape.last! + 16) + 2 * largest) * Rounding.unit)
   }
 }
 

@@ -108,7 +108,10 @@ final class NumberCheck: Trace, @unchecked Sendable {
 
   private func firstRejected(_ tensor: Tensor) -> Int? {
     func search<T: LoopScalar>(_: T.Type) -> Int? {
-      tensor.withEntries(T.self) { entries in (0..<tensor.count).first { rejected.contains(entries[$0]) } }
+      tensor.withEntries(T.self) { (entries: UnsafePointer<T>) -> Int? in
+        for i in 0..<tensor.count where rejected.contains(entries[i]) { return i }
+        return nil
+      }
     }
     return perType(tensor.scalarType, double: search(Double.self), float: search(Float.self))
   }

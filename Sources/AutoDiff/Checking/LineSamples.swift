@@ -32,8 +32,10 @@ struct LineSamples {
     let forward = steps.map { line($0) }
     let backward = steps.map { line(-$0) }
     let spacing = offset * 0x1p-40
-    let row = (-3...3).map { $0 == 0 ? center : line(Double($0) * spacing) }
-    let near = zip(steps, zip(forward, backward)).filter { $0.0 <= 1 / 64 }.flatMap { [$0.1.0, $0.1.1] } + [center]
+    let row: [[Double]?] = (-3...3).map { (k: Int) in k == 0 ? center : line(Double(k) * spacing) }
+    var near: [[Double]?] = []
+    for (k, step) in steps.enumerated() where step <= 1 / 64 { near += [forward[k], backward[k]] }
+    near.append(center)
     let peaks = center.indices.map { entry in
       near.reduce(0.0) { peak, values in
         guard let value = values?[entry], value.isFinite else { return peak }
@@ -48,12 +50,14 @@ struct LineSamples {
       if points.count != row.count { return 8 * floor }
       if points.contains(where: { $0 != center[entry] }) { return max(floor, Self.noise(points)) }
       // Constant near by, but not on either side farther out: a staircase, whose steps are its rounding errors.
-      func firstStep(_ values: [[Double]?]) -> Double? {
-        values.reversed().lazy.compactMap { $0.map { ($0[entry] - center[entry]).magnitude } }.first {
-          $0 > 0 && $0.isFinite
+      func firstChange(_ values: [[Double]?]) -> Double? {
+        for case let value? in values.reversed() {
+          let change = (value[entry] - center[entry]).magnitude
+          if change > 0, change.isFinite { return change }
         }
+        return nil
       }
-      guard let right = firstStep(forward), let left = firstStep(backward) else { return floor }
+      guard let right = firstChange(forward), let left = firstChange(backward) else { return floor }
       return max(floor, right, left)
     }
     (self.steps, self.center, self.forward, self.backward, self.peaks) = (steps, center, forward, backward, peaks)
@@ -178,11 +182,13 @@ struct LineSamples {
 
   /// Whether an entry varies along the line, but so irregularly that nothing can be said of its derivative, as at a jump.
   private func isErratic(_ entry: Int) -> Bool {
-    let values = (forward + backward).compactMap { $0?[entry] }.filter(\.isFinite)
-    let variation = values.reduce(0) { max($0, ($1 - center[entry]).magnitude) }
+    func largestChange(_ values: [[Double]?]) -> Double {
+      let entries = values.compactMap { $0?[entry] }.filter(\.isFinite)
+      return entries.reduce(0.0) { peak, value in max(peak, (value - center[entry]).magnitude) }
+    }
+    let variation = largestChange(forward + backward)
     // Near a jump the finest steps change the value as much as the coarsest.
-    let finest = [forward.last, backward.last].compactMap { $0??[entry] }.filter(\.isFinite)
-      .reduce(0) { max($0, ($1 - center[entry]).magnitude) }
+    let finest = largestChange(forward.suffix(1) + backward.suffix(1))
     return variation > 1e-3 * peaks[entry] && max(noise[entry], finest) > 0.1 * variation
   }
 
@@ -204,9 +210,14 @@ struct LineSamples {
   func remainder(_ entries: Range<Int>, first: [Double], second: [Double]? = nil) -> Remainder {
     let sizes = steps.enumerated().map { k, h -> (size: Double, isResolved: Bool) in
       guard let plus = forward[k], entries.allSatisfy({ plus[$0].isFinite }) else { return (0, false) }
-      let rest = entries.map { plus[$0] - center[$0] - h * first[$0] - h * h / 2 * (second?[$0] ?? 0) }
-      let terms = entries.map {
-        2 * noise[$0] + Double.ulpOfOne * h * (first[$0].magnitude + h * (second?[$0].magnitude ?? 0))
+      var rest: [Double] = []
+      var terms: [Double] = []
+      for entry in entries {
+        let slope = first[entry]
+        let curvature = second?[entry] ?? 0
+        rest.append(plus[entry] - center[entry] - h * slope - h * h / 2 * curvature)
+        let rounding = Double.ulpOfOne * h * (slope.magnitude + h * curvature.magnitude)
+        terms.append(2 * noise[entry] + rounding)
       }
       return (norm(rest), norm(rest) > 30 * norm(terms))
     }
@@ -214,9 +225,12 @@ struct LineSamples {
     // The smallest steps whose remainder is more than rounding; there the asymptotic order shows.
     let start = sizes[...last].lastIndex { !$0.isResolved }.map { $0 + 1 } ?? 0
     guard last - start >= 3 else { return .unresolved }
-    let slopes = (last - 3..<last).map { k in
-      Foundation.log(sizes[k].size / sizes[k + 1].size) / Foundation.log(steps[k] / steps[k + 1])
-    }.sorted()
+    var slopes: [Double] = []
+    for k in last - 3..<last {
+      let shrinking: Double = Foundation.log(sizes[k].size / sizes[k + 1].size)
+      slopes.append(shrinking / Foundation.log(steps[k] / steps[k + 1]))
+    }
+    slopes.sort()
     return .shrinking(
       slope: slopes[1], isSteady: slopes[2] - slopes[0] < 0.4,
       coefficient: sizes[last].size / pow(steps[last], second == nil ? 1 : 2)

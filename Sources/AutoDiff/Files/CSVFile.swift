@@ -131,7 +131,8 @@ public struct CSVFile: Sendable, Equatable {
     let isPlain = bytes.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != separator.rawValue }
     if isPlain, !isNumber, !bytes.isEmpty { return bytes }
     let quote = UInt8(ascii: "\"")
-    return [quote] + bytes.flatMap { $0 == quote ? [quote, quote] : [$0] } + [quote]
+    let doubled = bytes.flatMap { $0 == quote ? [quote, quote] : [$0] }
+    return [quote] + doubled + [quote]
   }
 
   private static func check(_ count: Int, _ columnCount: Int, _ header: [String]?) {

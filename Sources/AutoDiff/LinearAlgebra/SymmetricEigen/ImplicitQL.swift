@@ -26,7 +26,11 @@ enum ImplicitQL<T: LoopScalar> {
       var iterations = 0
       while true {
         var m = l
-        while m < n - 1, abs(e[m]) > max(negligible, T.ulpOfOne / 2 * (abs(d[m]) + abs(d[m + 1]))) { m += 1 }
+        while m < n - 1 {
+          let size = abs(d[m]) + abs(d[m + 1])
+          guard abs(e[m]) > max(negligible, T.ulpOfOne / 2 * size) else { break }
+          m += 1
+        }
         if m == l { break }
         iterations += 1
         if iterations > iterationLimit { return l }

@@ -38,7 +38,7 @@ struct SecularEquation<T: LoopScalar> {
       let f = 1 / rho + (sums.left + sums.right)
       let slope = sums.leftSlope + sums.rightSlope
       if f < 0 { search.low = max(search.low, x) } else { search.high = min(search.high, x) }
-      let size: T = 4 * (abs(sums.left) + abs(sums.right))
+      let size = T(4) * (abs(sums.left) + abs(sums.right))
       let noise: T = T.ulpOfOne * (size + 1 / rho + abs(x) * slope)
       if abs(f) <= noise { return finish(x, search.origin, distances) }
       // Whichever interpolation has gained less than a digit gives way to the other one.
@@ -75,11 +75,19 @@ struct SecularEquation<T: LoopScalar> {
     let isLast = i == count - 1
     let (lower, upper) = isLast ? (i - 1, i) : (i, i + 1)
     shift(by: poles[i], into: distances)
-    let gap = isLast ? rho * (0..<count).reduce(T(0)) { $0 + weights[$1] } : distances[i + 1]
+    let gap: T
+    if isLast {
+      var sum = T(0)
+      for j in 0..<count { sum += weights[j] }
+      gap = rho * sum
+    } else {
+      gap = distances[i + 1]
+    }
     let sums = evaluate(distances, at: gap / 2, split: i)
     let f = 1 / rho + (sums.left + sums.right)
     // The other poles count as they do in the middle, the two neighbors exactly.
-    let others = f - weights[lower] / (distances[lower] - gap / 2) - weights[upper] / (distances[upper] - gap / 2)
+    let (below, above) = (distances[lower] - gap / 2, distances[upper] - gap / 2)
+    let others = f - weights[lower] / below - weights[upper] / above
     var search = Search(origin: poles[i], low: 0, high: gap / 2, x: 0, lower: lower, upper: upper, isLast: isLast)
     if f <= 0, isLast { (search.low, search.high) = (gap / 2, gap) }
     if f <= 0, !isLast {

@@ -130,7 +130,8 @@ struct TridiagonalReduction<T: LoopScalar> {
     }
     let product = ((total.a + total.b) + (total.c + total.d)).sum()
     VectorLoops.scale(w + left, by: tau[i], stride - left)
-    VectorLoops.add(panel.v + left, times: -tau[i] * tau[i] * product / 2, to: w + left, stride - left)
+    let factor: T = -tau[i] * tau[i] * product / 2
+    VectorLoops.add(panel.v + left, times: factor, to: w + left, stride - left)
     (w + left).update(repeating: 0, count: i + 1 - left)
   }
 

@@ -22,7 +22,8 @@ extension ReductionLoop {
           let width = min(strip, columns.extent - column)
           var stack = PairwiseStack(kind, memory, width: width)
           between.forEachIndex(ofFirst: between.axes.count) { inner in
-            let (a, b) = (a + offset[1] + inner[1] + column, b + offset[2] + inner[2] + column)
+            let start = offset &+ inner &+ SIMD4(repeating: column)
+            let (a, b) = (a + start[1], b + start[2])
             for row in stride(from: 0, to: rows.extent, by: Self.rowsPerBlock) {
               kind.reduceRows(
                 a + row * rows.strides[1], rows.strides[1], b + row * rows.strides[2], rows.strides[2],

@@ -34,7 +34,8 @@ extension ReductionLoop {
     let isOne = isFolded || isOne(nest.axes[outer...outer])
     let height = isFolded ? lanes : count
     let block = min(runs.extent, 256)
-    withStackScratch(T.self, (isOne ? 1 : 2) * height * block + block + (isFolded ? lanes * block : 0)) { scratch in
+    let rows: Int = 1 + (isOne ? height : 2 * height) + (isFolded ? lanes : 0)
+    withStackScratch(T.self, rows * block) { scratch in
       let (columns, otherColumns) = (scratch + block, scratch + (isOne ? 1 : 1 + count) * block)
       let vectors = scratch + (1 + height) * block
       nest.forEachIndex(ofFirst: outer) { offset in
