@@ -240,7 +240,7 @@ private struct SingleNeuron {
   /// - Source: G. Golub, J. Welsch, *Calculation of Gauss quadrature rules*, Math. Comp. 23 (1969).
   private static func halfGaussHermite(_ count: Int) throws -> [(node: Double, weight: Double)] {
     let matrix = (0..<count).map { i in
-      (0..<count).map { j in abs(i - j) == 1 ? Double(max(i, j)).squareRoot() : 0 }
+      (0..<count).map { (j: Int) -> Double in abs(i - j) == 1 ? Double(max(i, j)).squareRoot() : 0 }
     }
     let (nodes, vectors) = try symmetricEigen(Tensor(matrix))
     return zip(nodes.scalars, square(vectors[0]).scalars).enumerated().compactMap { index, pair in

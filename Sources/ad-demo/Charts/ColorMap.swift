@@ -42,7 +42,10 @@ struct ColorMap: Sendable {
   }
 
   /// The index of the color for a number from 0 to 1.
-  static func index(_ fraction: Double) -> UInt8 { UInt8(min(max(fraction, 0), 1) * Double(count - 1) + 0.5) }
+  static func index(_ fraction: Double) -> UInt8 {
+    let limited: Double = min(max(fraction, 0), 1)
+    return UInt8(limited * Double(count - 1) + 0.5)
+  }
 }
 
 /// A color in a space where distances are those that people see.

@@ -89,7 +89,9 @@ struct GaussianMixture: GradBenchProblem {
 
   /// The logarithm of the multivariate gamma function.
   private static func logGamma(_ a: Double, dimension d: Int) -> Double {
-    (1...d).reduce(Double(d * (d - 1)) / 4 * log(Double.pi)) { $0 + lgamma(a + Double(1 - $1) / 2) }
+    var sum: Double = Double(d * (d - 1)) / 4 * log(Double.pi)
+    for j in 1...d { sum += lgamma(a + Double(1 - j) / 2) }
+    return sum
   }
 
   static var functions: [GradBenchFunction<GaussianMixture>] {

@@ -35,7 +35,10 @@ import Testing
 
   @Test func products() throws {
     let (a, b) = (specifiedFill(1, 49), specifiedFill(2, 49))
-    let c = (0..<7).flatMap { rowTimes(Array(a[7 * $0..<7 * $0 + 7]), b, columns: 7) }
+    let c = (0..<7).flatMap { (row: Int) -> [Double] in
+      let start = 7 * row
+      return rowTimes(Array(a[start..<start + 7]), b, columns: 7)
+    }
     try expectCheck("W1.gemm.7", in: Workloads.products([7]), length(c) / 7)
   }
 
@@ -196,7 +199,11 @@ import Testing
         h = y.map { erf($0 / Double(9 * channels[l]).squareRoot()) }
       }
       if name == "cnn_gap" {
-        h = (0..<2).map { c in (0..<side * side).reduce(0) { $0 + h[$1 * 2 + c] } / Double(side * side) }
+        let area = side * side
+        h = (0..<2).map { (c: Int) -> Double in
+          let sum: Double = (0..<area).reduce(0) { $0 + h[$1 * 2 + c] }
+          return sum / Double(area)
+        }
       }
       return [inner(h, p[2]) / Double(features).squareRoot()]
     }

@@ -28,12 +28,13 @@ import Testing
     #expect(ParsedSVG(logarithmic.svg).counts["circle"] == 7)
   }
 
-  @Test(arguments: [
-    [], [.nan], [0], [-3, -3], [1e308, -1e308], [.leastNonzeroMagnitude, 1e308], [1e-300, 2e-300], [1e15, 1e15 + 1],
-    [.infinity, 1],
-    [1.7e308, -1.7e308], [.leastNonzeroMagnitude, 0], [.leastNonzeroMagnitude, .leastNormalMagnitude],
-    [1, 1 + 1e-15],
-  ])
+  @Test(
+    arguments: [
+      [], [.nan], [0], [-3, -3], [1e308, -1e308], [.leastNonzeroMagnitude, 1e308], [1e-300, 2e-300], [1e15, 1e15 + 1],
+      [.infinity, 1],
+      [1.7e308, -1.7e308], [.leastNonzeroMagnitude, 0], [.leastNonzeroMagnitude, .leastNormalMagnitude],
+      [1, 1 + 1e-15],
+    ] as [[Double]])
   func survivesAnyNumbers(values: [Double]) {
     for scale in [Axis.Scale.linear, .logarithmic] {
       let points = values.flatMap { a in values.map { Point(a, $0) } }

@@ -69,7 +69,8 @@ import Testing
 
     mutating func next() -> Double {
       count += 1
-      return Double((37 * count * count + 11 * count) % 101) / 101 - 0.5
+      let number: Int = (37 * count * count + 11 * count) % 101
+      return Double(number) / 101 - 0.5
     }
     mutating func row(_ count: Int) -> [Double] { (0..<count).map { _ in next() } }
     mutating func rows(_ count: Int, _ width: Int) -> [[Double]] { (0..<count).map { _ in row(width) } }

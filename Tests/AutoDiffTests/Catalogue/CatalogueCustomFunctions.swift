@@ -10,10 +10,7 @@ extension PrimitiveCatalogue {
       [
         Variant(
           recordedPrimitive(of: weightedSquares, at: [.ones([3]), .ones([3])]), note: "of two inputs",
-          [Argument([3], .interval(-2...2)), Argument([3], .interval(-2...2))]
-        ) { inputs in
-          Naive([]) { _ in zip(inputs[0].entries, inputs[1].entries).map { $0 * $1 * $1 }.reduce(0, +) }
-        },
+          [Argument([3], .interval(-2...2)), Argument([3], .interval(-2...2))], oracle: naiveWeightedSquares),
         Variant(
           recordedPrimitive(of: customExponential, at: [.ones([2, 2])]), note: "of one input",
           [Argument([2, 2], .interval(-2...2))], oracle: Oracles.unary { Foundation.exp($0) }),
@@ -21,8 +18,11 @@ extension PrimitiveCatalogue {
       illShaped: [
         IllShapedCall("forgetful: a rule must return a cotangent for every input, but got 1 for 2.") {
           let forgetful = withDerivative(
-            of: { (x: [Tensor]) in (x[0] * x[1]).sum() }, name: "forgetful", jvp: { $1[0].sum() + $1[1].sum() + $2 },
-            vjp: { inputs, _, cotangent in [cotangent * inputs[1]] })
+            of: { (x: [Tensor]) -> Tensor in (x[0] * x[1]).sum() }, name: "forgetful",
+            jvp: { (_, tangents: [Tensor], output: Tensor) -> Tensor in
+              tangents[0].sum() + tangents[1].sum() + output
+            },
+            vjp: { (inputs: [Tensor], _, cotangent: Tensor) -> [Tensor] in [cotangent * inputs[1]] })
           return gradient(of: { forgetful([$0, $0]) }, at: .ones([2]))
         },
         IllShapedCall("crooked: a cotangent must have the shape of its input, but got [] for number 0 of shape [2].") {
@@ -33,6 +33,11 @@ extension PrimitiveCatalogue {
         },
       ])
   ]
+
+  private static func naiveWeightedSquares(_ inputs: [Naive]) -> Naive {
+    let (a, b) = (inputs[0].entries, inputs[1].entries)
+    return Naive([]) { _ in a.indices.reduce(0.0) { sum, i in sum + a[i] * b[i] * b[i] } }
+  }
 
   /// Σ a b².
   private static let weightedSquares = withDerivative(

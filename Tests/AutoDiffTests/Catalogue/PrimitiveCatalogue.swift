@@ -45,8 +45,9 @@ struct Argument: Sendable {
       let width = range.upperBound - range.lowerBound
       entries = (0..<count).map { _ in range.lowerBound + width * generator.uniform() }
     case .grid(let offset):
-      entries = (0..<count).shuffled(using: &generator).map {
-        (Double($0) - Double(count / 2)) * 0.5 + offset + 0.1 * (generator.uniform() - 0.5)
+      entries = (0..<count).shuffled(using: &generator).map { (place: Int) -> Double in
+        let jitter: Double = 0.1 * (generator.uniform() - 0.5)
+        return (Double(place) - Double(count / 2)) * 0.5 + offset + jitter
       }
     case .dyadic: entries = (0..<count).map { _ in Double(Int.random(in: -16...16, using: &generator)) / 8 }
     case .indices(let extent): entries = (0..<count).map { _ in Double(Int.random(in: 0..<extent, using: &generator)) }

@@ -62,7 +62,7 @@ import Testing
     let third = try NumpyFile(decoding: Self.columnMajorInt16, name: "a.npy")
     #expect(third.shape == [2, 3, 4])
     #expect(third.scalarType == .float64)
-    #expect(Self.values(third) == (0..<24).map(Double.init))
+    #expect(Self.values(third) == (0..<24).map { Double($0) })
     let fourth = try NumpyFile(decoding: Self.version2, name: "a.npy")
     #expect(fourth.shape == [2, 3])
     #expect(Self.values(fourth) == [0, 1, 2, 3, 4, 5])
@@ -132,7 +132,7 @@ import Testing
     let header = "{'descr': '<u4', 'fortran_order': True, 'shape': (\(extents))}"
     let file = try NumpyFile(decoding: Self.file(header, values: stored), name: "a.npy")
     #expect(file.shape == shape)
-    #expect(Self.values(file) == (0..<count).map(Double.init))
+    #expect(Self.values(file) == (0..<count).map { Double($0) })
   }
 
   @Test(arguments: [[], [0], [7], [0, 3], [2, 3], [2, 1, 3], Array(repeating: 1, count: 70)], ScalarType.allCases)

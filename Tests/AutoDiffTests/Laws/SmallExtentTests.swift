@@ -18,7 +18,8 @@ import Testing
   static func layouts(_ shape: [Int], _ type: ScalarType) -> [Tensor] {
     let count = shape.reduce(1, *)
     // Exact in both types, and safe for all functions.
-    let plain = Tensor((0..<count).map { 0.25 + Double($0 % 8) / 16 }, shape: shape, as: type)
+    let entries = (0..<count).map { (i: Int) -> Double in 0.25 + Double(i % 8) / 16 }
+    let plain = Tensor(entries, shape: shape, as: type)
     let one = Tensor([0.25], as: type)
     var result = [plain]
     if count == 0 {
@@ -160,7 +161,8 @@ import Testing
       }
       for axes in Self.permutations(shape.count) { Self.check(Permute(axes: axes), [shape], Oracles.permute(axes)) }
       for target in Self.shapes where target.count >= shape.count {
-        guard zip(shape, target.suffix(shape.count)).allSatisfy({ $0 == $1 || $0 == 1 }) else { continue }
+        let pairs = zip(shape, target.suffix(shape.count))
+        guard pairs.allSatisfy({ extent, wanted in extent == wanted || extent == 1 }) else { continue }
         Self.check(Broadcast(target: target), [shape], Oracles.broadcast(target))
       }
     }

@@ -24,13 +24,16 @@ import Testing
   @Test func positionsOfPoolingAreExact() {
     // The last row holds the largest entries, in odd columns, beyond 2²⁴ places.
     let (rows, columns) = (4100, 4100)
-    let last = Tensor((0..<columns).map { $0 % 2 == 1 ? Double($0) : 0 }, as: .float32)
-    let image = concatenate([.zeros([rows - 1, columns], as: .float32), last.reshaped(to: [1, columns])])
-      .reshaped(to: [rows, columns, 1])
+    let entries = (0..<columns).map { (i: Int) -> Double in i % 2 == 1 ? Double(i) : 0 }
+    let last = Tensor(entries, as: .float32).reshaped(to: [1, columns])
+    let others = Tensor.zeros([rows - 1, columns], as: .float32)
+    let image = concatenate([others, last]).reshaped(to: [rows, columns, 1])
     let y = maxPool(image, window: (2, 2))
-    #expect(y[rows / 2 - 1].flattened.floats == (0..<columns / 2).map { Float(2 * $0 + 1) })
+    let odd = (0..<columns / 2).map { (i: Int) -> Float in Float(2 * i + 1) }
+    #expect(y[rows / 2 - 1].flattened.floats == odd)
     let gradient = gradient(of: { maxPool($0, window: (2, 2)).sum() }, at: image)
-    #expect(gradient[rows - 1].flattened.floats == (0..<columns).map { Float($0 % 2) })
+    let places = (0..<columns).map { (i: Int) -> Float in Float(i % 2) }
+    #expect(gradient[rows - 1].flattened.floats == places)
   }
 
   @Test(arguments: ScalarType.allCases, ScalarType.allCases)

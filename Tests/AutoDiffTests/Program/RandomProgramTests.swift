@@ -116,10 +116,13 @@ struct RandomProgramTests {
   @Test(arguments: types) func conditions(type: ScalarType) {
     let point = [Tensor([1, 2, 3], as: type), Tensor([4, 5, 6], as: type)]
     let known = Array(repeating: Tensor(1, as: type), count: 2)
-    expectSame({ repeated(while: { $0[0].sum() .< 100 }, $0) { [$0[0] * 2 + $0[1], $0[0]] } }, at: point, 0, "sum")
+    let isSmall = { (s: [Tensor]) -> Tensor in s[0].sum() .< 100 }
     expectSame(
-      { repeated(while: { ($0[0].sum() .< 100).reshaped(to: [1, 1]) }, $0) { [$0[1] * 2, $0[0] + 1] } }, at: point, 0,
-      "one entry of rank 2")
+      { repeated(while: isSmall, $0) { (s: [Tensor]) in [s[0] * 2 + s[1], s[0]] } }, at: point, 0, "sum")
+    expectSame(
+      { x in
+        repeated(while: { isSmall($0).reshaped(to: [1, 1]) }, x) { (s: [Tensor]) in [s[1] * 2, s[0] + 1] }
+      }, at: point, 0, "one entry of rank 2")
     expectSame({ x in repeated(while: { _ in x[0].sum() .< 0 }, x) { [$0[1], $0[0]] } }, at: point, 0, "never")
     expectSame(
       { x in repeated(while: { $0[0].sum() .< 100 }, known) { s in [s[0] + x[0].sum(), s[0]] } }, at: point, 0,

@@ -123,7 +123,8 @@ struct TreeStructureTests {
     #expect(counted.message.contains("repeated: in a program, parts of the state that are no leaves must not change"))
     #expect(counted.message.contains("Make a count a tensor."))
     // Outside programs, and where all steps have it, it is an ordinary loop's.
-    #expect(repeated(3, With(part: 1)) { With(part: $0.part + 1, x: $0.x * Double($0.part)) }.x.scalar == 6)
+    let last = repeated(3, With(part: 1)) { (s: With<Int>) in With(part: s.part + 1, x: s.x * Double(s.part)) }
+    #expect(last.x.scalar == 6)
     #expect(compiled { x in repeated(3, With(part: 3, x: x)) { With(part: 3, x: $0.x * 2) }.x }(Tensor(1)).scalar == 8)
   }
 }

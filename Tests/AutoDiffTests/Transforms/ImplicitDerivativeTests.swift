@@ -204,7 +204,7 @@ import Testing
     }(Tensor([0.0, 1, 0]))
     #expect(thrown as? ImplicitSolverError == expected)
     #expect(throws: ImplicitSolverError.self) {
-      try fixedPoint(of: { z, p in z * z * p + 1 }, from: Tensor(10), at: Tensor(1))
+      try fixedPoint(of: { (z: Tensor, p: Tensor) in z * z * p + 1 }, from: Tensor(10), at: Tensor(1))
     }
     // From 1 the first step leads to 0, where the slope is 0.
     #expect(throws: ImplicitSolverError.singularJacobian(step: 1)) {

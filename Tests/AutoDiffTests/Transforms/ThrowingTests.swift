@@ -63,7 +63,8 @@ import Testing
     #expect(f(matrix) == matrix * 2)
     #expect(vmap { $0 * $1 }(matrix, matrix) == square(matrix))
     #expect(vmap(square)(matrix) == square(matrix))
-    #expect([1.0, 2].map { c in vmap { $0 * c }(matrix) }[1] == matrix * 2)
+    let multiples = [1.0, 2].map { c in vmap { $0 * c }(matrix) }
+    #expect(multiples[1] == matrix * 2)
     #expect(checkpoint { $0 * 2 }(matrix) == matrix * 2)
     #expect(checkpoint(square)(matrix) == square(matrix))
     #expect(

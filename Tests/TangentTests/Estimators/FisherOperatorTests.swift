@@ -16,7 +16,8 @@ import Testing
       for (i, j) in (0..<9).map({ ($0 / 3, $0 % 3) }) {
         for (c, d) in (0..<16).map({ ($0 / 4, $0 % 4) }) {
           let information = (c == d ? pi[c] : 0) - pi[c] * pi[d]
-          expected[(i * 4 + c) * 12 + j * 4 + d] += features[i] * features[j] * information / 6
+          let (row, column) = (i * 4 + c, j * 4 + d)
+          expected[row * 12 + column] += features[i] * features[j] * information / 6
         }
       }
     }

@@ -76,7 +76,7 @@ import Testing
       ("square", { $0 * $0 }),
     ]
     var random = RandomGenerator(seed: 4)
-    let spectrum = (0..<50).map { 0.2 + Double($0 * $0) / 500 }
+    let spectrum = (0..<50).map { (i: Int) -> Double in 0.2 + Double(i * i) / 500 }
     let a = try DenseSymmetricOperator(PlantedMatrix.random(spectrum, using: &random))
     let rules = try (0..<80).map { seed in
       var random = RandomGenerator(seed: UInt64(seed))

@@ -88,8 +88,10 @@ import Testing
     // Exact for lines; for others the least squares with weights m.
     let widths = [8, 32, 64]
     let c = HierarchyNetwork.interceptCoefficients(widths)
-    #expect((c.reduce(0, +) - 1).magnitude < 1e-14)
-    #expect(zip(c, widths).reduce(0) { $0 + $1.0 / Double($1.1) }.magnitude < 1e-14)
+    let sum: Double = c.reduce(0, +)
+    #expect((sum - 1).magnitude < 1e-14)
+    let weighted = zip(c, widths).map { $0 / Double($1) }
+    #expect(weighted.reduce(0, +).magnitude < 1e-14)
     let y = [1.0, -2, 0.5]
     let (s0, s1, s2) = (104.0, 3.0, 1.0 / 8 + 1 / 32.0 + 1 / 64.0)
     let (t0, t1) = (8.0 - 64 + 32, 1.0 - 2 + 0.5)

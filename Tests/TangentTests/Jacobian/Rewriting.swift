@@ -88,10 +88,10 @@ extension Rewriting {
 // MARK: - Around the parameters
 
 extension Rewriting {
+  @Sendable private static func sinOfDouble(_ w: Tensor) -> Tensor { sin(w * 2) * 3 }
+
   static let ofTheParameters: [Rewriting] = [
-    Rewriting(weights: "checkpoint of a nonlinear function", { checkpoint { sin($0 * 2) * 3 }($0) }) {
-      sin($0 * 2) * 3
-    },
+    Rewriting(weights: "checkpoint of a nonlinear function", { checkpoint(sinOfDouble)($0) }, plain: sinOfDouble),
     Rewriting(weights: "checkpoint of a linear function", { checkpoint { -($0 * 1.5) }($0) }) { -($0 * 1.5) },
     Rewriting(
       weights: "withDerivative, jvp only", withDerivative(of: { tanh($0) }, jvp: { _, v, y in v * (1 - y * y) })

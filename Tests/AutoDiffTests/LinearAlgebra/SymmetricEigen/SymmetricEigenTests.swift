@@ -68,11 +68,12 @@ struct SymmetricEigenTests {
   @Test func clusteredAndRepeated() throws {
     try checkBoth(known: (0..<120).map { Double($0 % 3) }, seed: 1, "three values")
     try checkBoth(known: (0..<120).map { 1 + 1e-14 * Double($0) }, seed: 2, "one cluster")
-    try checkBoth(known: (0..<120).map { $0 < 60 ? 1 + 1e-9 * Double($0) : -1 }, seed: 3, "two clusters")
+    try checkBoth(
+      known: (0..<120).map { (i: Int) -> Double in i < 60 ? 1 + 1e-9 * Double(i) : -1 }, seed: 3, "two clusters")
   }
 
   @Test func rankDeficient() throws {
-    try checkBoth(known: (0..<130).map { $0 < 5 ? Double($0 + 1) : 0 }, seed: 4, "rank 5")
+    try checkBoth(known: (0..<130).map { (i: Int) -> Double in i < 5 ? Double(i + 1) : 0 }, seed: 4, "rank 5")
     try checkBoth(known: (0..<70).map { $0 < 1 ? 3 : 0 }, seed: 5, "rank 1")
     try check(DenseMatrix<Double>(80, 80) { _, _ in 1 }, known: (0..<80).map { $0 == 0 ? 80 : 0 }, "all ones")
   }
