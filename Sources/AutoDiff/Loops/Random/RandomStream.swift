@@ -65,16 +65,15 @@ struct RandomStream {
         let index = position &+ UInt64(done)
         let (group, start) = (index / UInt64(size), Int(index % UInt64(size)))
         let end = min(size, start + range.upperBound - done)
+        let block = group &* UInt64(Self.blocks)
         if end - start == size {
-          for j in stride(from: 0, to: Self.blocks, by: 2 * T.Lanes.count) {
-            makeWords(words + j, block: group &* UInt64(Self.blocks) &+ UInt64(j), keys, bothHalves: L.needsLowHalf)
-          }
+          makeWords(words, block: block, 0..<Self.blocks, keys, bothHalves: L.needsLowHalf)
           law.fill(y + done, words, count: Self.blocks)
           law.fill(y + (done + size / 2), words + size / 2, count: Self.blocks)
         } else {
           for j in stride(from: 0, to: Self.blocks, by: 2 * T.Lanes.count)
           where Self.isWanted(start..<end, j..<j + 2 * T.Lanes.count) {
-            makeWords(words + j, block: group &* UInt64(Self.blocks) &+ UInt64(j), keys, bothHalves: L.needsLowHalf)
+            makeWords(words, block: block, j..<j + 2 * T.Lanes.count, keys, bothHalves: L.needsLowHalf)
             law.fill(part + j, words + j, count: 2 * T.Lanes.count)
             law.fill(part + (j + size / 2), words + (j + size / 2), count: 2 * T.Lanes.count)
           }
@@ -92,9 +91,29 @@ struct RandomStream {
     }
   }
 
-  /// The words of twice as many blocks as a vector has entries, the words of equal number in a row.
-  @inline(__always)
+  /// The words of some blocks of a group that starts at a block, the words of equal number in a row.
+  ///
+  /// Compiled once for all laws, which would otherwise take long.
+  @inline(never)
   private func makeWords<T: LoopScalar>(
+    _ words: RandomWords<T>, block: UInt64, _ blocks: Range<Int>, _ keys: Philox.RoundKeys, bothHalves: Bool
+  ) {
+    var j = blocks.lowerBound
+    if T.Lanes.isDouble && bothHalves {
+      while j < blocks.upperBound {
+        makeVectors(words + j, block: block &+ UInt64(j), keys, bothHalves: true)
+        j &+= 2 &* T.Lanes.count
+      }
+    }
+    while j < blocks.upperBound {
+      makeVectors(words + j, block: block &+ UInt64(j), keys, bothHalves: false)
+      j &+= 2 &* T.Lanes.count
+    }
+  }
+
+  /// The words of twice as many blocks as a vector has entries. The low halves are only for `Double`.
+  @inline(__always)
+  private func makeVectors<T: LoopScalar>(
     _ words: RandomWords<T>, block: UInt64, _ keys: Philox.RoundKeys, bothHalves: Bool
   ) {
     typealias Words = DoubleLanes.Bits
