@@ -45,7 +45,7 @@ public func checkDerivatives<T: TensorTree, Out: TensorTree>(
   if directions < 1 { stop("checkDerivatives", "at least one direction is needed", got: "\(directions)") }
   let leaves = x.leaves
   let isSingle = (leaves + (try f(x).leaves)).contains { $0.scalarType == .float32 }
-  var check = DerivativeCheck(
+  let check = DerivativeCheck(
     x: leaves, isSingle: isSingle, directionCount: directions, batching: batching, tolerance: tolerance,
     report: DerivativeReport(orders: orders, seed: seed, tolerance: tolerance ?? (isSingle ? 2e-4 : 1e-6)))
   withoutActuallyEscaping(f) { f in check.run { try f(x.replacingLeaves(with: $0)).leaves } }

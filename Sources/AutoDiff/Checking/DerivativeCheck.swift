@@ -5,7 +5,10 @@ import Foundation
 /// Everything is compared entry by entry, in double precision even for `.float32` functions, and wrong is called only
 /// what neither the error of the differences nor the rounding of the derivative itself explains. Both are measured, the
 /// latter only where something looks wrong.
-struct DerivativeCheck {
+///
+/// A class, like its subject, because every law is handed both: copying the fields of structures takes more code than the
+/// laws themselves.
+final class DerivativeCheck {
   /// The point in double precision, and the types that its leaves have.
   let x: [Tensor]
   let types: [ScalarType]
@@ -41,7 +44,7 @@ struct DerivativeCheck {
   }
 
   /// A function whose first derivative is under examination.
-  struct Subject {
+  final class Subject {
     let order: Int
     let name: String
     /// In double precision, and as it is.
@@ -58,6 +61,15 @@ struct DerivativeCheck {
     let inherited: [Double]
     /// For every input leaf, the largest derivative of every output leaf along it.
     var references: [[Double]]
+
+    init(
+      order: Int, name: String, exact: PrecisionView, own: PrecisionView, outputs: EntryLayout,
+      outputTypes: [ScalarType], center: [Double], ownCenter: [Double], inherited: [Double], references: [[Double]]
+    ) {
+      (self.order, self.name, self.exact, self.own) = (order, name, exact, own)
+      (self.outputs, self.outputTypes, self.center, self.ownCenter) = (outputs, outputTypes, center, ownCenter)
+      (self.inherited, self.references) = (inherited, references)
+    }
 
     /// How large a value, or a term that cancels in it, an entry has to do with. Where it vanishes, nothing is known of
     /// what cancels, and 1 has to do.
@@ -82,7 +94,7 @@ struct DerivativeCheck {
   // MARK: Orders
 
   /// Checks the first derivative of a function, then that of its derivatives, up to the highest order.
-  mutating func run(_ f: @escaping TensorsFunction, order: Int = 1, name: String = "f", inherited: [Double]? = nil) {
+  func run(_ f: @escaping TensorsFunction, order: Int = 1, name: String = "f", inherited: [Double]? = nil) {
     let isGradient = order > 1 && name.hasPrefix("∇")
     let own = PrecisionView(f: f, types: types, precision: .own)
     let exact = isSingle ? PrecisionView(f: f, types: types, precision: .double) : own
@@ -126,10 +138,9 @@ struct DerivativeCheck {
   /// All laws for one function.
   ///
   /// - Returns: what the Taylor remainder says against the second derivative, if anything.
-  private mutating func examine(
-    _ start: Subject, _ directions: [[Double]], isGradient: Bool
+  private func examine(
+    _ subject: Subject, _ directions: [[Double]], isGradient: Bool
   ) -> DerivativeReport.Failure? {
-    var subject = start
     guard let (value, pullback) = subject.exact.pullback(at: x) else {
       failBecauseOfError("the pullback", subject.order, subject.name)
       return nil
@@ -143,7 +154,7 @@ struct DerivativeCheck {
     var doubts: [DerivativeReport.Unresolved] = []
     for (number, entries) in directions.enumerated() {
       guard report.failures.isEmpty, let direction = differentiate(subject, entries, input: nil) else { return nil }
-      remember(direction, &subject)
+      remember(direction, subject)
       let samples =
         number == 0 ? LineSamples(center: subject.center, line(subject.exact, entries)) : nil
       if let samples { noteResolution(samples, direction, subject) }
@@ -185,7 +196,7 @@ struct DerivativeCheck {
   }
 
   /// The derivative along a direction; nil after a failure.
-  private mutating func differentiate(_ subject: Subject, _ entries: [Double], input: Int?) -> Direction? {
+  private func differentiate(_ subject: Subject, _ entries: [Double], input: Int?) -> Direction? {
     guard let (value, tangent) = subject.exact.tangent(at: x, along: inputs.tensors(entries)) else {
       failBecauseOfError("the forward derivative", subject.order, subject.name)
       return nil
@@ -198,7 +209,7 @@ struct DerivativeCheck {
   }
 
   /// Keeps the size of the derivative along all leaves, or along one of them.
-  private func remember(_ direction: Direction, _ subject: inout Subject) {
+  private func remember(_ direction: Direction, _ subject: Subject) {
     let sizes = subject.outputs.ranges.map { largest(direction.tangent[$0]) }
     let used = inputs.ranges.map { range in range.contains { direction.entries[$0] != 0 } }
     let isOfAll = used.count { $0 } > 1 || inputs.ranges.count == 1
@@ -214,12 +225,12 @@ struct DerivativeCheck {
     _ view: PrecisionView, _ direction: [Double], factor: Double = 1, from point: [Tensor]? = nil
   ) -> LineSamples.Line {
     let start = entries(of: point ?? x)
-    return { step in
+    return { [inputs] step in
       view.value(at: inputs.tensors(zip(start, direction).map { $0 + step * factor * $1 })).map { entries(of: $0) }
     }
   }
 
-  private mutating func noteResolution(_ samples: LineSamples, _ direction: Direction, _ subject: Subject) {
+  private func noteResolution(_ samples: LineSamples, _ direction: Direction, _ subject: Subject) {
     for range in subject.outputs.ranges {
       let size = largest(direction.tangent[range])
       for entry in range {
@@ -235,7 +246,7 @@ struct DerivativeCheck {
 
   /// Random directions through all entries; if there are several leaves, one along each of the first eight as well, so
   /// that a small leaf is not drowned by a large one.
-  private mutating func makeDirections() -> [[Double]] {
+  private func makeDirections() -> [[Double]] {
     var directions = (0..<directionCount).map { _ in scales.map { $0 * randomSign() } }
     if x.count > 1 {
       for range in inputs.ranges.prefix(8) where !range.isEmpty {
@@ -246,19 +257,19 @@ struct DerivativeCheck {
   }
 
   /// The entries of x along which the derivative is looked at by itself: all if there are not too many, else a few.
-  private mutating func chooseCoordinates(order: Int) -> [Int] {
+  private func chooseCoordinates(order: Int) -> [Int] {
     let limit = order == 1 ? 256 : order == 2 ? 64 : 16
     if inputs.count <= limit { return Array(0..<inputs.count) }
     return Array((0..<inputs.count).shuffled(using: &random).prefix(8))
   }
 
   /// A random sign times a number between 1/2 and 1.
-  mutating func randomSign() -> Double {
+  func randomSign() -> Double {
     let size = 0.5 + 0.5 * random.uniform()
     return random.next() & 1 == 0 ? size : -size
   }
 
-  private mutating func randomLike(_ layout: EntryLayout, _ leaves: [Tensor]) -> [Tensor] {
+  private func randomLike(_ layout: EntryLayout, _ leaves: [Tensor]) -> [Tensor] {
     layout.tensors((0..<layout.count).map { _ in randomSign() })
   }
 }

@@ -15,7 +15,7 @@ extension DerivativeCheck {
 
   /// ⟨ȳ, Jẋ⟩ = ⟨Jᵀȳ, ẋ⟩ along a direction, with signs of ȳ chosen so that nothing cancels on the left: a relative error of
   /// J shows as large as it is.
-  mutating func compareAdjoints(_ pullback: ([Tensor]) -> [Tensor], _ direction: Direction, _ subject: Subject) {
+  func compareAdjoints(_ pullback: ([Tensor]) -> [Tensor], _ direction: Direction, _ subject: Subject) {
     let cotangent = direction.tangent.map { $0 < 0 ? -randomSign().magnitude : randomSign().magnitude }
     let pulled = pullback(subject.outputs.tensors(cotangent))
     guard haveShapes(pulled, inputs, "the cotangent", subject), isFinite(pulled, "the pullback", subject) else {
@@ -30,7 +30,7 @@ extension DerivativeCheck {
       exactness(subject.order) * max(computed.magnitude, expected.magnitude)
       + 64 * Double.ulpOfOne * (left + right) + floor
     if (computed - expected).magnitude <= allowance { return }
-    let sums = { (x: [Tensor], motion: Double, random: inout RandomGenerator) -> [Double]? in
+    func sums(_ x: [Tensor], _ motion: Double, _ random: inout RandomGenerator) -> [Double]? {
       let d = Self.moved(direction.entries, by: motion, &random)
       guard let (_, pullback) = subject.exact.pullback(at: x),
         let (_, tangent) = subject.exact.tangent(at: x, along: inputs.tensors(d))
@@ -69,7 +69,7 @@ extension DerivativeCheck {
 
   /// Rows of the Jacobian by the pullback against its columns by forward derivatives, entry by entry; of a large one,
   /// some rows and columns. For `.float32` functions also the rows against the same in double precision.
-  mutating func compareRows(
+  func compareRows(
     _ pullback: ([Tensor]) -> [Tensor], _ coordinates: [Int], _ columns: [[Double]], _ subject: Subject
   ) {
     let limit = subject.order == 1 ? 256 : 16
@@ -99,14 +99,14 @@ extension DerivativeCheck {
   }
 
   /// An entry of the Jacobian by both modes, times the magnitude of the input entry.
-  private mutating func compare(
+  private func compare(
     _ computed: Double, _ expected: Double, _ input: Int, _ output: Int, _ cotangent: [Tensor], _ subject: Subject
   ) {
     let gap = (computed - expected).magnitude
     let allowance =
       exactness(subject.order) * max(computed.magnitude, expected.magnitude) + rounding(output, subject)
     if gap <= allowance { return }
-    let entriesOfBoth = { (x: [Tensor], motion: Double, random: inout RandomGenerator) -> [Double]? in
+    func entriesOfBoth(_ x: [Tensor], _ motion: Double, _ random: inout RandomGenerator) -> [Double]? {
       var unit = [Double](repeating: 0, count: inputs.count)
       unit[input] = scales[input]
       guard let (_, pullback) = subject.exact.pullback(at: x),
@@ -158,7 +158,7 @@ extension DerivativeCheck {
   // MARK: Examples
 
   /// `vmap` of the function, of its forward derivative and of its pullback against a loop, at x and two points near it.
-  mutating func compareBatches(_ subject: Subject) {
+  func compareBatches(_ subject: Subject) {
     let start = entries(of: x)
     let points = [x] + (0..<2).map { _ in inputs.tensors(Self.moved(start, by: 1e-3, &random)) }
     let direction = inputs.tensors(scales.map { $0 * randomSign() })
@@ -202,7 +202,7 @@ extension DerivativeCheck {
   // MARK: Symmetry, values and shapes
 
   /// Forward over reverse against reverse over reverse.
-  mutating func compareSymmetry(_ pullback: ([Tensor]) -> [Tensor], _ direction: Direction, _ subject: Subject) {
+  func compareSymmetry(_ pullback: ([Tensor]) -> [Tensor], _ direction: Direction, _ subject: Subject) {
     let d = inputs.tensors(direction.entries)
     let transposed = pullback(d)
     guard report.failures.isEmpty, haveShapes(transposed, inputs, "the cotangent", subject) else { return }
@@ -231,7 +231,7 @@ extension DerivativeCheck {
   }
 
   /// The value under a transform against that without it.
-  mutating func compare(_ value: [Tensor], _ subject: Subject, _ quantity: String) {
+  func compare(_ value: [Tensor], _ subject: Subject, _ quantity: String) {
     guard report.failures.isEmpty, haveShapes(value, subject.outputs, quantity, subject) else { return }
     let numbers = entries(of: value)
     for range in subject.outputs.ranges where !range.isEmpty {
@@ -250,7 +250,7 @@ extension DerivativeCheck {
     }
   }
 
-  mutating func isFinite(_ leaves: [Tensor], _ quantity: String, _ subject: Subject) -> Bool {
+  func isFinite(_ leaves: [Tensor], _ quantity: String, _ subject: Subject) -> Bool {
     for (leaf, tensor) in leaves.enumerated() {
       guard let offset = tensor.scalars.firstIndex(where: { !$0.isFinite }) else { continue }
       let number = tensor.scalars[offset]
@@ -262,7 +262,7 @@ extension DerivativeCheck {
     return true
   }
 
-  mutating func haveShapes(_ leaves: [Tensor], _ layout: EntryLayout, _ quantity: String, _ subject: Subject) -> Bool {
+  func haveShapes(_ leaves: [Tensor], _ layout: EntryLayout, _ quantity: String, _ subject: Subject) -> Bool {
     for (leaf, (tensor, shape)) in zip(leaves, layout.shapes).enumerated() where tensor.shape != shape {
       fail(
         .shape, subject, output: .init(leaf: leaf), computed: Double(tensor.rank), expected: Double(shape.count),
@@ -272,7 +272,7 @@ extension DerivativeCheck {
     return true
   }
 
-  mutating func fail(
+  func fail(
     _ law: DerivativeReport.Law, _ subject: Subject, output: DerivativeReport.Place? = nil,
     input: DerivativeReport.Place? = nil, computed: Double, expected: Double, _ quantity: String
   ) {
@@ -283,7 +283,7 @@ extension DerivativeCheck {
   }
 
   /// The function has a value at x, but throws when the same is asked for by a transform.
-  mutating func failBecauseOfError(_ quantity: String, _ order: Int, _ name: String) {
+  func failBecauseOfError(_ quantity: String, _ order: Int, _ name: String) {
     report.failures.append(
       .init(
         law: .value, order: order, function: name, output: nil, input: nil, computed: .nan, expected: .nan,
@@ -293,7 +293,7 @@ extension DerivativeCheck {
   // MARK: Taylor remainders
 
   /// The observed orders of the remainders along a direction; one power less than expected speaks against the last term.
-  mutating func compareRemainders(
+  func compareRemainders(
     _ samples: LineSamples, _ direction: Direction, _ subject: Subject
   ) -> (first: DerivativeReport.Failure?, second: DerivativeReport.Failure?) {
     var second: [Double]?

@@ -18,7 +18,7 @@ extension DerivativeCheck {
   private func tolerance(_ order: Int) -> Double { tolerance * pow(2, Double(order - 1)) }
 
   /// Compares the derivative along a direction with differences, entry by entry.
-  mutating func judge(_ direction: Direction, _ subject: Subject, _ samples: LineSamples?) -> Judgement {
+  func judge(_ direction: Direction, _ subject: Subject, _ samples: LineSamples?) -> Judgement {
     report.comparisons += subject.outputs.ranges.count { !$0.isEmpty }
     var pending =
       samples == nil ? entriesInDoubt(direction, subject) : Array(direction.tangent.indices)

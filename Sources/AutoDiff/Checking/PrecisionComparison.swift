@@ -3,7 +3,7 @@ import Foundation
 /// The derivatives of a function that computes in `.float32` against the same in double precision.
 extension DerivativeCheck {
   /// The derivative along a direction in `.float32` against double precision.
-  mutating func comparePrecisions(_ direction: Direction, _ subject: Subject) {
+  func comparePrecisions(_ direction: Direction, _ subject: Subject) {
     let d = inputs.tensors(direction.entries)
     guard let (_, tangent) = subject.own.tangent(at: x, along: d) else {
       return failBecauseOfError("the forward derivative", subject.order, subject.name)
@@ -21,7 +21,7 @@ extension DerivativeCheck {
   }
 
   /// The gradient of one output entry in `.float32` against double precision.
-  mutating func comparePrecisions(
+  func comparePrecisions(
     _ single: [Double], _ row: [Double], _ cotangent: [Double], _ subject: Subject, output: Int
   ) {
     comparePrecisions(single, row, subject, isPullback: true, output: output) { view, x, motion, random in
@@ -39,7 +39,7 @@ extension DerivativeCheck {
 
   /// Compares numbers computed in `.float32` with the same in double precision. Where they disagree, it is looked how far
   /// either moves within the rounding of x; what that explains, but hides a visible share of the derivative, is undecided.
-  private mutating func comparePrecisions(
+  private func comparePrecisions(
     _ computed: [Double], _ expected: [Double], _ subject: Subject, isPullback: Bool, input: Int? = nil,
     output: Int? = nil,
     _ compute: (PrecisionView, [Tensor], Double, inout RandomGenerator) -> [Double]?
@@ -99,7 +99,7 @@ extension DerivativeCheck {
   }
 
   /// Notes that rounding in `.float32` may hide a visible share of a derivative, if it does.
-  private mutating func noteRounding(
+  private func noteRounding(
     _ computed: [Double], _ expected: [Double], _ suspects: [Int], _ subject: Subject, isPullback: Bool, input: Int?,
     output: Int?
   ) {
