@@ -249,7 +249,8 @@ extension LaneFunction {
       }
     }
     while i < count {
-      if streamed { stream(vector(i), i) } else { store(vector(i), i) }
+      let result = vector(i)
+      if streamed { stream(result, i) } else { store(result, i) }
       i &+= lanes
     }
   }

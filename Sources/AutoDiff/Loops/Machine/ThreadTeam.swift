@@ -19,11 +19,16 @@ enum ThreadTeam {
   /// Every thread begins with a share of its own and helps the others when it is done, so tasks of unequal length
   /// balance; a task should last some microseconds at least. For results that do not depend on the number of threads,
   /// divide the work by its size, never by ``threadCount``.
+  @inline(__always)
+  static func run(_ tasks: Int, _ body: (_ task: Int) -> Void) { run(tasks, body, Never.self) }
+
+  /// Generic only because the optimizer does not copy generic functions for every closure that they are called with. It
+  /// would compile the body of a loop twice: for this thread and for the others.
+  @_semantics("optimize.sil.specialize.generic.never")
   @inline(never)
-  static func run(_ tasks: Int, _ body: (_ task: Int) -> Void) {
-    if tasks <= 1 { return tasks == 1 ? alone(body) : () }
-    // By address, because the optimizer would copy this function into every caller, and with it the body, which would be
-    // compiled twice: for this thread and for the others.
+  private static func run<Unused>(_ tasks: Int, _ body: (_ task: Int) -> Void, _: Unused.Type) {
+    // Short work, which would take longer to look up the limit and to make an object of the body than the work itself.
+    if tasks <= 1 { return tasks == 1 ? body(0) : () }
     withoutActuallyEscaping(body) { body in
       withUnsafePointer(to: body) { body in
         let helpers = min(threadCount, tasks) - 1
@@ -32,12 +37,6 @@ enum ThreadTeam {
       }
     }
   }
-
-  /// The single task of short work, which would take longer to look up the limit and to make an object of the body than the
-  /// work itself. (Not optimized, for the same reason as above.)
-  @_optimize(none)
-  @inline(never)
-  private static func alone(_ body: (Int) -> Void) { body(0) }
 }
 
 /// Runs `body` with at most `limit` threads in every operation that it calls.
