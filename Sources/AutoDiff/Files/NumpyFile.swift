@@ -44,19 +44,24 @@ package struct NumpyFile {
         let stored = source.loadUnaligned(fromByteOffset: index * MemoryLayout<I>.size, as: type)
         return swapped ? stored.byteSwapped : stored
       }
+      @inline(__always) func convert(_ value: (Int) -> T) {
+        copyRuns(to: destination) { target, index, step, count in
+          for i in 0..<count { (target + i).initialize(to: value(index + i * step)) }
+        }
+      }
       switch (entry.kind, entry.byteCount) {
-      case (.float, 2): copy(to: destination) { T(float(fromHalf: load(UInt16.self, $0))) }
-      case (.float, 4): copy(to: destination) { T(Float(bitPattern: load(UInt32.self, $0))) }
-      case (.float, _): copy(to: destination) { T(Double(bitPattern: load(UInt64.self, $0))) }
-      case (.signed, 1): copy(to: destination) { T(load(Int8.self, $0)) }
-      case (.signed, 2): copy(to: destination) { T(load(Int16.self, $0)) }
-      case (.signed, 4): copy(to: destination) { T(load(Int32.self, $0)) }
-      case (.signed, _): copy(to: destination) { T(load(Int64.self, $0)) }
-      case (.unsigned, 1): copy(to: destination) { T(load(UInt8.self, $0)) }
-      case (.unsigned, 2): copy(to: destination) { T(load(UInt16.self, $0)) }
-      case (.unsigned, 4): copy(to: destination) { T(load(UInt32.self, $0)) }
-      case (.unsigned, _): copy(to: destination) { T(load(UInt64.self, $0)) }
-      case (.bool, _): copy(to: destination) { load(UInt8.self, $0) == 0 ? 0 : 1 }
+      case (.float, 2): convert { T(float(fromHalf: load(UInt16.self, $0))) }
+      case (.float, 4): convert { T(Float(bitPattern: load(UInt32.self, $0))) }
+      case (.float, _): convert { T(Double(bitPattern: load(UInt64.self, $0))) }
+      case (.signed, 1): convert { T(load(Int8.self, $0)) }
+      case (.signed, 2): convert { T(load(Int16.self, $0)) }
+      case (.signed, 4): convert { T(load(Int32.self, $0)) }
+      case (.signed, _): convert { T(load(Int64.self, $0)) }
+      case (.unsigned, 1): convert { T(load(UInt8.self, $0)) }
+      case (.unsigned, 2): convert { T(load(UInt16.self, $0)) }
+      case (.unsigned, 4): convert { T(load(UInt32.self, $0)) }
+      case (.unsigned, _): convert { T(load(UInt64.self, $0)) }
+      case (.bool, _): convert { load(UInt8.self, $0) == 0 ? 0 : 1 }
       }
     }
   }
@@ -67,13 +72,16 @@ package struct NumpyFile {
     return header.isColumnMajor && extents.count > 1 && count > 0 ? extents : nil
   }
 
-  /// Fills `destination` in row-major order from entries read by their index in the file.
-  @inline(__always)
-  private func copy<T: Scalar>(to destination: UnsafeMutablePointer<T>, _ entry: (Int) -> T) {
-    guard let extents = transposedExtents else {
-      for index in 0..<count { (destination + index).initialize(to: entry(index)) }
-      return
-    }
+  /// Fills `destination` in row-major order by runs: `copy` reads `count` entries from `index` in the file on, `step` apart.
+  ///
+  /// Not compiled for every type of entry in a file; the loops over runs are.
+  @_semantics("optimize.sil.specialize.generic.never")
+  @inline(never)
+  private func copyRuns<T: Scalar>(
+    to destination: UnsafeMutablePointer<T>,
+    _ copy: (_ target: UnsafeMutablePointer<T>, _ index: Int, _ step: Int, _ count: Int) -> Void
+  ) {
+    guard let extents = transposedExtents else { return copy(destination, 0, 1, count) }
     // The first axis is dense in the file and the last one in memory: transpose these two in square blocks, which keeps
     // both sides in cache, for every index of the axes between them.
     let (rows, columns) = (extents[0], extents[extents.count - 1])
@@ -92,9 +100,9 @@ package struct NumpyFile {
       for top in Swift.stride(from: 0, to: rows, by: block) {
         for left in Swift.stride(from: 0, to: columns, by: block) {
           for row in top..<min(top + block, rows) {
-            for column in left..<min(left + block, columns) {
-              (target + row * rowStride + column).initialize(to: entry(offset + row + column * columnStride))
-            }
+            copy(
+              target + row * rowStride + left, offset + row + left * columnStride, columnStride,
+              min(block, columns - left))
           }
         }
       }

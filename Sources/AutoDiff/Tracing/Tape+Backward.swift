@@ -145,7 +145,6 @@ struct Cotangents: BackwardPass {
 }
 
 /// Adds to a sum that may still be zero, in place where nobody else refers to it.
-@inline(never)
 package func accumulate(_ sum: inout Tensor?, _ part: Tensor) {
   guard var old = sum.take() else {
     sum = part
