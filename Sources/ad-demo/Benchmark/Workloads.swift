@@ -60,20 +60,21 @@ enum Workloads {
   }
 
   static func smallOperations(repeats: Int = 333, extent: Int = 32) -> [Workload] {
-    [("scalar", []), ("vec\(extent)", [extent])].map { name, shape in
-      Workload(id: "W8.\(name)", operations: 3 * repeats) { type in
-        let start = shape.isEmpty ? Tensor(0.5, as: type) : fill(70, shape, type)
-        return (
-          {
+    [("scalar", []), ("vec\(extent)", [extent])].flatMap { name, shape in
+      Running.allCases.map { running in
+        Workload(id: "W8.\(name)", variant: running.rawValue, operations: 3 * repeats) { type in
+          let start = shape.isEmpty ? Tensor(0.5, as: type) : fill(70, shape, type)
+          let valueAndGradient = running.prepared { (x: Tensor) in
             let (value, gradient) = valueWithGradient(
               of: { (x: Tensor) in
                 var x = x
                 for _ in 0..<repeats { x = sin(x) * 1.01 + 0.1 }
                 return x.sum()
-              }, at: start)
+              }, at: x)
             return [value, gradient]
-          }, { sum($0) }
-        )
+          }
+          return ({ valueAndGradient(start) }, { sum($0) })
+        }
       }
     }
   }
