@@ -9,12 +9,16 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   /// For every part of the state memory beside the result's: the two take turns.
   private let scratch: [Int]
   private let firstProgram: Int
+  /// The parts of the state that are kept, and their sizes.
+  private let kept: [Int], keptBytes: [Int]
 
   init(
     _ loop: RecordedLoop, _ inputs: [Place], results: [Int], token: Int?, scratch: [Int], firstProgram: Int
   ) {
     (self.loop, self.inputs, self.results) = (loop, inputs, results)
     (self.token, self.scratch, self.firstProgram) = (token, scratch, firstProgram)
+    kept = loop.kept ?? []
+    keptBytes = kept.map { inputs[$0].shape.product * inputs[$0].scalarType.byteCount }
   }
 
   override func run(_ frame: ProgramFrame) {
@@ -29,50 +33,58 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
       body.setInput(body.program.inputCount - captured + k, frame.address(inputs[firstCaptured + k]))
     }
     let kept = history(frame)
-    var current = inputs[..<states].map { frame.address($0) }
-    let own = results.map { frame.addresses[$0] }
-    let other = scratch.map { frame.addresses[$0] }
-    var done = 0
-    func step(into target: [UnsafeMutableRawPointer]) {
-      if let kept { keep(current, in: kept) }
-      for k in 0..<states { body.setInput(k, current[k]) }
-      read(histories, done, body)
-      for k in 0..<states { body.setResult(k, target[k]) }
-      body.run()
-      current = target
-      done += 1
-    }
-    // Where the number of steps is known, the last state shall stand in the result's memory.
-    func run(_ count: Int) { for k in 0..<count { step(into: (count - 1 - k).isMultiple(of: 2) ? own : other) } }
-    switch loop.repetition {
-    case .times(let count): run(count)
-    case .asKept: run(histories[0].count)
-    case .whilst:
-      let condition = frame.children[firstProgram + 1]
-      for k in 0..<loop.parts[1].capturedCount {
-        condition.setInput(states + k, frame.address(inputs[firstCaptured + captured + k]))
+    // Tables in memory, because arrays are counted references, on the way of every step.
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: 3 * states + 1) { table in
+      let initial = table.baseAddress!
+      let (own, other) = (initial + states, initial + 2 * states)
+      for k in 0..<states {
+        (initial + k).initialize(to: frame.address(inputs[k]))
+        (own + k).initialize(to: frame.addresses[results[k]])
+        (other + k).initialize(to: frame.addresses[scratch[k]])
       }
-      // A result takes at least a cache line, since whole vectors are written.
-      withUnsafeTemporaryAllocation(byteCount: Program.padded(1), alignment: 64) { memory in
-        let verdict = memory.baseAddress!
-        condition.setResult(0, verdict)
-        var target = own
-        func holds() -> Bool {
-          for k in 0..<states { condition.setInput(k, current[k]) }
-          condition.run()
-          return perType(
-            condition.program.resultTypes[0].scalarType, double: verdict.load(as: Double.self) != 0,
-            float: verdict.load(as: Float.self) != 0)
-        }
-        while holds() {
-          step(into: target)
-          target = target == own ? other : own
-        }
+      var current = initial
+      var done = 0
+      func step(into target: UnsafeMutablePointer<UnsafeMutableRawPointer>) {
+        if let kept { keep(current, in: kept) }
+        for k in 0..<states { body.setInput(k, current[k]) }
+        if !histories.isEmpty { read(histories, done, body) }
+        for k in 0..<states { body.setResult(k, target[k]) }
+        body.run()
+        current = target
+        done += 1
       }
-      condition.finish()
-    }
-    if current != own {
-      for k in 0..<states { own[k].copyMemory(from: current[k], byteCount: byteCount(k)) }
+      // Where the number of steps is known, the last state shall stand in the result's memory.
+      func run(_ count: Int) { for k in 0..<count { step(into: (count - 1 - k).isMultiple(of: 2) ? own : other) } }
+      switch loop.repetition {
+      case .times(let count): run(count)
+      case .asKept: run(histories[0].count)
+      case .whilst:
+        let condition = frame.children[firstProgram + 1]
+        for k in 0..<loop.parts[1].capturedCount {
+          condition.setInput(states + k, frame.address(inputs[firstCaptured + captured + k]))
+        }
+        // A result takes at least a cache line, since whole vectors are written.
+        withUnsafeTemporaryAllocation(byteCount: Program.padded(1), alignment: 64) { memory in
+          let verdict = memory.baseAddress!
+          let type = condition.program.resultTypes[0].scalarType
+          condition.setResult(0, verdict)
+          var target = own
+          func holds() -> Bool {
+            for k in 0..<states { condition.setInput(k, current[k]) }
+            condition.run()
+            return perType(
+              type, double: verdict.load(as: Double.self) != 0, float: verdict.load(as: Float.self) != 0)
+          }
+          while holds() {
+            step(into: target)
+            target = target == own ? other : own
+          }
+        }
+        condition.finish()
+      }
+      if current != own {
+        for k in 0..<states { own[k].copyMemory(from: current[k], byteCount: byteCount(k)) }
+      }
     }
     body.finish()
   }
@@ -89,17 +101,17 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     let history = frame.history(token) {
       var expected: Int?
       if case .times(let count) = loop.repetition { expected = count }
-      return HistoryMemory(loop.kept!.map { byteCount($0) }, expected: expected)
+      return HistoryMemory(keptBytes, expected: expected)
     }
     history.removeAll()
     history.store(in: frame.addresses[token])
     return history
   }
 
-  private func keep(_ state: [UnsafeMutableRawPointer], in history: HistoryMemory) {
+  private func keep(_ state: UnsafeMutablePointer<UnsafeMutableRawPointer>, in history: HistoryMemory) {
     let entry = history.append()
-    for (part, k) in loop.kept!.enumerated() {
-      history.address(entry, part: part).copyMemory(from: state[k], byteCount: byteCount(k))
+    for (part, k) in kept.enumerated() {
+      history.address(entry, part: part).copyMemory(from: state[k], byteCount: keptBytes[part])
     }
   }
 

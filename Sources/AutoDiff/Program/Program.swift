@@ -28,10 +28,14 @@ final class Program: @unchecked Sendable {
     case buffer(Int)
   }
 
-  let steps: [ProgramStep]
+  private let steps: [ProgramStep]
+  /// The steps without the counting of references, which would be on the way of every small one.
+  let unmanagedSteps: [Unmanaged<ProgramStep>]
   let buffers: [Buffer]
   let inputBuffers: [Int]
   let results: [Result]
+  /// By result, its buffer; −1 for one without.
+  let resultBuffers: [Int]
   let resultTypes: [ProgramGraph.ValueType]
   let arenaBytes: Int
   /// The bodies of the loops, in the order of their steps.
@@ -49,6 +53,8 @@ final class Program: @unchecked Sendable {
   ) {
     (self.steps, self.buffers, self.inputBuffers) = (steps, buffers, inputBuffers)
     (self.results, self.resultTypes, self.arenaBytes, self.loops) = (results, resultTypes, arenaBytes, loops)
+    resultBuffers = results.map { if case .buffer(let buffer) = $0 { buffer } else { -1 } }
+    unmanagedSteps = steps.map { .passUnretained($0) }
   }
 
   /// Entries take whole cache lines, so that a vector at their end may be read and written without harm.

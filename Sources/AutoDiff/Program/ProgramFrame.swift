@@ -149,10 +149,11 @@ final class ProgramFrame: @unchecked Sendable {
 
   /// Says where a result goes that has a buffer of its own.
   func setResult(_ number: Int, _ address: UnsafeMutableRawPointer) {
-    if case .buffer(let buffer) = program.results[number] { addresses[buffer] = address }
+    let buffer = program.resultBuffers[number]
+    if buffer >= 0 { addresses[buffer] = address }
   }
 
-  func run() { for step in program.steps { step.run(self) } }
+  func run() { for step in program.unmanagedSteps { step._withUnsafeGuaranteedRef { $0.run(self) } } }
 
   /// Lets go of what the run has used.
   func finish() {
