@@ -79,9 +79,13 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
     let bytes = Program.padded(Int(code.registerCount) * scalarType.byteCount)
     let first = UnsafeMutableRawPointer(registers) + bytes
     let vectors = (first, first + VectorMap.vectorBytes, first + 2 * VectorMap.vectorBytes)
-    vectors.0.storeBytes(of: a, as: T.self)
-    vectors.1.storeBytes(of: b, as: T.self)
-    vectors.2.storeBytes(of: c, as: T.self)
+    // Whole vectors, so that no other entry takes a longer way than these.
+    func fill(_ vector: UnsafeMutableRawPointer, _ number: T) {
+      T.Lanes(repeating: number).store(vector.assumingMemoryBound(to: T.self))
+    }
+    fill(vectors.0, a)
+    fill(vectors.1, b)
+    fill(vectors.2, c)
     let result = first + 3 * VectorMap.vectorBytes
     function.run(
       LaneOperand(base: vectors.0), LaneOperand(base: vectors.1), LaneOperand(base: vectors.2), result,
