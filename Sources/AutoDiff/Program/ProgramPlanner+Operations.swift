@@ -52,7 +52,7 @@ extension ProgramPlanner {
     case .sum(let axes):
       let place = inputs[0]
       let (terms, sums) = (place.shape.picking(axes).product, place.shape.dropping(axes).product)
-      if terms > 0, sums > 0, ScalarGroup.takesSums(of: terms, count: sums) {
+      if terms > 0, sums > 0, ScalarGroup.takesSums(of: terms, count: sums, place.scalarType) {
         var rows = place
         let axes = place.shape.indices.filter { !axes.contains($0) } + axes
         rows.layout = Layout(

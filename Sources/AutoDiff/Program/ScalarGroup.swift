@@ -27,9 +27,13 @@ final class ScalarGroup {
     return (primitive as? any LaneFunction).map { $0.weight > 1 ? 1 : 2 } ?? 0
   }
 
-  /// Whether so many sums of so many terms are faster as instructions. From four terms on, the order in which rows are
-  /// added depends on the length of vectors and on the axes.
-  static func takesSums(of terms: Int, count: Int) -> Bool { terms <= (count == 1 ? 4 : 3) && terms * count <= 8 }
+  /// Whether so many sums of so many terms are faster as instructions.
+  ///
+  /// Where the terms of a row fill a vector, the order in which they are added depends on where the rows stand in memory.
+  static func takesSums(of terms: Int, count: Int, _ type: ScalarType) -> Bool {
+    let lanes = VectorMap.vectorBytes / type.byteCount
+    return terms * count <= 8 && (count == 1 ? terms <= 4 : terms <= 2 || terms == 3 && lanes > 3)
+  }
 
   /// The most entries of an array that is put together from others.
   static var mostJoined: Int { 16 }
