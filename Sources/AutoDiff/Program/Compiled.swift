@@ -21,8 +21,9 @@
 ///
 /// - Parameter f: from a tree of tensors to a tree of tensors.
 /// - Returns: the same function. Results have the bits that `f` gives, except that sums of 2¹⁴ entries and more are formed
-///   tile by tile where an elementwise chain ends in them, and that the two products of a bilinear operation's tangent are
-///   added after both have been rounded. Either changes a result by no more than its order of summation does.
+///   tile by tile where an elementwise chain ends in them, that the two products of a bilinear operation's tangent are
+///   added after both have been rounded, and that the gradient of a loop first sums what one step contributes to that of a
+///   captured value. Each changes a result by no more than its order of summation does.
 /// - Complexity: the first call takes some microseconds per operation more. A program keeps its memory for the next call,
 ///   once for every thread that has run it at the same time.
 public func compiled<Input: TensorTree, Output: TensorTree>(

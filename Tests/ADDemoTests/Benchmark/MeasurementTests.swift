@@ -32,7 +32,8 @@ import Testing
       Workloads.perceptron(sizes: [2, 2, 2, 2, 2], batch: 1).last!,
     ]
     let keys = [
-      ["gflops", "fraction_of_peak"], ["variant", "gb_per_s", "fraction_of_bandwidth", "ns_per_element"], ["us_per_op"],
+      ["gflops", "fraction_of_peak"], ["variant", "gb_per_s", "fraction_of_bandwidth", "ns_per_element"],
+      ["variant", "us_per_op"],
       [],
     ]
     for (workload, extra) in zip(workloads, keys) {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AutoDiff
 
-/// Loops inside programs that `vmap` or a derivative in forward mode follows.
+/// Loops inside programs, under every transform.
 struct LoopDerivativeTests {
   /// Newton's iteration for the cube root of a number, with as many steps as it takes.
   @Sendable static func cubeRoot(_ x: [Tensor]) -> [Tensor] {
