@@ -3,10 +3,12 @@
 /// A program keeps the frames of its runs for later ones, so that a run allocates nothing but what it returns, and several threads
 /// may run it at once.
 final class ProgramFrame: @unchecked Sendable {
-  let program: Program
+  /// Not a counted reference: the program keeps its frames, and is kept by whoever runs it.
+  unowned(unsafe) let program: Program
   /// Where every buffer stands.
   let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let arena: UnsafeMutableRawPointer
+  private let arenaBytes: Int
   /// The constants that are single numbers, each in a line of its own.
   private let numbers: UnsafeMutableRawPointer
   /// By input, the tensor that it is; nil where only its memory is known, as in a loop.
@@ -20,7 +22,8 @@ final class ProgramFrame: @unchecked Sendable {
 
   init(_ program: Program) {
     self.program = program
-    arena = BufferPool.takeOrStop(max(64, program.arenaBytes))
+    arenaBytes = max(64, program.arenaBytes)
+    arena = BufferPool.takeOrStop(arenaBytes)
     addresses = .allocate(capacity: max(1, program.buffers.count))
     addresses.initialize(repeating: arena, count: max(1, program.buffers.count))
     inputs = Array(repeating: nil, count: program.inputCount)
@@ -47,7 +50,7 @@ final class ProgramFrame: @unchecked Sendable {
   deinit {
     addresses.deallocate()
     numbers.deallocate()
-    BufferPool.give(arena, max(64, program.arenaBytes))
+    BufferPool.give(arena, arenaBytes)
   }
 
   // MARK: Addresses

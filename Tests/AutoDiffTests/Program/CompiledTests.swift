@@ -297,4 +297,20 @@ final class Counter: Sendable {
   private let value = Locked(0)
   var count: Int { value.value }
   func increment() { value.value += 1 }
+
+  /// With the function its programs go, and what they keep.
+  @Test func programsAreForgotten() {
+    weak var kept: Node?
+    func run() {
+      let constant = Tensor.zeros([3]) + 0.5
+      kept = constant.node
+      let f = compiled { (x: Tensor) in
+        gradient(of: { x in repeated(5, x) { tanh($0 * constant) + repeated(2, x) { $0 * constant } }.sum() }, at: x)
+      }
+      for _ in 0..<2 { _ = f(Tensor([1, 2, 3])) }
+      #expect(kept != nil)
+    }
+    run()
+    #expect(kept == nil)
+  }
 }
