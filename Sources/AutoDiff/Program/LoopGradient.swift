@@ -46,8 +46,8 @@ struct LoopGradient {
     func raised(_ read: [[Tensor]]) -> [Tensor] { zip(readings, read).flatMap { $0.history.levels.raise($1) } }
     let placeholders = raised(readKinds.map { $0.map { Tensor.zeros($0.shape, as: $0.scalarType) } })
     let followed = followed(initial) { above.lower(step(above.raise($0), placeholders)) }
-    let zeros = followed.parts.map { values[$0] } + followed.captured.map { tape.entries[$0].output }
-    let carried = kinds(below.lower(zeros.map { .zeros($0.shape, as: $0.scalarType) }))
+    let prototypes = followed.parts.map { values[$0] } + followed.captured.map { tape.entries[$0].output }
+    let carried = kinds(below.lower(prototypes.map { .zeros($0.shape, as: $0.scalarType) }))
     let kept = kinds(below.lower(values))
     let back = LoopPart.recorded(
       carried + readKinds.flatMap { $0 } + kept, optionalFrom: carried.count + readKinds.joined().count,
@@ -86,7 +86,7 @@ struct LoopGradient {
       Tape.LoopSegment(outputs: followed.parts.map { tape.index(of: results[$0])! }, inputs: inputs) {
         [below] cotangents in
         let known = cotangents + followed.captured.map { _ in nil }
-        let start = below.lower(zip(known, zeros).map { $0 ?? .zeros($1.shape, as: $1.scalarType) })
+        let start = below.lower(zip(known, prototypes).map { $0 ?? .zeros($1.shape, as: $1.scalarType) })
         return below.raise(loop.applied(to: start + operands))
       })
     return above.raise(results)

@@ -96,9 +96,7 @@ struct LoopLevels {
     _ tensor: Tensor, _ trace: Trace, axes: Int = 0, _ change: (Tensor, Int) -> Tensor
   ) -> Tensor {
     guard tensor.node.level > trace.level, let node = tensor.node as? TracedNode else { return change(tensor, axes) }
-    if node is TapeNode {
-      stop("repeated", "a gradient cannot follow the gradient of this loop", hint: "Use forward mode for one of them.")
-    }
+    if node is TapeNode { stopAtSecondGradient() }
     return node.replacingPrimal { beneath($0, trace, axes: axes + (node is BatchNode ? 1 : 0), change) }
   }
 
@@ -115,9 +113,12 @@ struct LoopLevels {
         tangent: joined(tangents(primal), tangents(tangent), forward))
     case let batch as Batch: return batch.hide(joined(batch.reveal(primal), batch.reveal(tangent), forward))
     case nil: return forward.dual(primal, tangent: tangent)
-    default:
-      stop("repeated", "a gradient cannot follow the gradient of this loop", hint: "Use forward mode for one of them.")
+    default: stopAtSecondGradient()
     }
+  }
+
+  static func stopAtSecondGradient() -> Never {
+    stop("repeated", "a gradient cannot follow the gradient of this loop", hint: "Use forward mode for one of them.")
   }
 
   /// Whether a condition holds, for any of the examples.

@@ -9,8 +9,10 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   /// For every part of the state memory beside the result's: the two take turns.
   private let scratch: [Int]
   private let firstProgram: Int
-  /// The parts of the state that are kept, and their sizes.
-  private let kept: [Int], keptBytes: [Int]
+  /// By part of the state.
+  private let byteCounts: [Int]
+  /// The parts of the state that are kept.
+  private let kept: [Int]
 
   init(
     _ loop: RecordedLoop, _ inputs: [Place], results: [Int], token: Int?, scratch: [Int], firstProgram: Int
@@ -18,7 +20,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     (self.loop, self.inputs, self.results) = (loop, inputs, results)
     (self.token, self.scratch, self.firstProgram) = (token, scratch, firstProgram)
     kept = loop.kept ?? []
-    keptBytes = kept.map { inputs[$0].shape.product * inputs[$0].scalarType.byteCount }
+    byteCounts = inputs[..<loop.stateCount].map { $0.shape.product * $0.scalarType.byteCount }
   }
 
   override func run(_ frame: ProgramFrame) {
@@ -83,14 +85,10 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
         condition.finish()
       }
       if current != own {
-        for k in 0..<states { own[k].copyMemory(from: current[k], byteCount: byteCount(k)) }
+        for k in 0..<states { own[k].copyMemory(from: current[k], byteCount: byteCounts[k]) }
       }
     }
     body.finish()
-  }
-
-  private func byteCount(_ part: Int) -> Int {
-    inputs[part].shape.product * inputs[part].scalarType.byteCount
   }
 
   // MARK: Histories
@@ -101,7 +99,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     let history = frame.history(token) {
       var expected: Int?
       if case .times(let count) = loop.repetition { expected = count }
-      return HistoryMemory(keptBytes, expected: expected)
+      return HistoryMemory(kept.map { byteCounts[$0] }, expected: expected)
     }
     history.removeAll()
     history.store(in: frame.addresses[token])
@@ -111,7 +109,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   private func keep(_ state: UnsafeMutablePointer<UnsafeMutableRawPointer>, in history: HistoryMemory) {
     let entry = history.append()
     for (part, k) in kept.enumerated() {
-      history.address(entry, part: part).copyMemory(from: state[k], byteCount: keptBytes[part])
+      history.address(entry, part: part).copyMemory(from: state[k], byteCount: byteCounts[k])
     }
   }
 

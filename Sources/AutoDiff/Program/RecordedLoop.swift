@@ -46,9 +46,7 @@ final class RecordedLoop: Sendable {
         repetition, from: state, reading: readings, keeping: kept,
         while: { self.parts[1].replay($0 + captures[1])[0] },
         step: { self.parts[0].replay($0 + $1 + captures[0]) })
-    else {
-      stop("repeated", "a gradient cannot follow the gradient of this loop", hint: "Use forward mode for one of them.")
-    }
+    else { LoopLevels.stopAtSecondGradient() }
     return last + (history.map { [$0.token] } ?? [])
   }
 }

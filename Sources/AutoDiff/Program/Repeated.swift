@@ -50,7 +50,7 @@ public func repeated<State: TensorTree>(
     let leaves = state.leaves
     // Condition and body may use what transforms and recordings follow that the state does not know of. (The step that is
     // made here to find out is left out of the program.)
-    if (leaves + [holds]).contains(where: { $0.beneathRecordable().isTraced }),
+    if (leaves + [holds]).contains(where: { $0.beneathRecordable().recorded != nil }),
       let levels = LoopLevels(leaves + [holds] + body(state).leaves),
       let last = levels.repeating(
         .whilst, from: leaves, while: { condition(state.replacingLeaves(with: $0)) },
@@ -58,7 +58,7 @@ public func repeated<State: TensorTree>(
     {
       return state.replacingLeaves(with: last)
     }
-    if holds.beneathRecordable().isTraced {
+    if holds.beneathRecordable().recorded != nil {
       stop(
         "repeated", "this transform needs to know how many steps a loop of a compiled function makes",
         hint:

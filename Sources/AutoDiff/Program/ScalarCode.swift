@@ -15,7 +15,7 @@ struct ScalarCode {
     case chainProduct
     /// a, but 0 where b is 0 and a is not a number.
     case vanish
-    /// Another function, of so many inputs.
+    /// Another function, of up to three inputs.
     case function
   }
 
@@ -115,28 +115,31 @@ protocol ScalarPrimitive: ElementwisePrimitive {
   func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register?
 }
 
-extension Add: ScalarPrimitive {
+/// An elementwise function that is one instruction.
+protocol ScalarInstruction: ScalarPrimitive {
+  var instruction: ScalarCode.Operation { get }
+}
+
+extension ScalarInstruction {
   func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.add, inputs[0], inputs[1])
+    code.apply(instruction, inputs[0], inputs.count > 1 ? inputs[1] : 0, inputs.count > 2 ? inputs[2] : 0)
   }
 }
 
-extension Subtract: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.subtract, inputs[0], inputs[1])
-  }
+extension Add: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .add }
 }
 
-extension Multiply: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.multiply, inputs[0], inputs[1])
-  }
+extension Subtract: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .subtract }
 }
 
-extension Divide: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.divide, inputs[0], inputs[1])
-  }
+extension Multiply: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .multiply }
+}
+
+extension Divide: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .divide }
 }
 
 extension AddScaled: ScalarPrimitive {
@@ -145,10 +148,8 @@ extension AddScaled: ScalarPrimitive {
   }
 }
 
-extension Negate: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.negate, inputs[0])
-  }
+extension Negate: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .negate }
 }
 
 extension Scale: ScalarPrimitive {
@@ -181,29 +182,23 @@ extension Square: ScalarPrimitive {
   }
 }
 
-extension Sqrt: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.squareRoot, inputs[0])
+extension Sqrt: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .squareRoot }
+}
+
+extension Compare: ScalarInstruction {
+  var instruction: ScalarCode.Operation {
+    switch relation {
+    case .less: .less
+    case .lessOrEqual: .lessOrEqual
+    case .equal: .equal
+    case .notEqual: .notEqual
+    }
   }
 }
 
-extension Compare: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    let operation: ScalarCode.Operation =
-      switch relation {
-      case .less: .less
-      case .lessOrEqual: .lessOrEqual
-      case .equal: .equal
-      case .notEqual: .notEqual
-      }
-    return code.apply(operation, inputs[0], inputs[1])
-  }
-}
-
-extension Select: ScalarPrimitive {
-  func lower(into code: inout ScalarCode, _ inputs: [ScalarCode.Register]) -> ScalarCode.Register? {
-    code.apply(.select, inputs[0], inputs[1], inputs[2])
-  }
+extension Select: ScalarInstruction {
+  var instruction: ScalarCode.Operation { .select }
 }
 
 extension ChainProduct: ScalarPrimitive {

@@ -45,6 +45,7 @@ final class ScalarGroup {
   /// Says that a buffer is a constant.
   func addConstant(_ tensor: Tensor, buffer: Int) { constants[buffer] = tensor }
 
+  /// An elementwise function of operands that are seen in the result's shape.
   func add(_ primitive: any Primitive, _ function: TileFunction, _ inputs: [Place], count: Int, result: Int) {
     let operands = inputs.map { registers($0) }
     computed[result] = (0..<count).map { entry in
@@ -111,9 +112,5 @@ extension Tensor {
 
 extension Layout {
   /// Where the entries stand, in row-major order.
-  fileprivate var entries: [Int] {
-    zip(shape, strides).reduce([offset]) { starts, axis in
-      starts.flatMap { start in (0..<axis.0).map { start + $0 * axis.1 } }
-    }
-  }
+  fileprivate var entries: [Int] { (0..<shape.product).map { offset + offset(ofEntry: $0) } }
 }

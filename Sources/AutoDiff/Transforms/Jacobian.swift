@@ -26,7 +26,7 @@ private func jacobian<T: TensorTree>(
 ) rethrows -> T {
   if let chunk, chunk < 1 { stop(operation, "the chunk must be positive", got: "\(chunk)") }
   x.checkAllTensorsAreListed()
-  let recording = try Recording(of: f, at: x)
+  let recording = try Recording(of: f, at: x, forGradients: mode == .reverse)
   let output = recording.output
   let outputShape = output.shape
   let leaves = x.leaves

@@ -74,6 +74,14 @@ struct LoopGradientTests {
         return pullback([x[0], x[1]]) + pullback([x[0] * 2, x[1] * 0])
       }, "two cotangents")
     expectSame({ x in [jacobian(of: { states([$0, x[1]])[0] }, at: x[0], mode: .reverse)] }, "Jacobian")
+    expectSame(
+      { x in
+        [
+          jacobian(
+            of: { y in repeated(while: { $0.sum() .< 20 }, y) { square($0) * 1.1 + 1 } + x[1].sum() }, at: x[0],
+            mode: .reverse)
+        ]
+      }, "Jacobian, unknown length")
     // A transform follows the cotangent alone.
     let along = { (x: [Tensor], c: Tensor) in vjp(of: states, at: x).pullback([c, x[1]])[0] }
     expectSame({ x in [directionalDerivative(of: { along(x, sin($0)) }, at: x[0], along: x[0] + 1)] }, "forward")
