@@ -119,7 +119,21 @@ extension PrimitiveCatalogue {
         .at(1e10, 1e10, slope: 1, second: 0, Gelu()), .at(-1e10, 0, slope: 0, second: 0, Gelu()),
         .at(1e200, 1e200, slope: 1, second: 0, Gelu()), .at(.nan, .nan, Gelu()),
         .at(-10, -7.619853024160489e-23, Gelu()),
+        .at(-30, -1.4720141781444561e-196, Gelu()),
       ], illShaped: illShapedSingle(Gelu())),
+    PrimitiveRow(
+      GeluSlope.self,
+      binary(GeluSlope(), -2...2, -2...2) { v, x in
+        let density = Foundation.exp(-x * x / 2) / (2 * Double.pi).squareRoot()
+        return v * (0.5 * Foundation.erfc(-x / 2.0.squareRoot()) + x * density)
+      },
+      points: [
+        .at([2, 0], 1, slopes: [0.5, 4 / (2 * Double.pi).squareRoot()], GeluSlope()),
+        .at([2, .infinity], 2, slopes: [1, 0], GeluSlope()), .at([2, -.infinity], 0, slopes: [0, 0], GeluSlope()),
+        .at([2, .nan], .nan, slopes: [.nan, .nan], GeluSlope()),
+        .at(
+          [1, -6], -3.54687094539020148e-8, slopes: [-3.54687094539020148e-8, -2.06580016893991707e-7], GeluSlope()),
+      ], illShaped: illShapedPair(GeluSlope())),
     PrimitiveRow(
       Silu.self, unary(Silu(), -3...3) { $0 / (1 + Foundation.exp(-$0)) },
       points: [
@@ -128,5 +142,17 @@ extension PrimitiveCatalogue {
         .at(1e5, 1e5, slope: 1, second: 0, Silu()), .at(-1e5, 0, slope: 0, second: 0, Silu()), .at(.nan, .nan, Silu()),
         .at(-40, -40 * expOfMinus40, slope: -39 * expOfMinus40, second: -38 * expOfMinus40, Silu()),
       ], illShaped: illShapedSingle(Silu())),
+    PrimitiveRow(
+      SiluSlope.self,
+      binary(SiluSlope(), -2...2, -3...3) { v, x in
+        let s = 1 / (1 + Foundation.exp(-x))
+        return v * (s + x * s * (1 - s))
+      },
+      points: [
+        .at([2, 0], 1, slopes: [0.5, 1], SiluSlope()), .at([2, .infinity], 2, slopes: [1, 0], SiluSlope()),
+        .at([2, -.infinity], 0, slopes: [0, 0], SiluSlope()),
+        .at([2, .nan], .nan, slopes: [.nan, .nan], SiluSlope()),
+        .at([1, -40], -39 * expOfMinus40, slopes: [-39 * expOfMinus40, -38 * expOfMinus40], SiluSlope()),
+      ], illShaped: illShapedPair(SiluSlope())),
   ]
 }

@@ -5,7 +5,7 @@ extension VectorFunctions {
     #if AUTODIFF_LANES_512
       let y = V.isDouble ? erfByTable(x.magnitude) : erfByFloatTable(x.magnitude)
     #else
-      let y = erfByExponential(x.magnitude)
+      let y = V.isDouble ? erfByExponential(x.magnitude) : erfByPowerOfTwo(x.magnitude)
     #endif
     return V(bits: y.bits | x.signBit)
   }
@@ -34,9 +34,9 @@ extension VectorFunctions {
     return V.select(V.isLess(x, V(constant: 0)), V(constant: 2) - y, y)
   }
 
-  /// The p and q of 2 e^(x²) erfc x (x + 7/16) = 1 + p / q, for 0 ≤ x ≤ 27.3 (10.2 for `Float`).
+  /// The p and q of 2 e^(x²) erfc x (x + 7/16) = 1 + p / q, for 0 ≤ x ≤ 27.3 (10.2 for `Float`), and near them beyond.
   @inline(__always)
-  private static func scaledErfc<V: LaneVector>(_ x: V) -> (p: V, q: V) {
+  static func scaledErfc<V: LaneVector>(_ x: V) -> (p: V, q: V) {
     let (x2, x4, x8) = powers(x)
     if V.isDouble {
       let p = x.cubic(x2, -0.12499999999999997, 0.5952810359920098, 1.351639493746034, 1.3600245919046703)
@@ -60,19 +60,50 @@ extension VectorFunctions {
     return (p, q)
   }
 
-  /// The error function of 0 ≤ x.
+  /// The error function of 0 ≤ x for `Double`.
   ///
   /// erf x = 1 − e⁻ᵘ, where u = −log(1 − erf x) = x · (a smooth function), approximated by one formula over the whole range
   /// up to where erf x rounds to 1. The relative accuracy for small x is that of e⁻ᵘ − 1.
   @inline(__always)
   private static func erfByExponential<V: LaneVector>(_ x: V) -> V {
-    let (u, uTail) = minusLogOfErfc(x.limited(to: V.isDouble ? 5.95 : 3.95))
+    let (u, uTail) = minusLogOfErfc(x.limited(to: 5.95))
     let (n, r, tail) = exponentAndRemainder(-u, -uTail)
-    let minusPower = V(bits: (n &<< exponentShift(V.self)) &+ V(constant: -1).bits)
+    let minusPower = V(bits: (n &<< 52) &+ V(constant: -1).bits)
     return (V(constant: 1) + minusPower).adding(minusPower, times: expm1OfRemainder(r, tail))
   }
 
-  /// −log(1 − erf x) for 0 ≤ x ≤ 5.95 (3.95 for `Float`), in two parts where it is small.
+  /// The error function of 0 ≤ x for `Float`: 1 − 2⁻ᵛ, where v = −log₂(1 − erf x) = x · (a polynomial).
+  @inline(__always)
+  private static func erfByPowerOfTwo<V: LaneVector>(_ x: V) -> V {
+    let x = x.limited(to: 3.95)
+    let x2 = x * x
+    let q = x.cubic(x2, 0.91844779, 0.14827558, -0.027627023, -0.00024001293)
+      .adding(x2 * x2, times: x.cubic(x2, 0.0024131371, -0.0009172255, 0.00017085868, -1.3476573e-05))
+    let v = sum(x * q.times(x, plus: 0.0029070286), x, times: 1.625, near: 2)
+    // Subtracting leaves the nearest integer in the low bits, and is exact where the rest matters.
+    let integers = V(constant: 0x1.8p23)
+    let shifted = integers - v
+    let f = (integers - shifted) - v
+    let f2 = f * f
+    let rest = f.line(0.0096180309, 0.0013390867).adding(f2, times: V(constant: 0.00015469725))
+    let series = f.line(0.24022651, 0.055503570).adding(f2, times: rest)
+    let growth = sum(f2 * series, f, times: 0.69314718, near: 0.5)
+    let minusPower = V(bits: (shifted.bits &<< 23) &+ V(constant: -1).bits)
+    return (V(constant: 1) + minusPower).adding(minusPower, times: growth)
+  }
+
+  /// small + x c in hardly more than one rounding; c lies near a power of two.
+  @inline(__always)
+  private static func sum<V: LaneVector>(_ small: V, _ x: V, times c: Double, near power: Double) -> V {
+    #if AUTODIFF_FMA
+      return small.adding(x, times: V(constant: c))
+    #else
+      // The product with the power is exact.
+      return small.adding(x, times: V(constant: c - power)).adding(x, times: V(constant: power))
+    #endif
+  }
+
+  /// −log(1 − erf x) for 0 ≤ x ≤ 5.95, in two parts where it is small.
   @inline(__always)
   private static func minusLogOfErfc<V: LaneVector>(_ x: V) -> (head: V, tail: V) {
     let rest = x * excessOfLogOfErfc(x).times(x, plus: 0.1283791670955126)
@@ -84,11 +115,6 @@ extension VectorFunctions {
   @inline(__always)
   private static func excessOfLogOfErfc<V: LaneVector>(_ x: V) -> V {
     let (x2, x4, x8) = powers(x)
-    if !V.isDouble {
-      return x.cubic(x2, 0.6366198, 0.102771275, -0.019117694, -0.0002530646)
-        .adding(x4, times: x.cubic(x2, 0.0017993588, -0.0007406898, 0.00016748274, -2.135503e-05))
-        .adding(x8, times: V(constant: 1.1933429e-06))
-    }
     // A quotient, because a polynomial needs twice as many terms.
     let above = x.cubic(x2, 0.6366197723675829, 1.2955222452930295, 1.155537282768614, 0.5924309509736462)
       .adding(

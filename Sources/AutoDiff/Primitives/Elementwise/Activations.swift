@@ -138,7 +138,7 @@ struct ErfSlope: BinaryElementwise, SlopePrimitive, TranscendentalFunction {
   func timesDerivative(_ v: Tensor, _ argument: Int, _ inputs: Inputs, _ output: Tensor) -> Tensor? {
     if argument == 0 { return dispatch(ErfSlope(), .two(v, inputs[1])) }
     let product = bilinearProduct(v, inputs[0])
-    return dispatch(ErfSlope(), .two(chainProduct(product, bounded(inputs[1], 30) * -2), inputs[1]))
+    return dispatch(ErfSlope(), .two(chainProduct(product, clamp(inputs[1], min: -30, max: 30) * -2), inputs[1]))
   }
   func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
     .product(inputs[0], try inputs[1].applying(.erf, order: 1, for: name))
@@ -188,48 +188,6 @@ struct ReluSlope: BinaryElementwise {
   }
 }
 
-/// x Φ(x), with Φ the distribution function of the standard normal law.
-struct Gelu: UnaryElementwise, TranscendentalFunction {
-  static let rootHalf = 0.7071067811865476
-  static let normalDensityAtZero = 0.3989422804014327
-  var name: String { "gelu" }
-  var residuals: Residuals { .inputs }
-  @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
-    let tail = VectorFunctions.erfc(-(x * V(constant: Self.rootHalf)))
-    // At −∞ the limit is 0, the product ∞ · 0 is not.
-    return V.select(V.isLess(x, V(constant: -1e4)), V(constant: 0), x * (tail * V(constant: 0.5)))
-  }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
-    let distribution = erfc(x * -Self.rootHalf) * 0.5
-    // The density is 0 long before |x| reaches 60; bounding x keeps ∞ · 0 out, also of further derivatives.
-    let near = bounded(x, 60)
-    let density = exp(square(near) * -0.5) * Self.normalDensityAtZero
-    return chainProduct(v, distribution + near * density)
-  }
-  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
-    try inputs[0].applying(.gelu, for: name)
-  }
-}
-
-/// x · sigmoid(x), also called swish.
-struct Silu: UnaryElementwise, TranscendentalFunction {
-  var name: String { "silu" }
-  var residuals: Residuals { .inputs }
-  @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
-    V.select(V.isLess(x, V(constant: -1e4)), V(constant: 0), x * VectorFunctions.sigmoid(x))
-  }
-  func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? {
-    let slope = dispatch(SigmoidSlope(), .two(Tensor.ones(like: x), x))
-    return chainProduct(v, sigmoid(x) + bounded(x, 1000) * slope)
-  }
-  func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
-    try inputs[0].applying(.silu, for: name)
-  }
-}
-
-/// x limited to ±bound, where a factor that vanishes there makes the limit exact.
-private func bounded(_ x: Tensor, _ bound: Double) -> Tensor { clamp(x, min: -bound, max: bound) }
-
 /// The hyperbolic tangent of every entry.
 public func tanh(_ x: Tensor) -> Tensor { bind(Tanh(), .one(x)) }
 /// The logistic function 1 / (1 + e⁻ˣ) of every entry, exact in both tails.
@@ -240,12 +198,6 @@ public func erf(_ x: Tensor) -> Tensor { bind(Erf(), .one(x)) }
 public func erfc(_ x: Tensor) -> Tensor { bind(Erfc(), .one(x)) }
 /// max(x, 0), entry by entry. The derivative at 0 is taken to be 0.
 public func relu(_ x: Tensor) -> Tensor { bind(Relu(), .one(x)) }
-/// x Φ(x), with Φ the distribution function of the standard normal law (the exact form, not the tanh approximation).
-/// - Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016.
-public func gelu(_ x: Tensor) -> Tensor { bind(Gelu(), .one(x)) }
-/// x · sigmoid(x), also called swish.
-public func silu(_ x: Tensor) -> Tensor { bind(Silu(), .one(x)) }
-
 /// log(1 + e^{ax}) / a, entry by entry: a smooth relu, the closer the larger the sharpness a > 0.
 public func softplus(_ x: Tensor, sharpness: Double = 1) -> Tensor {
   guard sharpness > 0 else { stop("softplus", "the sharpness must be positive", got: "\(sharpness)") }

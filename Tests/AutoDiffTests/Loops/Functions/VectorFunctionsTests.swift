@@ -129,6 +129,37 @@ private let functions = [
     #expect(erfc(Tensor(points)).allSatisfy { 0...2 ~= $0 })
   }
 
+  /// x Φ(x), x σ(x) and their derivatives, whose error is compared with their two terms, since these may cancel.
+  @Test func gatesKeepTheirTails() {
+    func density(_ x: Wide) -> Wide { Foundation.exp(-x * x / 2) / (2 * Wide.pi).squareRoot() }
+    func normal(_ x: Wide) -> Wide { Foundation.erfc(-x / Wide(2).squareRoot()) / 2 }
+    func logistic(_ x: Wide) -> Wide {
+      x < 0 ? Foundation.exp(x) / (1 + Foundation.exp(x)) : 1 / (1 + Foundation.exp(-x))
+    }
+    typealias Gate = (name: String, ours: (Tensor) -> Tensor, terms: (Wide) -> (Wide, Wide))
+    let gates: [Gate] = [
+      ("gelu", { gelu($0) }, { ($0 * normal($0), 0) }), ("silu", { silu($0) }, { ($0 * logistic($0), 0) }),
+      ("geluSlope", { bind(GeluSlope(), [.ones(like: $0), $0]) }, { (normal($0), $0 * density($0)) }),
+      (
+        "siluSlope", { bind(SiluSlope(), [.ones(like: $0), $0]) },
+        { (logistic($0), $0 * logistic($0) * logistic(-$0)) }
+      ),
+    ]
+    func worst<T: BinaryFloatingPoint & SIMDScalar>(_ gate: Gate, _ x: [T], _ y: [T]) -> Double {
+      zip(x, y).reduce(0) { worst, point in
+        let (a, b) = gate.terms(Wide(point.0))
+        let unit = max(abs(a) + abs(b), Wide(T.leastNormalMagnitude)) * Wide(T.ulpOfOne)
+        return max(worst, Double(abs(Wide(point.1) - (a + b)) / unit))
+      }
+    }
+    for gate in gates {
+      let doubles: [Double] = points(-37...37, seed: 6).filter { $0.magnitude < 1e3 }
+      let floats: [Float] = points(-13...13, seed: 7).filter { $0.magnitude < 1e3 }
+      #expect(worst(gate, doubles, gate.ours(Tensor(doubles)).scalars) < 6, "\(gate.name) of Double")
+      #expect(worst(gate, floats, gate.ours(Tensor(floats)).floats) < 6, "\(gate.name) of Float")
+    }
+  }
+
   /// Points from the range, from [-8, 8], small ones, such near the ends of the intervals into which the functions divide
   /// their arguments, and any bit patterns.
   private func points<T: BinaryFloatingPoint>(
