@@ -3,6 +3,29 @@ extension ReductionLoop {
   /// The number of rows that are joined one after the other, eight at a time.
   private static var rowsPerBlock: Int { 128 }
 
+  /// The sums of the columns of a small matrix need no lists; says whether this is one. Has the bits of the general way.
+  func reduceFewRows(_ nest: LoopNest) -> Bool {
+    guard nest.axes.count == 2, nest.axes[0].isReduced, !nest.axes[1].isReduced else { return false }
+    let (rows, columns) = (nest.axes[0], nest.axes[1])
+    let strides = columns.strides
+    if strides[0] != 1 || strides[1] != 1 || strides[2] != 1 { return false }
+    if rows.extent > Self.rowsPerBlock || columns.extent > Self.strip { return false }
+    if Self.rowsInOne(rows, columns) > 1 { return false }
+    kind.reduceRows(
+      a + nest.origin[1], rows.strides[1], b + nest.origin[2], rows.strides[2], rows.extent, into: y + nest.origin[0],
+      columns.extent)
+    return true
+  }
+
+  /// The most columns that are joined at once.
+  private static var strip: Int { 4096 / MemoryLayout<T>.stride }
+
+  /// How many contiguous short rows are taken for one.
+  private static func rowsInOne(_ rows: LoopNest.Axis, _ columns: LoopNest.Axis) -> Int {
+    if rows.strides[1] != columns.extent || rows.strides[2] != columns.extent { return 1 }
+    return min(rows.extent / 16, 8 * T.Lanes.count / columns.extent)
+  }
+
   /// Where the last axis is kept: other kept axes come first, then those that are reduced.
   func reduceRows(_ nest: LoopNest) {
     let last = nest.axes.count - 1
@@ -10,12 +33,12 @@ extension ReductionLoop {
     let kept = nest.axes.firstIndex { $0.isReduced } ?? last
     var between = LoopNest(Array(nest.axes[kept..<last]))
     let rows = between.axes.popLast() ?? .init(extent: 1, strides: .zero)
-    if between.axes.isEmpty, rows.strides[1] == columns.extent, rows.strides[2] == columns.extent {
-      let group = min(rows.extent / 16, 8 * T.Lanes.count / columns.extent)
+    if between.axes.isEmpty {
+      let group = Self.rowsInOne(rows, columns)
       if group > 1 { return nest.forEachIndex(ofFirst: kept) { reduceShortRows($0, rows, columns, group) } }
     }
     let parts = between.count * ((rows.extent + Self.rowsPerBlock - 1) / Self.rowsPerBlock)
-    let strip = min(columns.extent, 4096 / MemoryLayout<T>.stride)
+    let strip = min(columns.extent, Self.strip)
     withStackScratch(T.self, PairwiseStack<T>.capacity(forParts: parts) * strip) { memory in
       nest.forEachIndex(ofFirst: kept) { offset in
         for column in stride(from: 0, to: columns.extent, by: strip) {

@@ -39,6 +39,7 @@ struct ReductionLoop<T: LoopScalar> {
   /// Divides the work among the threads, in a way that depends on sizes only.
   func run(_ nest: LoopNest) {
     if nest.axes.isEmpty { return run(LoopNest([.init(extent: 1, strides: SIMD4(0, 1, 1, 0))], nest.origin)) }
+    if reduceFewRows(nest) { return }
     let last = nest.axes.count - 1
     if nest.axes[last].isReduced, nest.axes[..<last].contains(where: { $0.isReduced }) { return runInTwoSteps(nest) }
     let count = nest.count

@@ -18,19 +18,19 @@ struct TanhSlope: SlopePrimitive, TernaryLaneFunction {
   var name: String { "tanhSlope" }
   var weight: Int { 4 }
   var residuals: Residuals { .inputs }
-  /// Up to here 1 − y² loses less than six bits.
-  static let largestPlain = 0.984375
+  /// Down to here 1 − y² has lost less than six bits.
+  static let leastPlain = 0.031
 
   @inline(__always) func value<V: LaneVector>(_ v: V, _ x: V, _ y: V) -> V {
     let one = V(constant: 1)
-    var slope = one.adding(-y, times: y)
-    let isClose = V.isLess(V(constant: Self.largestPlain), y.magnitude)
-    if isClose.isAnyTrue {
-      // 4 e^{−2|x|} / (1 + e^{−2|x|})².
-      let e = VectorFunctions.exp(x.magnitude * V(constant: -2))
-      let sum = one + e
-      slope = V.select(isClose, V(constant: 4) * (e / (sum * sum)), slope)
-    }
+    let plain = one.adding(-y, times: y)
+    let isPlain = V.isLessOrEqual(V(constant: Self.leastPlain), plain)
+    // Then no factor is infinite or, but for v, not a number.
+    if !(!isPlain).isAnyTrue { return v * plain }
+    // 4 e^{−2|x|} / (1 + e^{−2|x|})².
+    let e = VectorFunctions.exp(x.magnitude * V(constant: -2))
+    let sum = one + e
+    let slope = V.select(isPlain, plain, V(constant: 4) * (e / (sum * sum)))
     return (v * slope).vanishing(with: v)
   }
 
