@@ -15,17 +15,29 @@ final class Recorder: Trace, @unchecked Sendable {
   /// Values that do not change from one run of the loop's body to the next, and what they are in ``outer``.
   private var invariants: [Int: Tensor] = [:]
 
+  /// What the inputs are, in a recording that is given up where somebody reads a number, or captures what a transform
+  /// outside follows.
+  private let numbers: [Tensor]?
+  /// Whether somebody has done that.
+  private(set) var isGivenUp = false
+
   /// Records a function.
-  override init() {
+  ///
+  /// - Parameter numbers: the inputs, if the recording may be given up; it stops otherwise.
+  init(reading numbers: [Tensor]?) {
     outer = nil
     depth = 0
+    self.numbers = numbers
     super.init()
   }
+
+  override convenience init() { self.init(reading: nil) }
 
   /// Records the body of a loop of another recording, which does what is the same in every run of the body.
   init(inside outer: Recorder) {
     self.outer = outer
     depth = outer.depth + 1
+    numbers = nil
     super.init()
     become(partOf: outer)
   }
@@ -43,6 +55,10 @@ final class Recorder: Trace, @unchecked Sendable {
       return innermost.process(primitive, inputs)
     }
     if primitive.isTransparent { return primitive.evaluate(inputs) }
+    if numbers != nil, inputs.contains(where: { $0.isTraced && ownValue(of: $0) == nil }) {
+      // What a transform outside follows cannot be in a program.
+      return dispatch(primitive, Inputs(inputs.map(known)))
+    }
     if let slope = primitive as? any SlopePrimitive, !isKnown(inputs[0]), inputs.dropFirst().allSatisfy(isKnown) {
       return dispatch(ChainProduct(), .two(inputs[0], slope.derivative(at: inputs)))
     }
@@ -128,6 +144,16 @@ final class Recorder: Trace, @unchecked Sendable {
     return false
   }
 
+  /// The numbers of a value, for which everything is computed that has led to it; nil where numbers may not be read.
+  func read(_ value: Int) -> Tensor? {
+    guard let numbers else { return nil }
+    isGivenUp = true
+    return ProgramPlanner.program(graph, results: [value]).run(numbers)[0]
+  }
+
+  /// A tensor without this recording.
+  func known(_ tensor: Tensor) -> Tensor { ownValue(of: tensor).flatMap { read($0) } ?? tensor }
+
   func wrap(_ value: Int) -> Tensor {
     let (shape, type) = graph.values[value].type
     return Tensor(node: RecordedNode(self, value, shape, type))
@@ -150,6 +176,8 @@ class RecordedNode: TracedNode, @unchecked Sendable {
       "Choose between values with select(_:_:_:), and repeat with repeated(_:_:_:) or repeated(while:_:_:)."
     )
   }
+
+  override var computedNumbers: Tensor? { recorder.read(value) }
 
   final var recorder: Recorder { unsafeDowncast(trace, to: Recorder.self) }
 }

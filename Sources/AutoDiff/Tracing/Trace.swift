@@ -80,6 +80,9 @@ package class TracedNode: Node, @unchecked Sendable {
   /// Why there are no numbers beneath, and what to do without them; nil where there are.
   var absenceOfNumbers: (reason: String, hint: String)? { nil }
 
+  /// The numbers where there are none beneath, but they can be computed if somebody insists.
+  var computedNumbers: Tensor? { nil }
+
   /// This value with another one beneath it, and another tangent where it has one.
   func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
     fatalError("TracedNode.replacingPrimal is abstract.")
@@ -101,7 +104,9 @@ extension Tensor {
     for operation: String = "Tensor", passing pass: (Trace) -> Void = { _ in }
   ) -> Tensor {
     let tensor = beneathRecordable(passing: pass)
-    if let (reason, hint) = tensor.layerBeneath?.absenceOfNumbers { stop(operation, reason, hint: hint) }
+    guard let layer = tensor.layerBeneath else { return tensor }
+    if let numbers = layer.computedNumbers { return numbers }
+    if let (reason, hint) = layer.absenceOfNumbers { stop(operation, reason, hint: hint) }
     return tensor
   }
 

@@ -33,7 +33,7 @@ public struct PromisedRun: Sendable {
     var (p, promised) = (start.parameters, start.residualNorm.upper.value)
     let initial = try start.outputs(p).as(.float64)
     var (seen, broken): ([Step], Int?) = ([], nil)
-    for k in 0...max(0, count) {
+    let measured = RecordedWherePossible { (p: P) -> Pair<P, [Tensor]> in
       let (loss, gradient) = try valueWithGradient(
         of: { p in
           let residual = try start.residual(p)
@@ -41,10 +41,14 @@ public struct PromisedRun: Sendable {
         }, at: p)
       let change = p.subtracting(start.parameters)
       let linear = initial + matmul(start.gradients, change.flattenedEntries.as(.float64))
-      let norm = (2 * loss.scalar).squareRoot()
+      let error = abs(try start.outputs(p).as(.float64) - linear).max()
+      return Pair(gradient, [loss, change.euclideanNorm, error])
+    }
+    for k in 0...max(0, count) {
+      let (gradient, numbers) = try { ($0.first, $0.second.map(\.scalar)) }(measured(p))
+      let norm = (2 * numbers[0]).squareRoot()
       let state = Step(
-        distance: change.euclideanNorm.scalar, residualNorm: norm, promisedResidualNorm: promised,
-        linearizationError: abs(try start.outputs(p).as(.float64) - linear).max().scalar)
+        distance: numbers[1], residualNorm: norm, promisedResidualNorm: promised, linearizationError: numbers[2])
       seen.append(state)
       let isKept = state.distance <= radius * (1 + 1e-9) && norm <= promised * (1 + 1e-9) + noise
       if broken == nil, !isKept { broken = k }

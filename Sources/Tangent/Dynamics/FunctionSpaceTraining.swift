@@ -68,9 +68,11 @@ public struct FunctionSpaceTraining {
   public func flow(
     at times: [Double], solver: ODESolver = ODESolver(), steadyRate: Double? = nil
   ) throws -> TrainingCourse {
-    let solution = try solver.solve(from: initial, at: times, until: steadyRate.map { .steady(rate: $0) }) { _, state in
+    let slope = RecordedWherePossible { (state: OutputState) in
       direction(gradient(of: loss, at: state.first)).scaled(by: -1)
     }
+    let rule = steadyRate.map { ODEStopRule<OutputState>.steady(rate: $0) }
+    let solution = try solver.solve(from: initial, at: times, until: rule) { _, state in try slope(state) }
     return course(solution.times, solution.states, solution.statistics)
   }
 

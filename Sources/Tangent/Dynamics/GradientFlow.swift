@@ -4,7 +4,8 @@ import Layers
 /// Gradient flow ṗ = −∇loss(p) of any function of parameters, by the adaptive integrator.
 ///
 /// - Parameters:
-///   - loss: a single number for the parameters.
+///   - loss: a single number for the parameters, on which alone it depends: unless it reads numbers of what it computes, its
+///     gradient is recorded when it is first called, as in ``AutoDiff/compiled(_:)``.
 ///   - p: where the flow begins, any tree of tensors.
 ///   - times: increasing from 0; the last may be infinite where a rule ends the flow.
 ///   - solver: the integrator with its tolerances, which are those of the parameters.
@@ -17,7 +18,8 @@ public func gradientFlow<P: TensorTree>(
   of loss: @escaping (P) throws -> Tensor, from p: P, at times: [Double], solver: ODESolver = ODESolver(),
   until rule: ODEStopRule<P>? = nil
 ) throws -> ODESolution<P> {
-  try solver.solve(from: p, at: times, until: rule) { _, p in try gradient(of: loss, at: p).scaled(by: -1) }
+  let slope = RecordedWherePossible { (p: P) in try gradient(of: loss, at: p).scaled(by: -1) }
+  return try solver.solve(from: p, at: times, until: rule) { _, p in try slope(p) }
 }
 
 /// The training of the model itself by gradient flow, at the same times and by the same integrator as that of its

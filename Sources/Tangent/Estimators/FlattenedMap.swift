@@ -3,12 +3,12 @@ import AutoDiff
 /// A linear map between trees of one structure, applied to the columns of a matrix.
 ///
 /// What the operators of curvature share: columns become trees, some are multiplied at once as a hidden axis, and the
-/// products become columns again.
+/// products become columns again. The map is recorded as a program, because products are taken one after the other.
 struct FlattenedMap<P: TensorTree> {
   let dimension: Int
   let scalarType: ScalarType
-  private let parameters: P
-  private let apply: (P) -> P
+  /// The product with one vector, and that with several as the rows of a matrix.
+  private let multiplied, rowsMultiplied: Compiled<Tensor, Tensor>
   /// The columns that are multiplied at once.
   private let chunk: Int
 
@@ -16,7 +16,7 @@ struct FlattenedMap<P: TensorTree> {
   ///   - p: the structure; leaves of different scalar types stop.
   ///   - bytesPerVector: what the products of one vector may take on the way.
   ///   - budget: the bytes that vectors may take together that are multiplied at once.
-  ///   - apply: the map.
+  ///   - apply: the map; it depends on nothing that changes.
   init(like p: P, bytesPerVector: Int, budget: Int?, for operation: String, _ apply: @escaping (P) -> P) {
     let types = Set(p.leaves.map(\.scalarType))
     guard types.count <= 1 else {
@@ -25,7 +25,8 @@ struct FlattenedMap<P: TensorTree> {
         got: types.map(\.rawValue).sorted().joined(separator: " and "))
     }
     if let budget, budget < 0 { stop(operation, "the budget must not be negative", got: "\(budget)") }
-    (parameters, self.apply) = (p, apply)
+    let multiply = { (v: Tensor) in apply(p.replacingEntries(with: v)).flattenedEntries }
+    (multiplied, rowsMultiplied) = (compiled(multiply), compiled(vmap(multiply)))
     (dimension, scalarType) = (p.entryCount, types.first ?? .float64)
     // Beside the values on the way: direction and product, as vectors and as trees.
     let each = bytesPerVector + 4 * dimension * scalarType.byteCount
@@ -35,11 +36,10 @@ struct FlattenedMap<P: TensorTree> {
   /// - Shapes: [p, k] → [p, k].
   func product(with vectors: Tensor) -> Tensor {
     guard dimension > 0 else { return vectors }
-    let multiply = { (v: Tensor) in apply(parameters.replacingEntries(with: v)).flattenedEntries }
     let rows = vectors.transposed
     let parts = stride(from: 0, to: rows.shape[0], by: chunk).map { start -> Tensor in
       let part = rows[start..<min(start + chunk, rows.shape[0])]
-      return part.shape[0] == 1 ? multiply(part[0]).expanded(at: 0) : vmap(multiply)(part)
+      return part.shape[0] == 1 ? multiplied(part[0]).expanded(at: 0) : rowsMultiplied(part)
     }
     return parts.isEmpty ? vectors : concatenate(parts).transposed
   }

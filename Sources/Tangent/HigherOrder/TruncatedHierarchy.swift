@@ -209,13 +209,14 @@ public struct TruncatedHierarchy: Sendable {
     let initial = State(
       examples: Moving(start), newPoints: newStart.map { Moving($0) },
       integral: level > 2 ? .zeros(like: targets) : nil)
-    let solution = try solver.solve(from: initial, at: times) { _, state in
+    let rate = RecordedWherePossible { (state: State) -> State in
       let residual = state.examples.outputs - targets
       return State(
         examples: slope(start, state.examples, state.integral, residual),
         newPoints: newStart.flatMap { start in state.newPoints.map { slope(start, $0, state.integral, residual) } },
         integral: state.integral.map { _ in residual })
     }
+    let solution = try solver.solve(from: initial, at: times) { _, state in try rate(state) }
     let states = solution.states
     return HierarchyCourse(
       level: level, times: solution.times, outputs: states.map(\.examples.outputs),

@@ -1,0 +1,81 @@
+import Testing
+
+@testable import AutoDiff
+
+@Suite struct RecordedWherePossibleTests {
+  private struct Negative: Error, Equatable {
+    let value: Double
+  }
+
+  private let points = [Tensor([0.3, -0.2]), Tensor([2, 1]), Tensor([-1, 0.5])]
+
+  @Test func aPureFunctionRunsOnce() throws {
+    var runs = 0
+    let f = { (x: Tensor) -> Tensor in
+      runs += 1
+      return gradient(of: { dot(tanh($0), $0) }, at: x)
+    }
+    let recorded = RecordedWherePossible(f)
+    let values = try points.map { try recorded($0) }
+    #expect(runs == 1)
+    for (x, value) in zip(points, values) { expectClose(value, f(x), .exact) }
+  }
+
+  /// Reading numbers gives those of this call, wherever the branch leads.
+  @Test func readingNumbersGivesTheRecordingUp() throws {
+    let f = { (x: Tensor) -> Pair<Tensor, [Tensor]> in
+      let y = exp(x)
+      let slope = gradient(of: { x in x.sum().scalar > 0 ? dot(x, x) : sin(x).sum() }, at: x)
+      return y.max().scalar > 2 ? Pair(y * 2, [slope]) : Pair(y - 1, [slope, slope])
+    }
+    let recorded = RecordedWherePossible(f)
+    for x in points + points {
+      let (value, expected) = (try recorded(x), f(x))
+      #expect(value.second.count == expected.second.count)
+      for (a, b) in zip(value.leaves, expected.leaves) { expectClose(a, b, .exact) }
+    }
+  }
+
+  @Test func whatItThrowsIsPassedOn() throws {
+    let root = RecordedWherePossible { (x: Tensor) throws -> Tensor in
+      let least = x.min().scalar
+      if least < 0 { throw Negative(value: least) }
+      return sqrt(x)
+    }
+    #expect(throws: Negative(value: -0.2)) { try root(points[0]) }
+    expectClose(try root(points[1]), sqrt(points[1]), .exact)
+    #expect(throws: Negative(value: -1)) { try root(points[2]) }
+  }
+
+  /// A function that uses what a transform outside follows is differentiated with respect to it.
+  @Test func aCapturedValueMayBeFollowed() throws {
+    let loss = { (scale: Tensor) throws -> Tensor in
+      let move = RecordedWherePossible { (x: Tensor) in x - scale * gradient(of: { dot(sin($0), $0) }, at: x) }
+      var x = points[0]
+      for _ in 0..<3 { x = try move(x) }
+      return dot(x, x)
+    }
+    let plain = { (scale: Tensor) -> Tensor in
+      var x = points[0]
+      for _ in 0..<3 { x = x - scale * gradient(of: { dot(sin($0), $0) }, at: x) }
+      return dot(x, x)
+    }
+    let at = Tensor(0.4)
+    expectClose(try gradient(of: loss, at: at), gradient(of: plain, at: at), .exact)
+    expectClose(
+      try jvp(of: loss, at: at, along: Tensor(1)).tangent, jvp(of: plain, at: at, along: Tensor(1)).tangent, .exact)
+    let several = Tensor([0.1, 0.4, 0.9])
+    expectClose(try vmap(loss)(several), vmap(plain)(several), .exact)
+  }
+
+  /// Inputs that are followed themselves, or have another structure, are not those of the recording.
+  @Test func otherInputsAreComputedAsTheyAre() throws {
+    let f = { (x: Tensor) in dot(tanh(x), x) }
+    let recorded = RecordedWherePossible(f)
+    _ = try recorded(points[0])
+    expectClose(try gradient(of: { try recorded($0) }, at: points[1]), gradient(of: f, at: points[1]), .exact)
+    let longer = Tensor([1, 2, 3])
+    expectClose(try recorded(longer), f(longer), .exact)
+    expectClose(try recorded(points[2]), f(points[2]), .exact)
+  }
+}
