@@ -17,7 +17,7 @@
 /// structure: another value records another program. An object without equality is one value, whatever changes inside it.
 ///
 /// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
-/// `compiled { gradient(of: f, at: $0) }`.
+/// `compiled { gradient(of: f, at: $0) }`. Printing a compiled function lists the steps of its programs.
 ///
 /// - Parameter f: from a tree of tensors to a tree of tensors.
 /// - Returns: the same function. Results have the bits that `f` gives, except that sums of 2¹⁴ entries and more are formed
@@ -82,6 +82,23 @@ public final class Compiled<Input: TensorTree, Output: TensorTree> {
       programs.insert(recorded, at: 0)
     }
     return recorded
+  }
+}
+
+/// Printing shows what the programs do.
+extension Compiled: CustomStringConvertible {
+  /// For every program, the last one used first, its inputs and results, and a line for each of its steps.
+  public var description: String {
+    let recorded = lock.withLock { programs }
+    if recorded.isEmpty { return "compiled, not called yet" }
+    return recorded.map { recorded in
+      func text(_ kinds: [ProgramGraph.ValueType]) -> String {
+        kinds.map { "\($0.shape) \($0.scalarType.rawValue)" }.joined(separator: ", ")
+      }
+      let program = recorded.program
+      let header = "\(text(recorded.key.kinds)) → \(text(program.resultTypes)), \(program.arenaBytes) bytes on the way"
+      return ([header] + program.listing.map { "  " + $0 }).joined(separator: "\n")
+    }.joined(separator: "\n")
   }
 }
 

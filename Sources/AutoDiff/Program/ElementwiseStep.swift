@@ -89,6 +89,11 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
       + (rows.numbers.count + rows.rowNumbers.count) * VectorMap.vectorBytes
   }
 
+  override var listing: [String] {
+    let names = operations.map { $0.function.name } + sums.map { _ in "sum" }
+    return ["\(names.joined(separator: ", ")) of \(count) entries"]
+  }
+
   override func run(_ frame: ProgramFrame) {
     if count == 0 { return }
     perType(scalarType, double: run(frame, Double.self), float: run(frame, Float.self))

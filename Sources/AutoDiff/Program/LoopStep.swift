@@ -23,6 +23,15 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     byteCounts = inputs[..<loop.stateCount].map { $0.shape.product * $0.scalarType.byteCount }
   }
 
+  override var listing: [String] {
+    let parts = loop.parts.map { $0.program.listing.map { "  " + $0 } }
+    switch loop.repetition {
+    case .times(let count): return ["\(count) times"] + parts[0]
+    case .asKept: return ["once for every step of a loop before"] + parts[0]
+    case .whilst: return ["while this is not 0"] + parts[1] + ["do"] + parts[0]
+    }
+  }
+
   override func run(_ frame: ProgramFrame) {
     let states = loop.stateCount
     let body = frame.children[firstProgram]

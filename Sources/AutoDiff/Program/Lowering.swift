@@ -50,6 +50,10 @@ final class AssemblyStep: ProgramStep, @unchecked Sendable {
     (self.beginning, self.pieces, self.result) = (beginning, pieces, result)
   }
 
+  override var listing: [String] {
+    ["assembly of \(pieces.map { "\($0.place.shape)" }.joined(separator: " and "))"]
+  }
+
   override func run(_ frame: ProgramFrame) {
     let target = frame.addresses[result]
     switch beginning {

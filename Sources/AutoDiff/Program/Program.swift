@@ -57,6 +57,9 @@ final class Program: @unchecked Sendable {
     unmanagedSteps = steps.map { .passUnretained($0) }
   }
 
+  /// What the steps do, in lines for people.
+  var listing: [String] { steps.flatMap(\.listing) }
+
   /// Entries take whole cache lines, so that a vector at their end may be read and written without harm.
   static func padded(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
 

@@ -1,5 +1,8 @@
 /// Something that a program does with memory whose places are known when it is made.
 class ProgramStep: @unchecked Sendable {
+  /// What it does, in lines for people.
+  var listing: [String] { [] }
+
   func run(_ frame: ProgramFrame) { fatalError("ProgramStep.run is abstract.") }
 }
 
@@ -28,6 +31,8 @@ final class ContractionStep: ProgramStep, @unchecked Sendable {
     (self.plan, self.left, self.right, self.result, self.scratch) = (plan, left, right, result, scratch)
   }
 
+  override var listing: [String] { ["product of \(left.shape) and \(right.shape)"] }
+
   override func run(_ frame: ProgramFrame) {
     func run<T: LoopScalar>(_: T.Type) {
       plan.run(
@@ -54,6 +59,8 @@ class SumStep: ProgramStep, @unchecked Sendable {
     (self.kind, self.place, self.result) = (kind, place, result)
   }
 
+  override var listing: [String] { ["sum of \(place.shape), \(resultCount) in all"] }
+
   override func run(_ frame: ProgramFrame) {
     perType(place.scalarType, double: sum(frame, Double.self), float: sum(frame, Float.self))
   }
@@ -78,6 +85,8 @@ final class NormStep: SumStep, @unchecked Sendable {
     layout = Layout(shape: shape, strides: shape.rowMajorStrides)
     super.init(.dot, axes: norm.axes, of: place, result: result)
   }
+
+  override var listing: [String] { ["norm of \(place.shape), \(resultCount) in all"] }
 
   override func run(_ frame: ProgramFrame) {
     super.run(frame)
@@ -104,6 +113,8 @@ final class CopyStep: ProgramStep, @unchecked Sendable {
 
   init(_ place: Place, to result: Int) { (self.place, self.result) = (place, result) }
 
+  override var listing: [String] { ["copy of \(place.shape)"] }
+
   override func run(_ frame: ProgramFrame) {
     func run<T: LoopScalar>(_: T.Type) {
       StridedCopy.copy(frame.view(place, T.self), to: frame.addresses[result].assumingMemoryBound(to: T.self))
@@ -120,6 +131,10 @@ final class EvaluateStep: ProgramStep, @unchecked Sendable {
 
   init(_ primitive: any Primitive, _ inputs: [Place], result: Place) {
     (self.primitive, self.inputs, self.result) = (primitive, inputs, result)
+  }
+
+  override var listing: [String] {
+    ["\(primitive.name) of \(inputs.map { "\($0.shape)" }.joined(separator: " and "))"]
   }
 
   override func run(_ frame: ProgramFrame) {

@@ -22,22 +22,20 @@ final class Recorder: Trace, @unchecked Sendable {
   private(set) var isGivenUp = false
 
   /// Records a function.
-  ///
-  /// - Parameter numbers: the inputs, if the recording may be given up; it stops otherwise.
-  init(reading numbers: [Tensor]?) {
-    outer = nil
-    depth = 0
-    self.numbers = numbers
+  override init() {
+    (outer, depth, numbers) = (nil, 0, nil)
     super.init()
   }
 
-  override convenience init() { self.init(reading: nil) }
+  /// Records a function of known numbers as long as nobody reads one; then the recording is given up.
+  init(reading numbers: [Tensor]) {
+    (outer, depth, self.numbers) = (nil, 0, numbers)
+    super.init()
+  }
 
   /// Records the body of a loop of another recording, which does what is the same in every run of the body.
   init(inside outer: Recorder) {
-    self.outer = outer
-    depth = outer.depth + 1
-    numbers = nil
+    (self.outer, depth, numbers) = (outer, outer.depth + 1, nil)
     super.init()
     become(partOf: outer)
   }

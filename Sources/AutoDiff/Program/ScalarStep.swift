@@ -24,6 +24,12 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
     Program.padded(Int(code.registerCount) * scalarType.byteCount) + 4 * VectorMap.vectorBytes
   }
 
+  override var listing: [String] {
+    let names = Set(code.functions.map(\.name)).sorted()
+    let functions = names.isEmpty ? "" : ", \(names.joined(separator: ", ")) among them"
+    return ["\(code.instructions.count) operations on single numbers\(functions)"]
+  }
+
   override func run(_ frame: ProgramFrame) {
     perType(scalarType, double: run(frame, Double.self), float: run(frame, Float.self))
   }

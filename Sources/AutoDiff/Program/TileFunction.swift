@@ -8,17 +8,20 @@ class TileFunction: @unchecked Sendable {
 
   /// That of the function; see ``LaneFunction/weight``.
   let weight: Int
+  /// That of the primitive.
+  let name: String
 
-  fileprivate init(_ f: any LaneFunction) { weight = f.weight }
+  fileprivate init(_ f: any LaneFunction, name: String) { (weight, self.name) = (f.weight, name) }
 
   /// Whether a row may stand for many with one vector.
   var takesNumbers: Bool { true }
 
   /// Nil for a primitive that is not made of lanes.
   static func make(_ primitive: any Primitive) -> TileFunction? {
-    func unary(_ f: some UnaryLaneFunction) -> TileFunction { UnaryTileFunction(f) }
-    func binary(_ f: some BinaryLaneFunction) -> TileFunction { BinaryTileFunction(f) }
-    func ternary(_ f: some TernaryLaneFunction) -> TileFunction { TernaryTileFunction(f) }
+    let name = primitive.name
+    func unary(_ f: some UnaryLaneFunction) -> TileFunction { UnaryTileFunction(f, name: name) }
+    func binary(_ f: some BinaryLaneFunction) -> TileFunction { BinaryTileFunction(f, name: name) }
+    func ternary(_ f: some TernaryLaneFunction) -> TileFunction { TernaryTileFunction(f, name: name) }
     if let f = primitive as? any UnaryLaneFunction { return unary(f) }
     if let f = primitive as? any BinaryLaneFunction { return binary(f) }
     if let f = primitive as? any TernaryLaneFunction { return ternary(f) }
@@ -29,9 +32,9 @@ class TileFunction: @unchecked Sendable {
 // Generic, and not holders of existential values, whose contents would have to be found at every call.
 private final class UnaryTileFunction<F: UnaryLaneFunction>: TileFunction, @unchecked Sendable {
   private let f: F
-  init(_ f: F) {
+  init(_ f: F, name: String) {
     self.f = f
-    super.init(f)
+    super.init(f, name: name)
   }
 
   override var takesNumbers: Bool { false }
@@ -51,9 +54,9 @@ private final class UnaryTileFunction<F: UnaryLaneFunction>: TileFunction, @unch
 
 private final class BinaryTileFunction<F: BinaryLaneFunction>: TileFunction, @unchecked Sendable {
   private let f: F
-  init(_ f: F) {
+  init(_ f: F, name: String) {
     self.f = f
-    super.init(f)
+    super.init(f, name: name)
   }
 
   override func run(
@@ -69,9 +72,9 @@ private final class BinaryTileFunction<F: BinaryLaneFunction>: TileFunction, @un
 
 private final class TernaryTileFunction<F: TernaryLaneFunction>: TileFunction, @unchecked Sendable {
   private let f: F
-  init(_ f: F) {
+  init(_ f: F, name: String) {
     self.f = f
-    super.init(f)
+    super.init(f, name: name)
   }
 
   override func run(

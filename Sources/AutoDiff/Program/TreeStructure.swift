@@ -17,6 +17,9 @@ struct TreeStructure: Equatable {
     }
   }
 
+  /// Shape and scalar type of every leaf.
+  var kinds: [ProgramGraph.ValueType] { Array(zip(shapes, types)) }
+
   /// Stands for every leaf while a tree is looked at.
   private static let leaf = Tensor(0)
 

@@ -313,4 +313,20 @@ final class Counter: Sendable {
     run()
     #expect(kept == nil)
   }
+
+  @Test func itsDescriptionListsTheSteps() {
+    let w = Tensor.ones([64, 64])
+    let f = compiled { (x: Tensor) -> Tensor in
+      let y = repeated(7, x) { tanh(matmul($0, w)) + 1 }
+      return repeated(while: { $0.sum() .< 100 }, y) { exp($0) * 2 }.sum(axes: [0])
+    }
+    #expect("\(f)" == "compiled, not called yet")
+    _ = f(.zeros([32, 64]))
+    let lines = "\(f)".split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+    #expect(lines[0].hasPrefix("[32, 64] float64 → [64] float64, "))
+    #expect(lines.contains("6 times") && lines.contains("product of [32, 64] and [64, 64]"))
+    #expect(lines.contains { $0.hasPrefix("tanh, ") && $0.hasSuffix(" of 2048 entries") })
+    #expect(lines.contains("while this is not 0") && lines.contains { $0.hasPrefix("exp") })
+    #expect(lines.last == "sum of [32, 64], 64 in all")
+  }
 }
