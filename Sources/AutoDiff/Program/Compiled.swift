@@ -16,6 +16,9 @@
 /// the input tree that are no leaves (a count, a name, a closure, a tensor that the tree does not list) belong to its
 /// structure: another value records another program. An object without equality is one value, whatever changes inside it.
 ///
+/// Whether a factorization has succeeded is looked at when the program runs. Where it has not, a function that is
+/// ``compiled(throwing:)`` throws what it would have thrown, and another one stops.
+///
 /// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
 /// `compiled { gradient(of: f, at: $0) }`. Printing a compiled function lists the steps of its programs.
 ///
@@ -32,74 +35,57 @@ public func compiled<Input: TensorTree, Output: TensorTree>(
   Compiled(f)
 }
 
-/// A function that is recorded when it is first called; see ``compiled(_:)``.
+/// Records a function that throws; see ``compiled(_:)``.
 ///
-/// It keeps the programs of the structures that it has last been called with, up to ``mostPrograms``.
-public final class Compiled<Input: TensorTree, Output: TensorTree> {
-  /// How many programs are kept.
-  public static var mostPrograms: Int { 64 }
-
-  private struct Recorded {
-    let key: TreeStructure
-    let program: Program
-    let output: Output
-  }
-
-  private let f: (Input) -> Output
-  private var programs: [Recorded] = []
-  private let lock = SpinLock()
-
-  init(_ f: @escaping (Input) -> Output) { self.f = f }
-
-  /// The function's value.
-  public func callAsFunction(_ input: Input) -> Output {
-    let leaves = input.leaves
-    if leaves.contains(where: \.isTraced) { return f(input) }
-    let key = TreeStructure(input, leaves)
-    let recorded = lock.withLock { known(key) } ?? record(input, leaves, key)
-    return recorded.output.replacingLeaves(with: recorded.program.run(leaves))
-  }
-
-  /// The program of a structure, which then stands in front.
-  private func known(_ key: TreeStructure) -> Recorded? {
-    guard let place = programs.firstIndex(where: { $0.key == key }) else { return nil }
-    if place > 0 { programs.insert(programs.remove(at: place), at: 0) }
-    return programs[0]
-  }
-
-  private func record(_ input: Input, _ leaves: [Tensor], _ key: TreeStructure) -> Recorded {
-    let recorder = Recorder()
-    defer { recorder.close() }
-    let output = f(input.mapTensors { recorder.input($0.shape, $0.scalarType) })
-    let results = output.leaves.map { recorder.value(of: $0, for: "compiled") }
-    let program = ProgramPlanner.program(recorder.graph, results: results)
-    // Recorded values must not outlive their recording.
-    let shell = output.mapTensors { _ in Tensor(0) }
-    let recorded = Recorded(key: key, program: program, output: shell)
-    lock.withLock {
-      if programs.contains(where: { $0.key == key }) { return }
-      if programs.count == Self.mostPrograms { programs.removeLast() }
-      programs.insert(recorded, at: 0)
-    }
-    return recorded
-  }
+///     let solve = compiled { (a: Tensor) in try choleskySolve(a, b) }
+///     let x = try solve(a)
+///
+/// - Parameter f: from a tree of tensors to a tree of tensors. What it throws while it is recorded is passed on; in its
+///   programs only factorizations throw.
+public func compiled<Input: TensorTree, Output: TensorTree>(
+  throwing f: @escaping (Input) throws -> Output
+) -> ThrowingCompiled<Input, Output> {
+  ThrowingCompiled(f)
 }
 
-/// Printing shows what the programs do.
-extension Compiled: CustomStringConvertible {
-  /// For every program, the last one used first, its inputs and results, and a line for each of its steps.
-  public var description: String {
-    let recorded = lock.withLock { programs }
-    if recorded.isEmpty { return "compiled, not called yet" }
-    return recorded.map { recorded in
-      func text(_ kinds: [ProgramGraph.ValueType]) -> String {
-        kinds.map { "\($0.shape) \($0.scalarType.rawValue)" }.joined(separator: ", ")
-      }
-      let program = recorded.program
-      let header = "\(text(recorded.key.kinds)) → \(text(program.resultTypes)), \(program.arenaBytes) bytes on the way"
-      return ([header] + program.listing.map { "  " + $0 }).joined(separator: "\n")
-    }.joined(separator: "\n")
+/// A function that is recorded when it is first called; see ``compiled(_:)``.
+///
+/// It keeps the programs of the structures that it has last been called with, up to ``mostPrograms``. Printing it shows
+/// what they do.
+public final class Compiled<Input: TensorTree, Output: TensorTree>: CustomStringConvertible {
+  /// How many programs are kept.
+  public static var mostPrograms: Int { ProgramCache<Input, Output>.mostPrograms }
+
+  private let programs: ProgramCache<Input, Output>
+
+  init(_ f: @escaping (Input) -> Output) { programs = ProgramCache(f) }
+
+  /// The function's value. Stops where a factorization fails.
+  public func callAsFunction(_ input: Input) -> Output {
+    do {
+      return try programs.value(input)
+    } catch {
+      stop("compiled", "\(error)", hint: "A function that throws, compiled, throws this.")
+    }
   }
+
+  /// For every program, the last one used first, its inputs and results, and a line for each of its steps.
+  public var description: String { programs.description }
+}
+
+/// A function that throws, and is recorded when it is first called; see ``compiled(throwing:)``.
+public final class ThrowingCompiled<Input: TensorTree, Output: TensorTree>: CustomStringConvertible {
+  private let programs: ProgramCache<Input, Output>
+
+  init(_ f: @escaping (Input) throws -> Output) { programs = ProgramCache(f) }
+
+  /// The function's value.
+  ///
+  /// - Throws: what the function throws, while it is recorded, or where a factorization fails.
+  public func callAsFunction(_ input: Input) throws -> Output { try programs.value(input) }
+
+  /// For every program, the last one used first, its inputs and results, and a line for each of its steps.
+  public var description: String { programs.description }
 }
 
 /// A function that is recorded when it is first called, like one that is ``compiled(_:)``, and that several threads may call

@@ -61,11 +61,14 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
         if !histories.isEmpty { read(histories, done, body) }
         for k in 0..<states { body.setResult(k, target[k]) }
         body.run()
+        if let failure = body.failure { frame.fail(failure) }
         current = target
         done += 1
       }
       // Where the number of steps is known, the last state shall stand in the result's memory.
-      func run(_ count: Int) { for k in 0..<count { step(into: (count - 1 - k).isMultiple(of: 2) ? own : other) } }
+      func run(_ count: Int) {
+        for k in 0..<count where frame.failure == nil { step(into: (count - 1 - k).isMultiple(of: 2) ? own : other) }
+      }
       switch loop.repetition {
       case .times(let count): run(count)
       case .asKept: run(histories[0].count)
@@ -83,10 +86,11 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
           func holds() -> Bool {
             for k in 0..<states { condition.setInput(k, current[k]) }
             condition.run()
+            if let failure = condition.failure { frame.fail(failure) }
             return perType(
               type, double: verdict.load(as: Double.self) != 0, float: verdict.load(as: Float.self) != 0)
           }
-          while holds() {
+          while holds(), frame.failure == nil {
             step(into: target)
             target = target == own ? other : own
           }

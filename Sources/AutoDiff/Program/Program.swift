@@ -64,12 +64,14 @@ final class Program: @unchecked Sendable {
   static func padded(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
 
   /// The results for inputs of the recorded shapes and types.
-  func run(_ inputs: [Tensor]) -> [Tensor] {
+  ///
+  /// - Throws: why a step has none.
+  func run(_ inputs: [Tensor]) throws -> [Tensor] {
     let frame = takeFrame()
     defer { giveBack(frame) }
     // Single entries have no memory of their own.
     let singles = inputs.count + results.count
-    return withUnsafeTemporaryAllocation(byteCount: 64 * max(1, singles), alignment: 64) { memory in
+    return try withUnsafeTemporaryAllocation(byteCount: 64 * max(1, singles), alignment: 64) { memory in
       let slots = memory.baseAddress!
       for (number, input) in inputs.enumerated() {
         let node = input.array.contiguous
@@ -98,6 +100,7 @@ final class Program: @unchecked Sendable {
         storages.append(storage)
       }
       frame.run()
+      if let failure = frame.failure { throw failure }
       return results.indices.map { number in
         let (shape, type) = resultTypes[number]
         switch results[number] {

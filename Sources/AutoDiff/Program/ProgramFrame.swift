@@ -17,6 +17,9 @@ final class ProgramFrame: @unchecked Sendable {
   private var kept: [Int: Tensor] = [:]
   /// What loops have kept, by the buffer of the token.
   private var histories: [Int: HistoryMemory] = [:]
+  /// Why a step has no result, the first time; then the run has none. (Not checked for overlapping access, because loops look
+  /// at it in every step.)
+  @exclusivity(unchecked) private(set) var failure: (any Error)?
   /// For the bodies of loops, in order.
   private(set) var children: [ProgramFrame] = []
 
@@ -158,8 +161,12 @@ final class ProgramFrame: @unchecked Sendable {
 
   func run() { for step in program.unmanagedSteps { step._withUnsafeGuaranteedRef { $0.run(self) } } }
 
+  /// Notes that the run has no result.
+  func fail(_ error: any Error) { if failure == nil { failure = error } }
+
   /// Lets go of what the run has used.
   func finish() {
+    failure = nil
     for number in inputs.indices { inputs[number] = nil }
     kept.removeAll(keepingCapacity: true)
     histories.removeAll(keepingCapacity: true)

@@ -126,11 +126,13 @@ final class CopyStep: ProgramStep, @unchecked Sendable {
 /// Any other primitive, evaluated as without a program.
 final class EvaluateStep: ProgramStep, @unchecked Sendable {
   private let primitive: any Primitive
+  private let checked: (any CheckedPrimitive)?
   private let inputs: [Place]
   private let result: Place
 
   init(_ primitive: any Primitive, _ inputs: [Place], result: Place) {
     (self.primitive, self.inputs, self.result) = (primitive, inputs, result)
+    checked = primitive as? any CheckedPrimitive
   }
 
   override var listing: [String] {
@@ -138,7 +140,9 @@ final class EvaluateStep: ProgramStep, @unchecked Sendable {
   }
 
   override func run(_ frame: ProgramFrame) {
-    let output = primitive.evaluate(Inputs(inputs.map { frame.tensor($0) }))
+    let operands = Inputs(inputs.map { frame.tensor($0) })
+    let output = primitive.evaluate(operands)
+    do { try checked?.check(output, of: operands) } catch { frame.fail(error) }
     if case .evaluated = frame.program.buffers[result.buffer].kind {
       frame.keep(output, as: result.buffer)
     } else {

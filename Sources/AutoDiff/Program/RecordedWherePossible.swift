@@ -24,7 +24,7 @@ package final class RecordedWherePossible<Input: TensorTree, Output: TensorTree>
     case .unknown: return try record(input, leaves)
     case .program(let program, let structure, let output):
       if TreeStructure(input, leaves) != structure { return try f(input) }
-      return output.replacingLeaves(with: program.run(leaves))
+      return output.replacingLeaves(with: try program.run(leaves))
     }
   }
 
@@ -41,6 +41,6 @@ package final class RecordedWherePossible<Input: TensorTree, Output: TensorTree>
     // Recorded values must not outlive their recording.
     let shell = output.mapTensors { _ in Tensor(0) }
     form = .program(program, for: TreeStructure(input, leaves), output: shell)
-    return shell.replacingLeaves(with: program.run(leaves))
+    return shell.replacingLeaves(with: try program.run(leaves))
   }
 }

@@ -21,6 +21,9 @@ final class Recorder: Trace, @unchecked Sendable {
   /// Whether somebody has done that.
   private(set) var isGivenUp = false
 
+  /// Whether what a function checks about numbers is left to the program, rather than read.
+  var keepsChecks: Bool { numbers == nil }
+
   /// Records a function.
   override init() {
     (outer, depth, numbers) = (nil, 0, nil)
@@ -146,7 +149,11 @@ final class Recorder: Trace, @unchecked Sendable {
   func read(_ value: Int) -> Tensor? {
     guard let numbers else { return nil }
     isGivenUp = true
-    return ProgramPlanner.program(graph, results: [value]).run(numbers)[0]
+    do {
+      return try ProgramPlanner.program(graph, results: [value]).run(numbers)[0]
+    } catch {
+      stop("a recorded function", "\(error)")
+    }
   }
 
   /// A tensor without this recording.

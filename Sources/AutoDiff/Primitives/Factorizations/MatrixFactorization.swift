@@ -1,10 +1,21 @@
+/// A primitive that may find that there is no result. A recorded program looks when it runs.
+protocol CheckedPrimitive: Primitive {
+  /// Throws the reason why an output is none.
+  func check(_ output: Tensor, of inputs: Inputs) throws(LinearAlgebraError)
+}
+
+extension Tensor {
+  /// Whether it is known only when a program runs, which then checks what follows from it.
+  var isCheckedLater: Bool { beneathRecordable().recorded?.recorder.keepsChecks ?? false }
+}
+
 /// A primitive that factors every matrix of a stack [..., m, n] and may find that one has no factors.
 ///
 /// A rule of evaluation cannot throw, and a transform that runs it could do nothing with an error. So `evaluate` marks the
 /// result of such a matrix with not-a-number throughout, and ``factors(of:)``, through which the public functions call,
 /// looks for the mark and throws the reason. It looks at the numbers under all traces, so it throws inside a gradient
 /// and also inside vmap, where one bad example is enough.
-protocol MatrixFactorization: Primitive {
+protocol MatrixFactorization: CheckedPrimitive {
   /// The shape of what belongs to one matrix; stops where it has no such factors.
   func resultShape(rows: Int, columns: Int) -> [Int]
 
@@ -58,15 +69,20 @@ extension MatrixFactorization {
   /// The factors of every matrix. Throws the reason why the first bad one has none.
   func factors(of a: Tensor) throws(LinearAlgebraError) -> Tensor {
     let result = bind(self, .one(a))
-    if result.isBounded { return result }
+    if result.isBounded || result.isCheckedLater { return result }
     // The numbers' own type: a check may compute in a higher precision than it shows.
-    let (factors, matrix) = (result.beneathTraces(for: name), a.beneathTraces(for: name))
-    // Not `perType`, which would forget the type of the error.
-    switch matrix.scalarType {
-    case .float64: try check(factors, of: matrix, Double.self)
-    case .float32: try check(factors, of: matrix, Float.self)
-    }
+    try check(result.beneathTraces(for: name), of: .one(a.beneathTraces(for: name)))
     return result
+  }
+
+  /// Throws the reason why a matrix has no factors, if `factors` are marked.
+  func check(_ factors: Tensor, of inputs: Inputs) throws(LinearAlgebraError) {
+    let a = inputs[0]
+    // Not `perType`, which would forget the type of the error.
+    switch a.scalarType {
+    case .float64: try check(factors, of: a, Double.self)
+    case .float32: try check(factors, of: a, Float.self)
+    }
   }
 
   private func check<T: LoopScalar>(_ result: Tensor, of a: Tensor, _: T.Type) throws(LinearAlgebraError) {

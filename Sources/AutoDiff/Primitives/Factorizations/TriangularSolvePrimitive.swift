@@ -1,9 +1,11 @@
 /// The solution X of A X = B with one half of A, for every matrix of a stack: [..., n, n] and [..., n, k] → [..., n, k].
 ///
 /// A may be any view: the transposed matrix with the other half costs no copy. A zero on its diagonal gives infinities.
-struct TriangularSystem: Primitive {
+struct TriangularSystem: CheckedPrimitive {
   /// The half of A that counts.
   let half: Triangle
+  /// Whether a program looks for zeros on the diagonal.
+  var isChecked = false
   var name: String { "triangularSolve" }
 
   func shape(of inputs: Inputs) -> [Int] {
@@ -38,6 +40,10 @@ struct TriangularSystem: Primitive {
       }
     }
     return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
+  }
+
+  func check(_ output: Tensor, of inputs: Inputs) throws(LinearAlgebraError) {
+    if isChecked { try checkDiagonals(inputs[0]) }
   }
 
   /// A⁻¹ (Ḃ − Ȧ X).
@@ -84,8 +90,10 @@ public func triangularSolve(
   _ a: Tensor, _ b: Tensor, _ half: Triangle = .lower
 ) throws(LinearAlgebraError) -> Tensor {
   let system = LinearSystem("triangularSolve", a, b)
-  if !a.isBounded { try checkDiagonals(a.beneathTraces(for: "triangularSolve")) }
-  return system.restored(bind(TriangularSystem(half: half), .two(system.matrix, system.columns)))
+  let isLater = a.isCheckedLater
+  if !a.isBounded, !isLater { try checkDiagonals(a.beneathTraces(for: "triangularSolve")) }
+  let solve = TriangularSystem(half: half, isChecked: isLater)
+  return system.restored(bind(solve, .two(system.matrix, system.columns)))
 }
 
 /// Throws at the first zero on the diagonal of a matrix of a stack.

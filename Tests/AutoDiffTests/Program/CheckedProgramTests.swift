@@ -1,0 +1,115 @@
+import TestSupport
+import Testing
+
+@testable import AutoDiff
+
+/// Factorizations inside programs, which may fail when they run.
+@Suite struct CheckedProgramTests {
+  private static func positive(_ n: Int, seed: UInt64, _ type: ScalarType = .float64) -> Tensor {
+    var generator = RandomGenerator(seed: seed)
+    let a = Tensor.normal([n, n], as: type, using: &generator)
+    return matmul(a, a.transposed) + Tensor.eye(n, as: type)
+  }
+
+  private let indefinite = Tensor([[1, 2], [2, 1]])
+
+  /// The likelihood of a Gaussian process with the scale and the length of its kernel.
+  private func likelihood(_ p: Pair<Tensor, Tensor>) throws -> Tensor {
+    let x = Tensor.range(to: 6, as: p.first.scalarType) * 0.3
+    let y = sin(x)
+    let distance = square(x.expanded(at: 1) - x.expanded(at: 0))
+    let kernel = p.first * exp(distance * -square(p.second)) + 0.1 * Tensor.eye(6, as: x.scalarType)
+    return dot(y, try choleskySolve(kernel, y)) + (try logDeterminant(kernel))
+  }
+
+  @Test(arguments: [ScalarType.float64, .float32]) func derivativesOfALikelihood(type: ScalarType) throws {
+    let slope = compiled { p in try gradient(of: likelihood, at: p) }
+    let curvature = compiled { p in try hvp(of: likelihood, at: p, along: p) }
+    for (scale, length) in [(1.0, 0.5), (2, 1), (0.3, 2)] {
+      let p = Pair(Tensor(scale, as: type), Tensor(length, as: type))
+      let expected = (try gradient(of: likelihood, at: p), try hvp(of: likelihood, at: p, along: p))
+      for (a, b) in zip(try slope(p).leaves, expected.0.leaves) { expectClose(a, b, .analytic) }
+      for (a, b) in zip(try curvature(p).leaves, expected.1.leaves) { expectClose(a, b, .analytic) }
+    }
+  }
+
+  @Test func itThrowsWhatItWouldHaveThrown() throws {
+    let factor = compiled { (a: Tensor) in try cholesky(a) }
+    let solve = compiled { (a: Tensor) in try vmap { try choleskySolve($0, Tensor([1, 2])) }(a) }
+    let good = Self.positive(2, seed: 1)
+    for _ in 0..<3 {
+      #expect(throws: LinearAlgebraError.notPositiveDefinite(pivot: 1, value: -3)) { try factor(indefinite) }
+      // A run that failed leaves nothing behind.
+      expectClose(try factor(good), try cholesky(good), .exact)
+      #expect(throws: LinearAlgebraError.self) { try solve(stack([good, indefinite])) }
+      expectClose(try solve(stack([good, good]))[1], try choleskySolve(good, Tensor([1, 2])), .analytic)
+    }
+  }
+
+  /// Also what the function throws itself, and then nothing has been recorded.
+  @Test func itPassesOnWhatTheFunctionThrows() throws {
+    struct Refusal: Error {}
+    var isWilling = false
+    let f = compiled { (x: Tensor) throws -> Tensor in
+      if !isWilling { throw Refusal() }
+      return x * 2
+    }
+    #expect(throws: Refusal.self) { try f(Tensor([1])) }
+    isWilling = true
+    expectClose(try f(Tensor([1])), Tensor([2]), .exact)
+  }
+
+  /// A loop ends where a factorization fails, even one whose condition would go on for ever.
+  @Test func loopsEndWithTheFailure() throws {
+    let counted = compiled { (a: Tensor) in repeated(50, a) { try! cholesky($0) - 0.4 * Tensor.eye(2) } }
+    let endless = compiled(throwing: { (a: Tensor) in
+      repeated(while: { .ones([]) + 0 * $0.sum() }, a) { try! cholesky($0) - 0.4 * Tensor.eye(2) }
+    })
+    let slope = compiled(throwing: { (a: Tensor) in
+      gradient(of: { a in repeated(3, a) { try! cholesky($0) - 0.4 * Tensor.eye(2) }.sum() }, at: a)
+    })
+    #expect(throws: LinearAlgebraError.self) { try endless(Self.positive(2, seed: 2)) }
+    #expect(throws: LinearAlgebraError.self) { try slope(indefinite) }
+    let plain = { (a: Tensor) -> Tensor in
+      var b = a
+      for _ in 0..<3 { b = try! cholesky(b) - 0.4 * Tensor.eye(2) }
+      return b.sum()
+    }
+    let good = 4 * Tensor.eye(2)
+    expectClose(try slope(good), gradient(of: plain, at: good), .analytic)
+    _ = counted
+  }
+
+  @Test func othersStop() async {
+    let stopped = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let factor = compiled { (a: Tensor) in try! cholesky(a) }
+      _ = factor(Tensor([[4, 0], [0, 9]]))
+      _ = factor(Tensor([[1, 2], [2, 1]]))
+    }
+    #expect(stopped.message.contains("compiled: cholesky: the matrix must be positive definite, but pivot 1 is -3.0"))
+  }
+
+  @Test func otherFactorizations() throws {
+    let a = Self.positive(4, seed: 3)
+    let eigen = compiled { (a: Tensor) -> [Tensor] in
+      let parts = try symmetricEigen(a)
+      return [parts.values, parts.vectors]
+    }
+    let parts = try symmetricEigen(a)
+    for (x, y) in zip(try eigen(a), [parts.values, parts.vectors]) { expectClose(x, y, .exact) }
+    let solve = compiled { (a: Tensor) in try triangularSolve(a, Tensor([1, 2, 3, 4])) }
+    expectClose(try solve(a), try triangularSolve(a, Tensor([1, 2, 3, 4])), .exact)
+    #expect(throws: LinearAlgebraError.singular(pivot: 0, value: 0)) { try solve(a * 0) }
+    let infinite = a * Tensor.infinity(4)
+    #expect(throws: LinearAlgebraError.self) { try eigen(infinite) }
+  }
+}
+
+extension Tensor {
+  /// A matrix of ones, but for an infinite corner.
+  fileprivate static func infinity(_ n: Int) -> Tensor {
+    var matrix = Tensor.ones([n, n])
+    matrix[0, 0] = Tensor(.infinity)
+    return matrix
+  }
+}
