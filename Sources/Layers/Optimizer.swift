@@ -53,6 +53,9 @@ public struct GradientDescent: Sendable {
     guard mine == theirs else {
       stop("GradientDescent.step", "the gradient must have the parameters' leaves", got: "\(theirs) for \(mine)")
     }
+    for (mine, theirs) in zip(state.parameters.leaves, gradient.leaves) {
+      requireOneScalarType("GradientDescent.step", mine, theirs)
+    }
     let velocity = momentum == 0 ? gradient : gradient.adding(state.velocity, scaledBy: momentum)
     return State(parameters: state.parameters.adding(velocity, scaledBy: -learningRate), velocity: velocity)
   }

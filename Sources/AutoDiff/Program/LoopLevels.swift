@@ -20,8 +20,7 @@ struct LoopLevels {
       }
       traces.append(trace)
     }
-    let recorders = beneath.compactMap { $0.recorded?.recorder }
-    guard let innermost = recorders.max(by: { $0.depth < $1.depth }) else { return nil }
+    guard let innermost = Recorder.innermost(of: beneath) else { return nil }
     for trace in others.flatMap(\.traces) where !traces.contains(where: { $0 === trace }) { traces.append(trace) }
     self.init(traces.sorted { $0.level > $1.level }, innermost)
   }

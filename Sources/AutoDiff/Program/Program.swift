@@ -67,11 +67,18 @@ final class Program: @unchecked Sendable {
   ///
   /// - Throws: why a step has none.
   func run(_ inputs: [Tensor]) throws -> [Tensor] {
+    let (results, failure) = outcome(inputs)
+    if let failure { throw failure }
+    return results
+  }
+
+  /// The results, and why a step has none, if that is so.
+  func outcome(_ inputs: [Tensor]) -> (results: [Tensor], failure: (any Error)?) {
     let frame = takeFrame()
     defer { giveBack(frame) }
     // Single entries have no memory of their own.
     let singles = inputs.count + results.count
-    return try withUnsafeTemporaryAllocation(byteCount: 64 * max(1, singles), alignment: 64) { memory in
+    return withUnsafeTemporaryAllocation(byteCount: 64 * max(1, singles), alignment: 64) { memory in
       let slots = memory.baseAddress!
       for (number, input) in inputs.enumerated() {
         let node = input.array.contiguous
@@ -100,8 +107,7 @@ final class Program: @unchecked Sendable {
         storages.append(storage)
       }
       frame.run()
-      if let failure = frame.failure { throw failure }
-      return results.indices.map { number in
+      let tensors = results.indices.map { number -> Tensor in
         let (shape, type) = resultTypes[number]
         switch results[number] {
         case .input(let input): return inputs[input]
@@ -116,6 +122,7 @@ final class Program: @unchecked Sendable {
           return Tensor(node: ArrayNode(shape: shape, scalarType: type, single: single))
         }
       }
+      return (tensors, frame.failure)
     }
   }
 

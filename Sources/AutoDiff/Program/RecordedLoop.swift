@@ -126,7 +126,7 @@ extension LoopLevels {
       let new = step(old, read)
       if !examplesDiffer { return new }
       let holds = condition(old).reshaped(to: [])
-      return zip(old, new).map { select(holds, $1, $0) }
+      return zip(old, new).map { select(holds.as($0.scalarType), $1, $0) }
     }
     if let place = traces.firstIndex(where: { $0 is Tape }) {
       guard kept == nil, let gradient = LoopGradient(self, tape: place) else { return nil }
@@ -157,7 +157,7 @@ extension LoopLevels {
       repetition, parts.map(\.part), stateCount: lowered.count, readsBackward: readings.map(\.isBackward),
       kept: kept.map { places(of: $0, in: state.count) })
     let operands = lowered + readings.map(\.history.token) + parts.flatMap(\.captured)
-    let (last, history) = recorder.add(loop, operands, levels: self)
+    let (last, history) = (Recorder.innermost(of: operands) ?? recorder).add(loop, operands, levels: self)
     return (raise(last), history)
   }
 

@@ -7,8 +7,8 @@ final class Recorder: Trace, @unchecked Sendable {
   let graph = ProgramGraph()
   /// The recorder of the function in whose loop this one records the body.
   private let outer: Recorder?
-  /// In how many loops it records.
-  let depth: Int
+  /// When it was made: of the recorders of a function the last one that has not ended records the innermost loop.
+  private(set) var order = 0
   /// Values of ``outer`` that the body uses, in the order of the inputs that stand for them.
   private(set) var captured: [Tensor] = []
   private var inputOfCaptured: [ObjectIdentifier: Int] = [:]
@@ -26,21 +26,29 @@ final class Recorder: Trace, @unchecked Sendable {
 
   /// Records a function.
   override init() {
-    (outer, depth, numbers) = (nil, 0, nil)
+    (outer, numbers) = (nil, nil)
     super.init()
+    order = level
   }
 
   /// Records a function of known numbers as long as nobody reads one; then the recording is given up.
   init(reading numbers: [Tensor]) {
-    (outer, depth, self.numbers) = (nil, 0, numbers)
+    (outer, self.numbers) = (nil, numbers)
     super.init()
+    order = level
   }
 
   /// Records the body of a loop of another recording, which does what is the same in every run of the body.
   init(inside outer: Recorder) {
-    (self.outer, depth, numbers) = (outer, outer.depth + 1, nil)
+    (self.outer, numbers) = (outer, nil)
     super.init()
+    order = level
     become(partOf: outer)
+  }
+
+  /// The recorder of the innermost loop to which one of these values belongs.
+  static func innermost(of tensors: [Tensor]) -> Recorder? {
+    tensors.compactMap { $0.recorded?.recorder }.max { $0.order < $1.order }
   }
 
   /// A recorded value that stands for an input.
@@ -48,11 +56,11 @@ final class Recorder: Trace, @unchecked Sendable {
 
   override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let innermost = inputs.reduce(self) { recorder, input in
-      guard let other = node(input, RecordedNode.self)?.recorder, other.depth > recorder.depth else { return recorder }
+      guard let other = node(input, RecordedNode.self)?.recorder, other.order > recorder.order else { return recorder }
       return other
     }
     if innermost !== self {
-      if !innermost.acceptsOperations { innermost.stopAtMisplacedOperation(primitive.name) }
+      if !innermost.acceptsOperations { innermost.requireRunningAgain(primitive.name) }
       return innermost.process(primitive, inputs)
     }
     if primitive.isTransparent { return primitive.evaluate(inputs) }
@@ -94,7 +102,8 @@ final class Recorder: Trace, @unchecked Sendable {
   func value(of tensor: Tensor, for operation: String) -> Int {
     if let value = ownValue(of: tensor) { return value }
     if tensor.node.level == 0 { return graph.addConstant(tensor) }
-    guard let outer, let node = tensor.recorded, node.recorder.contains(outer) else {
+    // A loop may use the state of another loop that its own state does not know of.
+    guard outer != nil, let node = tensor.recorded, node.recorder.level == level, node.recorder.acceptsOperations else {
       stop(
         operation, "a recorded function must not capture a value that a transform outside it follows",
         hint: "Pass it as an input.")
@@ -135,25 +144,12 @@ final class Recorder: Trace, @unchecked Sendable {
     return (state, LoopHistory(Tensor(node: token)))
   }
 
-  /// Whether `other` is this recorder, or records a loop inside it.
-  private func contains(_ other: Recorder) -> Bool {
-    var candidate: Recorder? = other
-    while let recorder = candidate {
-      if recorder === self { return true }
-      candidate = recorder.outer
-    }
-    return false
-  }
-
   /// The numbers of a value, for which everything is computed that has led to it; nil where numbers may not be read.
   func read(_ value: Int) -> Tensor? {
     guard let numbers else { return nil }
     isGivenUp = true
-    do {
-      return try ProgramPlanner.program(graph, results: [value]).run(numbers)[0]
-    } catch {
-      stop("a recorded function", "\(error)")
-    }
+    // Whoever reads them checks them too.
+    return ProgramPlanner.program(graph, results: [value]).outcome(numbers).results[0]
   }
 
   /// A tensor without this recording.

@@ -75,7 +75,6 @@ extension TensorTree {
     let next = body(replacingLeaves(with: leaves))
     next.checkSameStructure(as: leaves, "repeated")
     let successors = next.leaves
-    for (old, new) in zip(leaves, successors) { requireOneScalarType("repeated", old, new) }
     // What is no tensor is the same in all steps of a program.
     if TreeStructure(self, self.leaves) != TreeStructure(next, successors) {
       stop(

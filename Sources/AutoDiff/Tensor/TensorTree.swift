@@ -48,14 +48,15 @@ extension TensorTree {
     return copy
   }
 
-  /// Stops unless another tree has as many leaves of the same shapes.
-  package func checkSameStructure(as other: [Tensor], _ operation: String) {
+  /// Stops unless another tree has as many leaves of the same shapes and, but where told otherwise, scalar types.
+  package func checkSameStructure(as other: [Tensor], _ operation: String, ofOneType: Bool = true) {
     let mine = leaves
     guard mine.count == other.count, zip(mine, other).allSatisfy({ $0.shape == $1.shape }) else {
       stop(
         operation, "both trees must have the same leaves",
         got: "\(mine.map(\.shape)) and \(other.map(\.shape))")
     }
+    if ofOneType { for (mine, theirs) in zip(mine, other) { requireOneScalarType(operation, mine, theirs) } }
   }
 }
 

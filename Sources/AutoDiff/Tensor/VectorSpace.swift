@@ -13,8 +13,7 @@ extension TensorTree {
     _ other: Self, _ operation: String, ofOneType: Bool = true, _ combine: (Tensor, Tensor) -> Tensor
   ) -> Self {
     let others = other.leaves
-    checkSameStructure(as: others, operation)
-    if ofOneType { for (mine, theirs) in zip(leaves, others) { requireOneScalarType(operation, mine, theirs) } }
+    checkSameStructure(as: others, operation, ofOneType: ofOneType)
     var next = -1
     return mapTensors {
       next += 1
@@ -45,7 +44,6 @@ extension TensorTree {
   public func innerProduct(_ other: Self) -> Tensor {
     let others = other.leaves
     checkSameStructure(as: others, "innerProduct")
-    for (mine, theirs) in zip(leaves, others) { requireOneScalarType("innerProduct", mine, theirs) }
     return zip(leaves, others).map { dot($0, $1) }.reduce(nil) { sum, part in sum.map { $0 + part } ?? part } ?? .zero
   }
 

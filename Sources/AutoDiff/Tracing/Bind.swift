@@ -43,7 +43,7 @@ func dispatch(_ primitive: some Primitive, _ inputs: Inputs) -> Tensor {
   if level <= 0 { return primitive.evaluate(inputs) }
   let trace = inputs.trace(ofLevel: level)
   if !trace._withUnsafeGuaranteedRef({ $0.acceptsOperations }) {
-    trace.takeUnretainedValue().stopAtMisplacedOperation(primitive.name)
+    trace.takeUnretainedValue().requireRunningAgain(primitive.name)
   }
   return trace._withUnsafeGuaranteedRef { $0.process(primitive, inputs) }
 }

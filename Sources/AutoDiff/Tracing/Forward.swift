@@ -1,7 +1,8 @@
 /// Forward mode: every value carries its tangent.
 ///
 /// The value itself is computed when somebody asks for it, as far as no rule needs it. In a Hessian-vector product, which
-/// is the tangent of a gradient, nobody asks for the products that make up the gradient: an eighth of the work.
+/// is the tangent of a gradient, nobody asks for the products that make up the gradient: an eighth of the work. Where a
+/// tape follows the value, it is computed at once: later might be inside a checkpoint, which forgets it.
 final class Forward: Trace, @unchecked Sendable {
   /// A value with a tangent.
   func dual(_ primal: Tensor, tangent: Tensor?) -> Tensor {
@@ -15,10 +16,15 @@ final class Forward: Trace, @unchecked Sendable {
   /// The tangent behind a tensor; that of a constant is nil.
   func tangent(of tensor: Tensor) -> Tensor? { node(tensor, ForwardNode.self)?.tangent }
 
+  /// Whether a tape follows the value behind a tensor.
+  private func isOnTape(_ tensor: Tensor) -> Bool {
+    node(tensor, ForwardNode.self)?.isOnTape ?? (tensor.innermostTape != nil)
+  }
+
   override func process(_ primitive: any Primitive, _ inputs: Inputs) -> Tensor {
     let tangents = inputs.map { tangent(of: $0) }
     let depth = inputs.reduce(0) { max($0, node($1, ForwardNode.self)?.depth ?? 0) }
-    if !primitive.residuals.contains(.output), depth < ForwardNode.mostDeferred {
+    if !primitive.residuals.contains(.output), depth < ForwardNode.mostDeferred, !inputs.contains(where: isOnTape) {
       // Rules that read no inputs still see their shapes.
       let known = primitive.residuals.contains(.inputs) ? inputs.map { primal(of: $0) } : inputs
       let output = Tensor.withheld(primitive.shape(of: inputs), primitive.scalarType(of: inputs))
@@ -79,6 +85,9 @@ final class ForwardNode: TracedNode, @unchecked Sendable {
   override func replacingPrimal(_ replace: (Tensor) -> Tensor) -> Tensor {
     unsafeDowncast(trace, to: Forward.self).dual(replace(primal), tangent: replace(tangent))
   }
+
+  /// Whether a tape follows the value. (Where it is deferred none does.)
+  var isOnTape: Bool { if case .computed(let tensor) = value { tensor.innermostTape != nil } else { false } }
 
   /// How many steps in a row it takes to compute the value.
   var depth: Int { if case .deferred(_, _, let depth) = value { depth } else { 0 } }

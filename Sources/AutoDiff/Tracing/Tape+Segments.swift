@@ -11,21 +11,13 @@ extension Tape {
   final class CheckpointSegment: Segment {
     /// Records the part at the end of the tape and returns where its results are.
     private let run: () -> [Int]
-    /// The traces above the tape that follow what the part computes with. Most have ended when it is run again.
-    private let innerTraces: [Trace]
 
-    init(outputs: [Int], innerTraces: [Trace], run: @escaping () -> [Int]) {
-      self.innerTraces = innerTraces
+    init(outputs: [Int], run: @escaping () -> [Int]) {
       self.run = run
       super.init(outputs: outputs)
     }
 
-    fileprivate func recorded(on tape: Tape) -> [Int] {
-      let ended = (innerTraces + [tape]).filter { !$0.acceptsOperations }
-      for trace in ended { trace.reopen() }
-      defer { for trace in ended { trace.close() } }
-      return run()
-    }
+    fileprivate func recorded() -> [Int] { RunAgain.of(run) }
   }
 
   /// A loop of a program, through which cotangents return by another loop; see ``LoopGradient``.
@@ -52,6 +44,6 @@ extension Tape {
   /// Records a part once more, behind all entries.
   func recordAgain(_ segment: CheckpointSegment) -> (start: Int, outputs: [Int]) {
     let start = entries.count
-    return (start, segment.recorded(on: self))
+    return (start, segment.recorded())
   }
 }

@@ -51,9 +51,10 @@ package class Trace: @unchecked Sendable {
   /// Whether an operation may be added here and now.
   @inline(__always) final var acceptsOperations: Bool { isOpen && thread == pthread_self() }
 
-  /// Stops because of an operation where ``acceptsOperations`` is false.
+  /// Called at an operation where ``acceptsOperations`` is false: stops, unless a part of a computation is being run again.
   @inline(never)
-  final func stopAtMisplacedOperation(_ name: String) -> Never {
+  final func requireRunningAgain(_ name: String) {
+    if RunAgain.includes(self) { return }
     if isOpen {
       stop(
         name, "a value that a transform follows was used on another thread than the transform's",
@@ -62,6 +63,27 @@ package class Trace: @unchecked Sendable {
     stop(
       name, "a value was used after the transform that followed it had ended",
       hint: "Return it from the transformed closure instead of storing it outside.")
+  }
+}
+
+/// Runs a part of a computation again, after the traces have ended that had followed it.
+final class RunAgain: @unchecked Sendable {
+  @TaskLocal private static var current: RunAgain?
+  private var reopened: [Trace] = []
+
+  /// Calls `body`, in which ended traces go on; then they have ended again.
+  static func of<Result>(_ body: () -> Result) -> Result {
+    let again = RunAgain()
+    defer { for trace in again.reopened { trace.close() } }
+    return $current.withValue(again, operation: body)
+  }
+
+  /// Whether a part is being run again; then the trace goes on.
+  fileprivate static func includes(_ trace: Trace) -> Bool {
+    guard let current else { return false }
+    trace.reopen()
+    current.reopened.append(trace)
+    return true
   }
 }
 

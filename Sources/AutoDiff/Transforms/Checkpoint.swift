@@ -75,17 +75,6 @@ extension Tape {
     return found
   }
 
-  /// The traces of higher levels that follow the leaves of a tree.
-  private func tracesAbove(_ tree: some TensorTree) -> [Trace] {
-    var found: [Trace] = []
-    for leaf in tree.leaves {
-      _ = leaf.beneathRecordable { trace in
-        if trace.level > self.level, !found.contains(where: { $0 === trace }) { found.append(trace) }
-      }
-    }
-    return found
-  }
-
   /// Forgets what a function recorded from an entry on, and records instead how to run it again.
   ///
   /// - Returns: the function's output, as values that are leaves of the tape.
@@ -97,9 +86,8 @@ extension Tape {
     guard entries.count - start > kept.count else { return output }
     forget(from: start)
     let replaced = kept.map { Int($0.index) < start ? Tensor(node: $0) : watch($0.primal) }
-    let innerTraces = tracesAbove(x) + tracesAbove(output)
     record(
-      CheckpointSegment(outputs: replaced.map { index(of: $0)! }, innerTraces: innerTraces) { [unowned self] in
+      CheckpointSegment(outputs: replaced.map { index(of: $0)! }) { [unowned self] in
         values(in: f(x)).map { Int($0.index) }
       })
     var next = -1

@@ -113,7 +113,12 @@ public enum ImplicitSolverError: Error, Equatable, CustomStringConvertible {
 public func fixedPoint<Z: TensorTree & Sendable, P: TensorTree & Sendable>(
   of g: @escaping @Sendable (Z, P) -> Z, from start: Z, at p: P, by solver: ImplicitSolver = .iteration()
 ) throws -> Z {
-  try implicitPoint("fixedPoint", { z, p in z.subtracting(g(z, p)) }, start, p, solver)
+  let residual: @Sendable (Z, P) -> Z = { z, p in
+    let next = g(z, p)
+    z.checkSameStructure(as: next.leaves, "fixedPoint")
+    return z.subtracting(next)
+  }
+  return try implicitPoint("fixedPoint", residual, start, p, solver)
 }
 
 /// The root F(z, p) = 0 that a solver finds, with its derivatives with respect to p.
@@ -173,9 +178,10 @@ private func implicitPoint<Z: TensorTree & Sendable, P: TensorTree & Sendable>(
       let (_, pullback) = AutoDiff.vjp(
         of: { residual(inputs.prefixed(count, $0), outputs, point) }, at: Array(inputs[count...]))
       return outputs.map { .zeros(like: $0) } + pullback(-adjoint)
-    })
+    }, failure: { failure.value })
   let function = CustomFunction(name: name, rules: rules)
   let packed = dispatch(function, Inputs(start.leaves + leaves))
+  if !packed.isBounded, !packed.isCheckedLater { _ = packed.beneathTraces(for: name) }
   if let error = failure.value { throw error }
   return start.replacingLeaves(with: function.unpacked(packed))
 }

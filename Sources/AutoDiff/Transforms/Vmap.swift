@@ -132,6 +132,9 @@ private struct Hiding {
   }
 
   func reveal<T: TensorTree>(_ tree: T, _ axis: Int) -> T {
-    tree.mapTensors { trace.reveal($0).movingAxis(0, to: axis) }
+    tree.mapTensors { leaf in
+      let all = trace.reveal(leaf)
+      return all.movingAxis(0, to: normalizedAxis(axis, rank: all.rank, "vmap"))
+    }
   }
 }

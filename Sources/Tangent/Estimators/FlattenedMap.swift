@@ -9,6 +9,7 @@ struct FlattenedMap<P: TensorTree> {
   let scalarType: ScalarType
   /// The product with one vector, and that with several as the rows of a matrix.
   private let multiplied, rowsMultiplied: Compiled<Tensor, Tensor>
+  private let operation: String
   /// The columns that are multiplied at once.
   private let chunk: Int
 
@@ -27,6 +28,7 @@ struct FlattenedMap<P: TensorTree> {
     if let budget, budget < 0 { stop(operation, "the budget must not be negative", got: "\(budget)") }
     let multiply = { (v: Tensor) in apply(p.replacingEntries(with: v)).flattenedEntries }
     (multiplied, rowsMultiplied) = (compiled(multiply), compiled(vmap(multiply)))
+    self.operation = operation
     (dimension, scalarType) = (p.entryCount, types.first ?? .float64)
     // Beside the values on the way: direction and product, as vectors and as trees.
     let each = bytesPerVector + 4 * dimension * scalarType.byteCount
@@ -35,6 +37,11 @@ struct FlattenedMap<P: TensorTree> {
 
   /// - Shapes: [p, k] → [p, k].
   func product(with vectors: Tensor) -> Tensor {
+    guard vectors.rank == 2, vectors.shape[0] == dimension, vectors.scalarType == scalarType else {
+      stop(
+        "\(operation).product", "needs vectors [\(dimension), k] of \(scalarType.rawValue)",
+        got: "\(vectors.shape) of \(vectors.scalarType.rawValue)")
+    }
     guard dimension > 0 else { return vectors }
     let rows = vectors.transposed
     let parts = stride(from: 0, to: rows.shape[0], by: chunk).map { start -> Tensor in

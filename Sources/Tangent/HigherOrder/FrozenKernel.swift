@@ -64,6 +64,7 @@ public func tangentKernel<Example: TensorTree, P: TensorTree>(
 ) -> Tensor {
   let operation = "tangentKernel(afterStepOf:)"
   guard degree >= 0 else { stop(operation, "the degree must not be negative", got: "\(degree)") }
+  guard h.isFinite else { stop(operation, "the step must be finite", got: "\(h)") }
   let fields = GradientFields(operation, f, on: examples, newPoints: newPoints)
   let residual = fields.exampleOutputs(p) - fields.checkedVector(y, operation)
   let step = fields.direction(residual * (-h * loss.rate(examples: fields.count)), at: p)

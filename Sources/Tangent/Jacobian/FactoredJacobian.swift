@@ -162,6 +162,7 @@ public struct FactoredJacobian<P: TensorTree> {
     guard direction.shape == [exampleCount] + outputShape else {
       stop("FactoredJacobian.vjp", "needs shape \([exampleCount] + outputShape)", got: "\(direction.shape)")
     }
+    requireOneScalarType("FactoredJacobian.vjp", outputs, direction)
     let flat = direction.reshaped(to: [exampleCount, outputCount])
     return parameters.replacingLeaves(
       with: zip(blocks, parameters.leaves).map { block, leaf in

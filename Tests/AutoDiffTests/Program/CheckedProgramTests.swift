@@ -89,6 +89,23 @@ import Testing
     #expect(stopped.message.contains("compiled: cholesky: the matrix must be positive definite, but pivot 1 is -3.0"))
   }
 
+  /// Searches are done when the program runs, and fail there.
+  @Test func searches() throws {
+    let f = { (p: Tensor) in try root(of: { (z: Tensor, p: Tensor) in z * z * p - 1 }, from: Tensor([0.5]), at: p) }
+    let (value, slope) = (compiled { p in try f(p) }, compiled { p in try gradient(of: { try f($0).sum() }, at: p) })
+    let flat = compiled { (p: Tensor) in
+      try root(of: { (z: Tensor, p: Tensor) in z * 0 + p }, from: Tensor([0.5]), at: p)
+    }
+    for _ in 0..<2 {
+      expectClose(try value(Tensor([4])), Tensor([0.5]), .analytic)
+      expectClose(try slope(Tensor([4])), Tensor([-1.0 / 16]), .analytic)
+      #expect(throws: ImplicitSolverError.self) { try flat(Tensor([1])) }
+      #expect(throws: ImplicitSolverError.self) { try value(Tensor([.nan])) }
+      expectClose(
+        try vmap { try value($0) }(Tensor([[4], [1]])), Tensor([[0.5], [1]]), .analytic)
+    }
+  }
+
   @Test func otherFactorizations() throws {
     let a = Self.positive(4, seed: 3)
     let eigen = compiled { (a: Tensor) -> [Tensor] in

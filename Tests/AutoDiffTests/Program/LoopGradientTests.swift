@@ -154,4 +154,44 @@ struct LoopGradientTests {
       for await same in group { #expect(same) }
     }
   }
+
+  /// Loops whose bodies use the state of the loop around them, but whose own state knows nothing of it.
+  @Test func statesOfLoopsAround() {
+    let x = Tensor([0.3, -0.7, 1.1])
+    func step(_ u: Tensor, _ s: Tensor) -> (state: Tensor, metric: Tensor) { (u * 0.5, dot(u, s)) }
+    let ownPullback = withDerivative(
+      of: { (p: [Tensor]) in p[0] * 1 }, vjp: { p, _, cotangent in [cotangent * p[1], cotangent * 0] })
+    let functions: [(Tensor) -> Tensor] = [
+      { x in repeated(3, x) { s in s + repeated(2, x) { step($0, s).state } } },
+      { x in repeated(3, x) { s in s + repeated(while: { $0.sum() .> 0.1 }, x) { step($0, s).state } } },
+      { x in repeated(3, x) { s in s * 0.3 + gradient(of: { y in repeated(4, y) { step($0, s).state }.sum() }, at: x) }
+      },
+      { x in
+        repeated(3, x) { s in
+          s * 0.3 + gradient(of: { y in repeated(2, y) { ownPullback([$0, s]) }.sum() }, at: x)
+        }
+      },
+      { x in repeated(3, x) { s in s * 0.3 + repeated(3, x) { u in tanh(u) * s } } },
+    ]
+    for (number, f) in functions.enumerated() {
+      let comment = Comment(rawValue: "function \(number)")
+      expectClose(compiled(f)(x), f(x), .analytic, "\(comment)")
+      let loss = { (x: Tensor) in dot(f(x), x) }
+      let slope = { (x: Tensor) in jvp(of: f, at: x, along: x).tangent }
+      expectClose(compiled(slope)(x), slope(x), .analytic, "tangent, \(comment)")
+      // A gradient of the third one would be one of a gradient of a loop.
+      if number != 2, number != 3 {
+        let gradients = { (x: Tensor) in gradient(of: loss, at: x) }
+        expectClose(compiled(gradients)(x), gradients(x), .analytic, "gradient, \(comment)")
+      }
+    }
+  }
+
+  @Test func conditionsOfAnotherScalarType() {
+    let f = { (x: Tensor) in
+      repeated(while: { $0.second .< 3 }, Pair(x, x.sum().as(.float64))) { Pair($0.first * 2, $0.second + 1) }.first
+    }
+    let examples = Tensor([[1, 2], [0.5, 0.25]], as: .float32)
+    expectClose(compiled(vmap(f))(examples), stack([f(examples[0]), f(examples[1])]), .exact)
+  }
 }

@@ -47,6 +47,18 @@ import Testing
     #expect(throws: Negative(value: -1)) { try root(points[2]) }
   }
 
+  /// What is caught leads where it leads without a recording.
+  @Test func failuresMayBeCaught() throws {
+    let f = { (a: Tensor) in (try? cholesky(a)) ?? a * 2 }
+    let recorded = RecordedWherePossible(f)
+    for a in [Tensor([[1, 2], [2, 1]]), .eye(2), Tensor([[4, 0], [0, -1]])] {
+      expectClose(try recorded(a), f(a), .exact)
+    }
+    let g = { (p: Tensor) in (try? root(of: { (z: Tensor, p: Tensor) in z * z * p - 1 }, from: p, at: p)) ?? p }
+    let searched = RecordedWherePossible(g)
+    for p in [0.0, 1, 4].map({ Tensor([$0]) }) { expectClose(try searched(p), g(p), .exact) }
+  }
+
   /// A function that uses what a transform outside follows is differentiated with respect to it.
   @Test func aCapturedValueMayBeFollowed() throws {
     let loss = { (scale: Tensor) throws -> Tensor in

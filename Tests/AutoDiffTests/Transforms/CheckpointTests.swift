@@ -166,4 +166,58 @@ import Testing
     let captured = try checkingNumbers(of: { w in checkpoint { f($0) * w }(v) }, at: x)
     #expect(captured == f(v) * x)
   }
+
+  private typealias Part = (@escaping (Tensor) -> Tensor) -> (Tensor) -> Tensor
+
+  /// Numbers that a forward derivative or a batch leads to, with a part that may be checkpointed. What the part captures is
+  /// followed by transforms that have ended when a gradient comes back to it.
+  private static func models(_ part: @escaping Part) -> [(Tensor) -> Tensor] {
+    func tangent(_ f: @escaping (Tensor, Tensor) -> Tensor) -> (Tensor) -> Tensor {
+      { x in jvp(of: { y in f(x, y) }, at: x, along: sin(x)).tangent.sum() }
+    }
+    return [
+      tangent { _, y in
+        let a = -y
+        return part { sin(a) * $0 }(y)
+      },
+      tangent { _, y in
+        let a = y * 2
+        return part { u in tanh(u * a) + a }(y) * a
+      },
+      tangent { x, y in
+        let a = y * x
+        return part { tanh(a) * $0 }(Tensor([1, 2, 3]))
+      },
+      tangent { x, y in part { u in u * select(y .> 0.5, sin(u), 1) }(x) * y },
+      tangent { x, y in part { u in stopGradient(tanh(u) * y) * u }(x) * y },
+      tangent { x, y in part { u in part { exp($0) * y }(u) * u }(x) },
+      { x in
+        vmap { (y: Tensor) in
+          part { u in
+            _ = tanh(u * y)
+            return sin(u) * u
+          }(x) * y
+        }(x).sum()
+      },
+      { x in
+        vmap { (y: Tensor) in jvp(of: { z in part { u in exp(u * y) * z }(x) * z }, at: y, along: y).tangent }(x).sum()
+      },
+    ]
+  }
+
+  @Test func partsThatUseWhatEndedTransformsFollow() {
+    let x = Tensor([0.3, -0.7, 1.1])
+    for (number, (plain, forgetful)) in zip(Self.models { $0 }, Self.models { checkpoint($0) }).enumerated() {
+      let comment = "model \(number)"
+      expectClose(forgetful(x), plain(x), .exact, comment)
+      let expected = gradient(of: plain, at: x)
+      expectClose(gradient(of: forgetful, at: x), expected, .analytic, comment)
+      expectClose(compiled { gradient(of: forgetful, at: $0) }(x), expected, .analytic, comment)
+      let second = hvp(of: plain, at: x, along: x)
+      expectClose(hvp(of: forgetful, at: x, along: x), second, .analytic, comment)
+      expectClose(
+        gradient(of: { x in dot(gradient(of: forgetful, at: x), Tensor([1, 2, 3])) }, at: x),
+        gradient(of: { x in dot(gradient(of: plain, at: x), Tensor([1, 2, 3])) }, at: x), .analytic, comment)
+    }
+  }
 }

@@ -73,4 +73,28 @@ import Testing
     }
     #expect(result.message.contains("linearize: both trees must have the same leaves, but got [[2]] and [[1]]."))
   }
+
+  /// Calls with a direction or a cotangent of the other scalar type, whose memory must not be read as if it were of this one.
+  private static let mistyped: [(operation: String, call: @Sendable (Tensor, Tensor) -> Void)] = [
+    ("jvp", { x, y in _ = jvp(of: { tanh($0).sum() }, at: x, along: y) }),
+    ("jvp", { x, y in _ = compiled { jvp(of: { softmax($0) }, at: $0, along: y).tangent }(x) }),
+    ("hvp", { x, y in _ = hvp(of: { sin($0).sum() }, at: x, along: y) }),
+    ("directionalDerivative", { x, y in _ = directionalDerivative(of: { square($0) }, at: x, along: y) }),
+    ("linearize", { x, y in _ = linearize({ square($0).sum() }, at: x).derivative(y) }),
+    ("pullback", { x, y in _ = linearize({ square($0) }, at: x).derivative.transposed(y) }),
+    ("pullback", { x, y in _ = vjp(of: { square($0) }, at: x).pullback(y) }),
+    ("pullback", { x, y in _ = vjp(of: { sin($0).sum() }, at: x).pullback(y.sum()) }),
+    ("pullback", { x, y in _ = vmap { x in vjp(of: { square($0) }, at: x).pullback(y[0]) }(x) }),
+  ]
+
+  @Test(arguments: mistyped.indices, [false, true])
+  func scalarTypesMustFit(_ number: Int, isSingle: Bool) async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      [number, isSingle] in
+      let (x, y) = (Tensor([0.3, -0.7, 1.1]), Tensor([1, 2, 3], as: .float32))
+      Self.mistyped[number].call(isSingle ? y : x, isSingle ? x : y)
+    }
+    let operation = Self.mistyped[number].operation
+    #expect(result.message.contains("\(operation): all inputs must have one scalar type, but got"), "\(number)")
+  }
 }

@@ -132,6 +132,13 @@ import Testing
     #expect(result.message.contains("vmap: an axis must lie in -2..<2, but got 2."))
   }
 
+  @Test func theOutputAxisMustExist() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = vmap({ (a: Tensor) in a }, outputAxis: 2)(.ones([2, 3]))
+    }
+    #expect(result.message.contains("vmap: an axis must lie in -2..<2, but got 2."))
+  }
+
   /// Shapes in messages are those of one example, as the caller sees them.
   @Test func messagesSpeakOfOneExample() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

@@ -9,6 +9,8 @@ struct CustomRules: Sendable {
   let jvp: Rule?
   /// inputs, residuals, outputs, cotangents ↦ the inputs' cotangents.
   let vjp: Rule?
+  /// Why a run has marked its outputs with not-a-number, if one has.
+  var failure: (@Sendable () -> (any Error)?)?
 
   typealias Rule = @Sendable ([Tensor], [Tensor], [Tensor], [Tensor]) -> [Tensor]
 }
@@ -17,7 +19,7 @@ struct CustomRules: Sendable {
 ///
 /// An instance belongs to one call. A primitive has one output, so several are packed as one vector; their shapes, and the
 /// residuals, are known when the function has been run.
-struct CustomFunction: Primitive {
+struct CustomFunction: CheckedPrimitive {
   let name: String
   let rules: CustomRules
   private let run = Locked(Run())
@@ -53,6 +55,11 @@ struct CustomFunction: Primitive {
     }
     run.value = Run(shapes: outputs.map(\.shape), hasResiduals: !residuals.isEmpty, residuals: residuals)
     return pack(outputs)
+  }
+
+  /// Other runs may have failed, of which this output knows nothing.
+  func check(_ output: Tensor, of inputs: Inputs) throws {
+    if let failure = rules.failure?(), output.scalars.contains(where: \.isNaN) { throw failure }
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -130,7 +137,8 @@ struct CustomFunction: Primitive {
         return zip(parts, flags).map { $1 ? $0 : $0.sum(axes: [0]) }
       }
     }
-    let batched = CustomRules(outputsRunApart: rules.outputsRunApart, forward: forward, jvp: jvp, vjp: vjp)
+    let batched = CustomRules(
+      outputsRunApart: rules.outputsRunApart, forward: forward, jvp: jvp, vjp: vjp, failure: rules.failure)
     let function = CustomFunction(name: name, rules: batched)
     let outputs = function.unpacked(dispatch(function, inputs))
     if outputs.count == 1 { return outputs[0] }

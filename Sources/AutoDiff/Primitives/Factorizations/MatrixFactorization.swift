@@ -1,7 +1,7 @@
 /// A primitive that may find that there is no result. A recorded program looks when it runs.
 protocol CheckedPrimitive: Primitive {
   /// Throws the reason why an output is none.
-  func check(_ output: Tensor, of inputs: Inputs) throws(LinearAlgebraError)
+  func check(_ output: Tensor, of inputs: Inputs) throws
 }
 
 extension Tensor {
@@ -71,13 +71,14 @@ extension MatrixFactorization {
     let result = bind(self, .one(a))
     if result.isBounded || result.isCheckedLater { return result }
     // The numbers' own type: a check may compute in a higher precision than it shows.
-    try check(result.beneathTraces(for: name), of: .one(a.beneathTraces(for: name)))
+    try check(result.beneathTraces(for: name), of: a.beneathTraces(for: name))
     return result
   }
 
   /// Throws the reason why a matrix has no factors, if `factors` are marked.
-  func check(_ factors: Tensor, of inputs: Inputs) throws(LinearAlgebraError) {
-    let a = inputs[0]
+  func check(_ factors: Tensor, of inputs: Inputs) throws { try check(factors, of: inputs[0]) }
+
+  private func check(_ factors: Tensor, of a: Tensor) throws(LinearAlgebraError) {
     // Not `perType`, which would forget the type of the error.
     switch a.scalarType {
     case .float64: try check(factors, of: a, Double.self)

@@ -69,8 +69,7 @@ struct Gather: Primitive, Hashable {
   }
   func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
     let (table, indices) = (inputs[0], inputs[1])
-    guard indices.slopes.isEmpty else { throw .notStated(primitive: "\(name) by moving indices") }
-    let picked = indices.initial.lower
+    let picked = try indices.fixedIndices(name)
     let adjoint = ScatterAdd(axis: axis, extent: table.shape[axis], batchRank: batchRank)
     let ones = Tensor.ones(shape(of: .two(table.initial.lower, picked)))
     return table.mapped(terms: 1, columnSums: dispatch(adjoint, .two(ones, picked))) {
@@ -134,9 +133,20 @@ struct ScatterAdd: Primitive, Hashable {
   }
   func bounds(_ inputs: ShortList<ValueBounds>) throws(BoundError) -> ValueBounds {
     let (values, indices) = (inputs[0], inputs[1])
-    guard indices.slopes.isEmpty else { throw .notStated(primitive: "\(name) at moving indices") }
-    let places = indices.initial.lower
+    let places = try indices.fixedIndices(name)
     return values.mapped(terms: places.count, columnSums: .ones(values.shape)) { dispatch(self, .two($0, places)) }
+  }
+}
+
+extension ValueBounds {
+  /// The indices that do not move in the ball, of which the ends may have been rounded.
+  fileprivate func fixedIndices(_ name: String) throws(BoundError) -> Tensor {
+    let nearest = initial.lower.mapped { $0.rounded() }
+    let distance = 1e-9
+    guard slopes.isEmpty, zip(initial.lower.scalars, nearest.scalars).allSatisfy({ abs($0 - $1) <= distance }),
+      zip(initial.upper.scalars, nearest.scalars).allSatisfy({ abs($0 - $1) <= distance })
+    else { throw .notStated(primitive: "\(name) at moving indices") }
+    return nearest
   }
 }
 

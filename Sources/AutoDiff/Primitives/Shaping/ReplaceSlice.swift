@@ -105,6 +105,6 @@ func replaceSlice(_ primitive: ReplaceSlice, with piece: Tensor, in whole: consu
   if level <= 0 { return primitive.write(piece, into: consume whole) }
   // Only the trace: another reference to the node would be one to the memory.
   let trace = unsafeDowncast(whole.node.level == level ? whole.node : piece.node, to: TracedNode.self).trace
-  guard trace.acceptsOperations else { trace.stopAtMisplacedOperation(primitive.name) }
+  if !trace.acceptsOperations { trace.requireRunningAgain(primitive.name) }
   return trace.replaceSlice(primitive, with: piece, in: consume whole)
 }
