@@ -4,7 +4,7 @@
 /// computes from values that stay the same is computed before the loop. Transforms inside that function become part of the
 /// loop: `vmap`, derivatives in forward mode, and gradients, for which every step's state is kept and the step done once more
 /// on the way back. (Gradients of gradients through one loop, and per-example Jacobians, follow its steps one by one.)
-/// Elsewhere it is a loop of Swift's.
+/// Elsewhere it is a loop of Swift's. The body may throw, which ends the loop.
 ///
 /// - Parameters:
 ///   - count: how often; a negative number stops.
@@ -32,7 +32,8 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
 /// In a function that is ``compiled(_:)``, this is a loop inside the program, which transforms inside that function follow
 /// as they follow ``repeated(_:_:_:)``; under `vmap` it goes on as long as the condition holds for any example, and leaves
 /// the others as they are. What body and condition compute from values that stay the same is computed once, before the
-/// loop, even if the body never runs. Elsewhere the condition is read, which stops inside `vmap`.
+/// loop, even if the body never runs. Elsewhere the condition is read, which stops inside `vmap`. Both may throw, which ends
+/// the loop.
 ///
 /// - Parameters:
 ///   - condition: from a state to one number; the loop goes on as long as it is not 0.
@@ -66,6 +67,53 @@ public func repeated<State: TensorTree>(
     }
     if holds.scalar == 0 { return state }
     state = body(state)
+  }
+}
+
+/// The same with a body that throws; see ``repeated(_:_:_:)``. In a program only factorizations and searches throw, and end
+/// the loop.
+@_disfavoredOverload
+@_documentation(visibility: internal)
+public func repeated<State: TensorTree>(
+  _ count: Int, _ initial: State, _ body: (State) throws -> State
+) throws -> State {
+  var failure: (any Error)?
+  let last = repeated(count, initial) { next($0, by: body, unless: &failure) }
+  if let failure { throw failure }
+  return last
+}
+
+/// The same with a condition or a body that throws; see ``repeated(while:_:_:)``.
+@_disfavoredOverload
+@_documentation(visibility: internal)
+public func repeated<State: TensorTree>(
+  while condition: (State) throws -> Tensor, _ initial: State, _ body: (State) throws -> State
+) throws -> State {
+  var failure: (any Error)?
+  func holds(_ state: State) -> Tensor {
+    if failure != nil { return Tensor(0) }
+    do {
+      return try condition(state)
+    } catch {
+      failure = error
+      return Tensor(0)
+    }
+  }
+  let last = repeated(while: holds, initial) { next($0, by: body, unless: &failure) }
+  if let failure { throw failure }
+  return last
+}
+
+/// The next state, or the same one after the first failure, which ends the loop.
+private func next<State>(
+  _ state: State, by body: (State) throws -> State, unless failure: inout (any Error)?
+) -> State {
+  if failure != nil { return state }
+  do {
+    return try body(state)
+  } catch {
+    failure = error
+    return state
   }
 }
 
