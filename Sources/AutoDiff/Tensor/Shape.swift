@@ -58,8 +58,11 @@ extension [Int] {
   func picking(_ positions: [Int]) -> [Int] { positions.map { self[$0] } }
 
   /// The elements that are not at the given positions.
-  func dropping(_ positions: [Int]) -> [Int] {
-    indices.filter { !positions.contains($0) }.map { self[$0] }
+  func dropping(_ positions: [Int], _ others: [Int] = []) -> [Int] {
+    var rest: [Int] = []
+    rest.reserveCapacity(count)
+    for k in indices where !positions.contains(k) && !others.contains(k) { rest.append(self[k]) }
+    return rest
   }
 
   /// The permutation that undoes this one.

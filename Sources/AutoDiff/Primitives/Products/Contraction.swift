@@ -16,25 +16,30 @@ package struct Contraction: BilinearPrimitive, Hashable {
 
   package var name: String { "contraction" }
 
-  package func leftFree(_ rank: Int) -> [Int] {
-    (0..<rank).filter { !leftBatch.contains($0) && !leftSummed.contains($0) }
-  }
-  package func rightFree(_ rank: Int) -> [Int] {
-    (0..<rank).filter { !rightBatch.contains($0) && !rightSummed.contains($0) }
-  }
+  package func leftFree(_ rank: Int) -> [Int] { Array(0..<rank).dropping(leftBatch, leftSummed) }
+  package func rightFree(_ rank: Int) -> [Int] { Array(0..<rank).dropping(rightBatch, rightSummed) }
 
   package func shape(of inputs: Inputs) -> [Int] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
-    guard (leftBatch + leftSummed).allSatisfy({ $0 < a.count }),
-      (rightBatch + rightSummed).allSatisfy({ $0 < b.count }),
-      a.picking(leftBatch) == b.picking(rightBatch), a.picking(leftSummed) == b.picking(rightSummed)
-    else {
+    // Without lists on the way, since this is called several times for every product.
+    func agree(_ left: [Int], _ right: [Int]) -> Bool {
+      if left.count != right.count { return false }
+      for k in left.indices where left[k] >= a.count || right[k] >= b.count || a[left[k]] != b[right[k]] {
+        return false
+      }
+      return true
+    }
+    guard agree(leftBatch, rightBatch), agree(leftSummed, rightSummed) else {
       stop(
         "paired axes must have equal extents",
         got: "axes \(leftBatch + leftSummed) of \(a) and "
           + "\(rightBatch + rightSummed) of \(b)")
     }
-    let shape = a.picking(leftBatch) + a.picking(leftFree(a.count)) + b.picking(rightFree(b.count))
+    var shape: [Int] = []
+    shape.reserveCapacity(a.count + b.count)
+    for axis in leftBatch { shape.append(a[axis]) }
+    for axis in a.indices where !leftBatch.contains(axis) && !leftSummed.contains(axis) { shape.append(a[axis]) }
+    for axis in b.indices where !rightBatch.contains(axis) && !rightSummed.contains(axis) { shape.append(b[axis]) }
     _ = shape.entryCount(name)
     return shape
   }
