@@ -20,7 +20,7 @@ struct LoopLevels {
       }
       traces.append(trace)
     }
-    guard let innermost = Recorder.innermost(of: beneath) else { return nil }
+    guard let innermost = Recorder.innermost(of: beneath), !innermost.givesUp() else { return nil }
     for trace in others.flatMap(\.traces) where !traces.contains(where: { $0 === trace }) { traces.append(trace) }
     self.init(traces.sorted { $0.level > $1.level }, innermost)
   }

@@ -20,6 +20,8 @@ final class Recorder: Trace, @unchecked Sendable {
   private let numbers: [Tensor]?
   /// Whether somebody has done that.
   private(set) var isGivenUp = false
+  /// The values that have been read.
+  private var read: [Int: Tensor] = [:]
 
   /// Whether what a function checks about numbers is left to the program, rather than read.
   var keepsChecks: Bool { numbers == nil }
@@ -64,8 +66,9 @@ final class Recorder: Trace, @unchecked Sendable {
       return innermost.process(primitive, inputs)
     }
     if primitive.isTransparent { return primitive.evaluate(inputs) }
-    if numbers != nil, inputs.contains(where: { $0.isTraced && ownValue(of: $0) == nil }) {
-      // What a transform outside follows cannot be in a program.
+    if numbers != nil, isGivenUp || inputs.contains(where: { $0.isTraced && ownValue(of: $0) == nil }) {
+      // What a transform outside follows cannot be in a program, and what comes behind it is done at once.
+      isGivenUp = true
       return dispatch(primitive, Inputs(inputs.map(known)))
     }
     if let slope = primitive as? any SlopePrimitive, !isKnown(inputs[0]), inputs.dropFirst().allSatisfy(isKnown) {
@@ -148,8 +151,17 @@ final class Recorder: Trace, @unchecked Sendable {
   func read(_ value: Int) -> Tensor? {
     guard let numbers else { return nil }
     isGivenUp = true
+    if let known = read[value] { return known }
     // Whoever reads them checks them too.
-    return ProgramPlanner.program(graph, results: [value]).outcome(numbers).results[0]
+    let tensor = ProgramPlanner.program(graph, results: [value]).outcome(numbers).results[0]
+    read[value] = tensor
+    return tensor
+  }
+
+  /// Gives the recording up, if it may be; says whether it was.
+  func givesUp() -> Bool {
+    if numbers != nil { isGivenUp = true }
+    return isGivenUp
   }
 
   /// A tensor without this recording.

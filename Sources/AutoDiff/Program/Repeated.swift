@@ -13,6 +13,13 @@
 ///     be the same in everything that is no leaf.
 /// - Returns: the last state.
 public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: (State) -> State) -> State {
+  repeated(count, initial, unless: { false }, body)
+}
+
+/// - Parameter isOver: what ends the loop earlier, where it is one of Swift's.
+private func repeated<State: TensorTree>(
+  _ count: Int, _ initial: State, unless isOver: () -> Bool, _ body: (State) -> State
+) -> State {
   if count < 0 { stop("repeated", "the number of repetitions must not be negative", got: "\(count)") }
   var state = initial
   for k in 0..<count {
@@ -23,6 +30,7 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
       return state.replacingLeaves(with: last)
     }
     state = body(state)
+    if isOver() { break }
   }
   return state
 }
@@ -32,7 +40,8 @@ public func repeated<State: TensorTree>(_ count: Int, _ initial: State, _ body: 
 /// In a function that is ``compiled(_:)``, this is a loop inside the program, which transforms inside that function follow
 /// as they follow ``repeated(_:_:_:)``; under `vmap` it goes on as long as the condition holds for any example, and leaves
 /// the others as they are. What body and condition compute from values that stay the same is computed once, before the
-/// loop, even if the body never runs. Elsewhere the condition is read, which stops inside `vmap`. Both may throw, which ends
+/// loop, even if the body never runs. (What a factorization throws for an example that has ended counts as well: the body is
+/// evaluated for all of them.) Elsewhere the condition is read, which stops inside `vmap`. Both may throw, which ends
 /// the loop.
 ///
 /// - Parameters:
@@ -59,7 +68,7 @@ public func repeated<State: TensorTree>(
     {
       return state.replacingLeaves(with: last)
     }
-    if holds.beneathRecordable().recorded != nil {
+    if holds.isCheckedLater {
       stop(
         "repeated", "this transform needs to know how many steps a loop of a compiled function makes",
         hint:
@@ -78,7 +87,7 @@ public func repeated<State: TensorTree>(
   _ count: Int, _ initial: State, _ body: (State) throws -> State
 ) throws -> State {
   var failure: (any Error)?
-  let last = repeated(count, initial) { next($0, by: body, unless: &failure) }
+  let last = repeated(count, initial, unless: { failure != nil }) { next($0, by: body, unless: &failure) }
   if let failure { throw failure }
   return last
 }

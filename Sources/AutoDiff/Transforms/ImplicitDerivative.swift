@@ -152,7 +152,7 @@ private func implicitPoint<Z: TensorTree & Sendable, P: TensorTree & Sendable>(
     return value.flattenedEntries
   }
   let rules = CustomRules(
-    outputsRunApart: count,
+    shapesApart: { Array($0[..<count]) },
     forward: { inputs in
       let starts = Array(inputs[..<count])
       do {

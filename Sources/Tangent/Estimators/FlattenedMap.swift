@@ -8,7 +8,7 @@ struct FlattenedMap<P: TensorTree> {
   let dimension: Int
   let scalarType: ScalarType
   /// The product with one vector, and that with several as the rows of a matrix.
-  private let multiplied, rowsMultiplied: Compiled<Tensor, Tensor>
+  private let multiplied, rowsMultiplied: RecordedWherePossible<Tensor, Tensor>
   private let operation: String
   /// The columns that are multiplied at once.
   private let chunk: Int
@@ -27,7 +27,7 @@ struct FlattenedMap<P: TensorTree> {
     }
     if let budget, budget < 0 { stop(operation, "the budget must not be negative", got: "\(budget)") }
     let multiply = { (v: Tensor) in apply(p.replacingEntries(with: v)).flattenedEntries }
-    (multiplied, rowsMultiplied) = (compiled(multiply), compiled(vmap(multiply)))
+    (multiplied, rowsMultiplied) = (RecordedWherePossible(multiply), RecordedWherePossible(vmap(multiply)))
     self.operation = operation
     (dimension, scalarType) = (p.entryCount, types.first ?? .float64)
     // Beside the values on the way: direction and product, as vectors and as trees.
@@ -46,7 +46,11 @@ struct FlattenedMap<P: TensorTree> {
     let rows = vectors.transposed
     let parts = stride(from: 0, to: rows.shape[0], by: chunk).map { start -> Tensor in
       let part = rows[start..<min(start + chunk, rows.shape[0])]
-      return part.shape[0] == 1 ? multiplied(part[0]).expanded(at: 0) : rowsMultiplied(part)
+      do {
+        return try part.shape[0] == 1 ? multiplied(part[0]).expanded(at: 0) : rowsMultiplied(part)
+      } catch {
+        stop("\(operation).product", "\(error)")
+      }
     }
     return parts.isEmpty ? vectors : concatenate(parts).transposed
   }

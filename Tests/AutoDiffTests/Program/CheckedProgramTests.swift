@@ -111,6 +111,31 @@ import Testing
     }
   }
 
+  /// Searches for every example by itself, whether or not the examples begin in different places.
+  @Test func searchesOfBatches() throws {
+    let residual: @Sendable (Tensor, Tensor) -> Tensor = { z, q in z * z - q }
+    let parameters = Tensor([[1, 4, 9], [0.25, 2, 3]])
+    let starts: [@Sendable (Tensor) -> Tensor] = [{ _ in .ones([3]) }, { $0 + 1 }]
+    for start in starts {
+      let all = { (p: Tensor) in
+        try vmap { (q: Tensor) in try root(of: residual, from: start(q), at: q) }(p)
+      }
+      let slope = { (p: Tensor) in try gradient(of: { try all($0).sum() }, at: p) }
+      let tangent = { (p: Tensor) in try jvp(of: all, at: p, along: p).tangent }
+      for f in [all, slope, tangent] {
+        let recorded = compiled(throwing: f)
+        for _ in 0..<2 { expectClose(try recorded(parameters), try f(parameters), .analytic) }
+      }
+    }
+    let shared = { (p: Tensor) in
+      try vmap { (q: Tensor) in
+        try root(of: { (z: [Tensor], q: Tensor) in [z[0] - q, z[1] * z[1] - q] }, from: [Tensor(1), Tensor(1)], at: q)
+      }(p)
+    }
+    let recorded = compiled(throwing: shared)
+    for (a, b) in zip(try recorded(Tensor([4, 9])), try shared(Tensor([4, 9]))) { expectClose(a, b, .analytic) }
+  }
+
   @Test func otherFactorizations() throws {
     let a = Self.positive(4, seed: 3)
     let eigen = compiled { (a: Tensor) -> [Tensor] in

@@ -59,6 +59,33 @@ import Testing
     for p in [0.0, 1, 4].map({ Tensor([$0]) }) { expectClose(try searched(p), g(p), .exact) }
   }
 
+  /// Loops may be such that no program could hold them.
+  @Test func loopsAreThoseOfSwift() throws {
+    let growing = { (p: Tensor) in square(repeated(3, p) { concatenate([$0, $0 * 0.5]) }).sum() }
+    let twice = { (p: Tensor) in
+      gradient(of: { q in repeated(while: { $0.sum() .< 9 }, q) { $0 * $0 + 1 }.sum() }, at: p).sum()
+    }
+    for f in [growing, twice] {
+      let slope = { (p: Tensor) in gradient(of: f, at: p) }
+      let recorded = RecordedWherePossible(slope)
+      for x in points { expectClose(try recorded(x), slope(x), .exact) }
+    }
+  }
+
+  /// Many numbers are read about as fast as without a recording.
+  @Test func manyReadings() throws {
+    var runs = 0
+    let f = { (x: Tensor) -> Tensor in
+      var y = x
+      for _ in 0..<2000 { y = y.sum().scalar > 0 ? sin(y) : cos(y) }
+      runs += 1
+      return y
+    }
+    let recorded = RecordedWherePossible(f)
+    for x in points { expectClose(try recorded(x), f(x), .exact) }
+    #expect(runs == 2 * points.count)
+  }
+
   /// A function that uses what a transform outside follows is differentiated with respect to it.
   @Test func aCapturedValueMayBeFollowed() throws {
     let loss = { (scale: Tensor) throws -> Tensor in

@@ -87,4 +87,18 @@ import Testing
     }
     #expect(missing.message.contains("HessianOperator: the output must be one of 2, but got 2."))
   }
+
+  /// Products are functions of the parameters too, of those that the loss captures, and work inside programs.
+  @Test func productsAreDifferentiable() {
+    let x = Tensor([0.3, -0.7, 1.1])
+    let ones = Tensor.ones([3, 1])
+    let product = { (a: Tensor) in HessianOperator(of: { p in sin(p).sum() }, at: a).product(with: ones).sum() }
+    expectClose(gradient(of: product, at: x), -cos(x), .analytic)
+    expectClose(jvp(of: product, at: x, along: x).tangent, -dot(cos(x), x), .analytic)
+    expectClose(compiled(product)(x), product(x), .analytic)
+    let captured = { (c: Tensor) in
+      HessianOperator(of: { p in (c * square(p)).sum() }, at: x).product(with: .ones([3, 2])).sum()
+    }
+    expectClose(gradient(of: captured, at: x), .ones([3]) * 4, .analytic)
+  }
 }

@@ -1,8 +1,7 @@
 /// The rules of a function with derivatives by hand, on lists of tensors. At least one of `jvp` and `vjp` is there.
 struct CustomRules: Sendable {
-  /// Set where examples are run one by one, because `forward` reads numbers: the outputs then have the shapes of so many
-  /// leading inputs.
-  var outputsRunApart: Int?
+  /// Set where examples are run one by one, because `forward` reads numbers: the outputs' shapes by those of the inputs.
+  var shapesApart: (@Sendable (_ inputs: [[Int]]) -> [[Int]])?
   /// inputs ↦ outputs and residuals.
   let forward: @Sendable (_ inputs: [Tensor]) -> (outputs: [Tensor], residuals: [Tensor])
   /// inputs, residuals, tangents, outputs ↦ the outputs' tangents.
@@ -39,13 +38,13 @@ struct CustomFunction: CheckedPrimitive {
   /// Known only by a run, unless the outputs are shaped like inputs. (Calls of the function are dispatched without asking.)
   func shape(of inputs: Inputs) -> [Int] {
     let x = Array(inputs)
-    let shapes = rules.outputsRunApart.map { x[..<$0].map(\.shape) } ?? rules.forward(x).outputs.map(\.shape)
+    let shapes = rules.shapesApart.map { $0(x.map(\.shape)) } ?? rules.forward(x).outputs.map(\.shape)
     run.value.shapes = shapes
     return shapes.count == 1 ? shapes[0] : [shapes.map(\.product).reduce(0, +)]
   }
 
   /// The function is made of tensor operations, unless it reads numbers.
-  var isTransparent: Bool { rules.outputsRunApart == nil }
+  var isTransparent: Bool { rules.shapesApart == nil }
 
   func evaluate(_ inputs: Inputs) -> Tensor {
     let (outputs, residuals) = rules.forward(Array(inputs))
@@ -102,6 +101,10 @@ struct CustomFunction: CheckedPrimitive {
     // The batched function with the batched rules is one primitive at the level below.
     let flags = Array(isBatched)
     let (rules, run) = (rules, run)
+    /// The outputs' shapes of one example, by the inputs' shapes of all.
+    let exampleShapes = rules.shapesApart.map { shapesApart -> @Sendable ([[Int]]) -> [[Int]] in
+      { shapes in shapesApart(zip(shapes, flags).map { $1 ? Array($0.dropFirst()) : $0 }) }
+    }
     @Sendable func all(_ tensors: [Tensor]) -> [Bool] { tensors.map { _ in true } }
     @Sendable func forward(_ x: [Tensor]) -> (outputs: [Tensor], residuals: [Tensor]) {
       func single(_ x: [Tensor]) -> [[Tensor]] {
@@ -109,12 +112,12 @@ struct CustomFunction: CheckedPrimitive {
         run.value = Run(shapes: outputs.map(\.shape), hasResiduals: !residuals.isEmpty)
         return [outputs, residuals]
       }
-      guard let count = rules.outputsRunApart else {
+      guard let exampleShapes else {
         let results = mapExamples([x], [flags], size) { single($0[0]) }
         return (results[0], results[1])
       }
       if size == 0 {
-        let shapes = (0..<count).map { flags[$0] ? Array(x[$0].shape.dropFirst()) : x[$0].shape }
+        let shapes = exampleShapes(x.map(\.shape))
         run.value = Run(shapes: shapes)
         return (shapes.indices.map { .zeros([0] + shapes[$0], as: x[$0].scalarType) }, [])
       }
@@ -137,8 +140,13 @@ struct CustomFunction: CheckedPrimitive {
         return zip(parts, flags).map { $1 ? $0 : $0.sum(axes: [0]) }
       }
     }
+    let shapesApart = exampleShapes.map { shapes -> @Sendable ([[Int]]) -> [[Int]] in
+      { inputs in shapes(inputs).map { [size] + $0 } }
+    }
     let batched = CustomRules(
-      outputsRunApart: rules.outputsRunApart, forward: forward, jvp: jvp, vjp: vjp, failure: rules.failure)
+      shapesApart: shapesApart, forward: forward, jvp: jvp, vjp: vjp, failure: rules.failure)
+    // A recording does not run it.
+    if let exampleShapes { run.value.shapes = exampleShapes(inputs.map(\.shape)) }
     let function = CustomFunction(name: name, rules: batched)
     let outputs = function.unpacked(dispatch(function, inputs))
     if outputs.count == 1 { return outputs[0] }
