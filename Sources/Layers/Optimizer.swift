@@ -49,13 +49,7 @@ public struct GradientDescent: Sendable {
   ///
   /// - Parameter gradient: g, a tree of the structure of the parameters.
   public func step<P: TensorTree>(_ state: State<P>, along gradient: P) -> State<P> {
-    let (mine, theirs) = (state.parameters.leaves.map(\.shape), gradient.leaves.map(\.shape))
-    guard mine == theirs else {
-      stop("GradientDescent.step", "the gradient must have the parameters' leaves", got: "\(theirs) for \(mine)")
-    }
-    for (mine, theirs) in zip(state.parameters.leaves, gradient.leaves) {
-      requireOneScalarType("GradientDescent.step", mine, theirs)
-    }
+    state.parameters.checkSameStructure(as: gradient.leaves, "GradientDescent.step")
     let velocity = momentum == 0 ? gradient : gradient.adding(state.velocity, scaledBy: momentum)
     return State(parameters: state.parameters.adding(velocity, scaledBy: -learningRate), velocity: velocity)
   }

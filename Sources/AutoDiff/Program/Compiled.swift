@@ -16,7 +16,7 @@
 /// the input tree that are no leaves (a count, a name, a closure, a tensor that the tree does not list) belong to its
 /// structure: another value records another program. An object without equality is one value, whatever changes inside it.
 ///
-/// Whether a factorization has succeeded is looked at when the program runs. Where it has not, a function that is
+/// Whether a factorization or a search for a root has succeeded is looked at when the program runs. Where not, one that is
 /// ``compiled(throwing:)`` throws what it would have thrown, and another one stops.
 ///
 /// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
@@ -41,7 +41,7 @@ public func compiled<Input: TensorTree, Output: TensorTree>(
 ///     let x = try solve(a)
 ///
 /// - Parameter f: from a tree of tensors to a tree of tensors. What it throws while it is recorded is passed on; in its
-///   programs only factorizations throw.
+///   programs only factorizations and searches for roots throw.
 public func compiled<Input: TensorTree, Output: TensorTree>(
   throwing f: @escaping (Input) throws -> Output
 ) -> ThrowingCompiled<Input, Output> {
@@ -60,12 +60,12 @@ public final class Compiled<Input: TensorTree, Output: TensorTree>: CustomString
 
   init(_ f: @escaping (Input) -> Output) { programs = ProgramCache(f) }
 
-  /// The function's value. Stops where a factorization fails.
+  /// The function's value. Stops where a factorization or a search fails.
   public func callAsFunction(_ input: Input) -> Output {
     do {
       return try programs.value(input)
     } catch {
-      stop("compiled", "\(error)", hint: "A function that throws, compiled, throws this.")
+      stop("compiled", "\(error)", hint: "With try instead of try! it would throw this.")
     }
   }
 
@@ -81,7 +81,7 @@ public final class ThrowingCompiled<Input: TensorTree, Output: TensorTree>: Cust
 
   /// The function's value.
   ///
-  /// - Throws: what the function throws, while it is recorded, or where a factorization fails.
+  /// - Throws: what the function throws while it is recorded, or where a factorization or a search fails.
   public func callAsFunction(_ input: Input) throws -> Output { try programs.value(input) }
 
   /// For every program, the last one used first, its inputs and results, and a line for each of its steps.

@@ -35,10 +35,7 @@ final class ProgramCache<Input: TensorTree, Output: TensorTree> {
     let recorder = Recorder()
     defer { recorder.close() }
     let output = try f(input.mapTensors { recorder.input($0.shape, $0.scalarType) })
-    let results = output.leaves.map { recorder.value(of: $0, for: "compiled") }
-    let program = ProgramPlanner.program(recorder.graph, results: results)
-    // Recorded values must not outlive their recording.
-    let shell = output.mapTensors { _ in Tensor(0) }
+    let (program, shell) = recorder.program(of: output, for: "compiled")
     let recorded = Recorded(key: key, program: program, output: shell)
     lock.withLock {
       if programs.contains(where: { $0.key == key }) { return }

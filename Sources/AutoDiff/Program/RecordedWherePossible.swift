@@ -1,7 +1,8 @@
 /// A function that is called many times with trees of one structure, and recorded when it is first called.
 ///
-/// Unlike one that is ``compiled(_:)`` it may read numbers of what it computes, and capture what a transform outside follows:
-/// then the recording is given up, and the function called as it is. So is it for a tree of another structure.
+/// Unlike one that is ``compiled(_:)`` it may read numbers of what it computes, capture what a transform outside follows, and
+/// have loops that no program could hold: there, and at every `repeated`, the recording is given up, and the function called
+/// as it is. So is it for a tree of another structure. Serves one thread, as a transform does.
 package final class RecordedWherePossible<Input: TensorTree, Output: TensorTree> {
   private enum Form {
     case unknown
@@ -36,10 +37,7 @@ package final class RecordedWherePossible<Input: TensorTree, Output: TensorTree>
       form = .function
       return output.mapTensors(recorder.known)
     }
-    let results = output.leaves.map { recorder.value(of: $0, for: "a recorded function") }
-    let program = ProgramPlanner.program(recorder.graph, results: results)
-    // Recorded values must not outlive their recording.
-    let shell = output.mapTensors { _ in Tensor(0) }
+    let (program, shell) = recorder.program(of: output, for: "a recorded function")
     form = .program(program, for: TreeStructure(input, leaves), output: shell)
     return shell.replacingLeaves(with: try program.run(leaves))
   }

@@ -15,8 +15,8 @@ final class Recorder: Trace, @unchecked Sendable {
   /// Values that do not change from one run of the loop's body to the next, and what they are in ``outer``.
   private var invariants: [Int: Tensor] = [:]
 
-  /// What the inputs are, in a recording that is given up where somebody reads a number, or captures what a transform
-  /// outside follows.
+  /// What the inputs are, in a recording that is given up where somebody reads a number, captures what a transform outside
+  /// follows, or begins a loop.
   private let numbers: [Tensor]?
   /// Whether somebody has done that.
   private(set) var isGivenUp = false
@@ -33,7 +33,7 @@ final class Recorder: Trace, @unchecked Sendable {
     order = level
   }
 
-  /// Records a function of known numbers as long as nobody reads one; then the recording is given up.
+  /// Records a function of known numbers; see ``RecordedWherePossible``.
   init(reading numbers: [Tensor]) {
     (outer, self.numbers) = (nil, numbers)
     super.init()
@@ -166,6 +166,15 @@ final class Recorder: Trace, @unchecked Sendable {
 
   /// A tensor without this recording.
   func known(_ tensor: Tensor) -> Tensor { ownValue(of: tensor).flatMap { read($0) } ?? tensor }
+
+  /// The program that computes a function's output, and the output without its numbers: recorded values must not outlive
+  /// their recording.
+  ///
+  /// - Parameter operation: what the user called, for messages.
+  func program<Output: TensorTree>(of output: Output, for operation: String) -> (program: Program, shell: Output) {
+    let results = output.leaves.map { value(of: $0, for: operation) }
+    return (ProgramPlanner.program(graph, results: results), output.mapTensors { _ in Tensor(0) })
+  }
 
   func wrap(_ value: Int) -> Tensor {
     let (shape, type) = graph.values[value].type

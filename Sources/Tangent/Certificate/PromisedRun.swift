@@ -45,7 +45,8 @@ public struct PromisedRun: Sendable {
       return Pair(gradient, [loss, change.euclideanNorm, error])
     }
     for k in 0...max(0, count) {
-      let (gradient, numbers) = try { ($0.first, $0.second.map(\.scalar)) }(measured(p))
+      let measurement = try measured(p)
+      let (gradient, numbers) = (measurement.first, measurement.second.map(\.scalar))
       let norm = (2 * numbers[0]).squareRoot()
       let state = Step(
         distance: numbers[1], residualNorm: norm, promisedResidualNorm: promised, linearizationError: numbers[2])

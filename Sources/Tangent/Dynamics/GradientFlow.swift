@@ -4,8 +4,8 @@ import Layers
 /// Gradient flow ṗ = −∇loss(p) of any function of parameters, by the adaptive integrator.
 ///
 /// - Parameters:
-///   - loss: a single number for the parameters, on which alone it depends: unless it reads numbers of what it computes, its
-///     gradient is recorded when it is first called, as in ``AutoDiff/compiled(_:)``.
+///   - loss: a single number for the parameters, on which alone it depends: unless it reads numbers of what it computes or
+///     has loops by `repeated`, its gradient is recorded when it is first called, as in ``AutoDiff/compiled(_:)``.
 ///   - p: where the flow begins, any tree of tensors.
 ///   - times: increasing from 0; the last may be infinite where a rule ends the flow.
 ///   - solver: the integrator with its tolerances, which are those of the parameters.

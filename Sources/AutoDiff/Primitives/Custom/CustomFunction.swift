@@ -35,7 +35,7 @@ struct CustomFunction: CheckedPrimitive {
     self.rules = rules
   }
 
-  /// Known only by a run, unless the outputs are shaped like inputs. (Calls of the function are dispatched without asking.)
+  /// Known only by a run, unless the rules tell. (Calls of the function are dispatched without asking.)
   func shape(of inputs: Inputs) -> [Int] {
     let x = Array(inputs)
     let shapes = rules.shapesApart.map { $0(x.map(\.shape)) } ?? rules.forward(x).outputs.map(\.shape)
