@@ -58,6 +58,7 @@ struct BoundedFunction: Sendable, CustomTestStringConvertible {
       return x * x
     },
     .unary("gather") { tanh($0.gathered(at: [2, 0, 2], axis: 1)) },
+    .unary("gather at computed places") { tanh($0.gathered(at: ($0[0] .> -100) * 2, axis: 1)) },
     .unary("scatter") { tanh($0.scatterAdded(at: Tensor([1, 1, 0]), axis: 1, extent: 2)) },
     .unary("sum") { tanh($0.sum(axes: [1])) }, .unary("mean") { tanh($0.mean()) },
   ]
