@@ -27,7 +27,7 @@ extension ProgramPlanner {
     if isUniform, primitive is any ElementwisePrimitive, let function = TileFunction.make(primitive) {
       return join(primitive, function, inputs, output)
     }
-    if isUniform, let lowered = primitive as? any LoweredPrimitive,
+    if isUniform || primitive.takesMixedTypes, let lowered = primitive as? any LoweredPrimitive,
       let lowering = lowered.lowering(of: inputs.map(\.layout), output: shape)
     {
       return add(lowering, inputs, operation)
@@ -68,7 +68,7 @@ extension ProgramPlanner {
       let result = define(output, nil, producer: items.count)
       items.append(.step(SumStep(axes: axes, of: place, result: result)))
     case .assembly(let beginning, let pieces)
-    where graph.values[output].type.shape.product <= ScalarGroup.mostJoined:
+    where graph.values[output].type.shape.product <= mostJoined(inputs):
       var whole: Place?
       if case .input(let number) = beginning { whole = inputs[number] }
       let parts = pieces.map { (place: inputs[$0.input], target: $0.target) }
@@ -148,6 +148,11 @@ extension ProgramPlanner {
       if case .constant(let tensor) = plans[place.buffer].kind { group.addConstant(tensor, buffer: place.buffer) }
     }
     add(group, result)
+  }
+
+  /// The most entries of an array that single numbers are to put together from inputs.
+  private func mostJoined(_ inputs: [Place]) -> Int {
+    ScalarGroup.mostJoined(areComputed: inputs.contains { scalarGroup($0.producer, $0.scalarType) != nil })
   }
 
   private func scalarGroup(_ item: Int, _ type: ScalarType) -> ScalarGroup? {

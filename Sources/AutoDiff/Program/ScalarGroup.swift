@@ -35,8 +35,9 @@ final class ScalarGroup {
     return terms * count <= 8 && (count == 1 ? terms <= 4 : terms <= 2 || terms == 3 && lanes > 3)
   }
 
-  /// The most entries of an array that is put together from others.
-  static var mostJoined: Int { 16 }
+  /// The most entries of an array that is put together from others. It is worth more where some of these are single numbers
+  /// already, as where a matrix is filled number by number, or a gradient with respect to its entries.
+  static func mostJoined(areComputed: Bool) -> Int { areComputed ? 64 : 16 }
 
   var hasRoom: Bool { code.hasRoom(functions: 8) }
 

@@ -253,6 +253,26 @@ struct CompiledTests {
     #expect(branch.message.contains("select(_:_:_:)") && branch.message.contains("repeated(while:_:_:)"))
   }
 
+  /// Indices of either type, given or computed, of tables that lie in memory in any way; and their gradients.
+  @Test(arguments: types, types) func indexing(type: ScalarType, indexType: ScalarType) {
+    let table = Tensor((0..<60).map { Double($0 * 13 % 31) / 7 }, shape: [5, 12], as: type)
+    let places = Tensor([[4, 0, 3], [3, 3, 1]], as: indexType)
+    let uses: [([Tensor]) -> Tensor] = [
+      { $0[0].gathered(at: $0[1]) }, { $0[0].gathered(at: $0[1], axis: 1) }, { $0[0].transposed.gathered(at: $0[1]) },
+      { ($0[0] * 2)[1..., 2..<9].gathered(at: $0[1] * 0.5 + $0[1] * 0.25 - $0[1] * 0.75) },
+      { x in vmap { (row: Tensor) in row.gathered(at: x[1]) }(x[0]) },
+      { x in vmap { (i: Tensor) in x[0].gathered(at: i) }(x[1]) },
+      { x in vmap { (row: Tensor, i: Tensor) in row.gathered(at: i) }(x[0][..<2], x[1]) },
+      { $0[0].gathered(at: $0[1]).scatterAdded(at: $0[1], extent: 7) },
+      { $0[0][..<2, ..<3].scatterAdded(at: $0[1], extent: 5) },
+      { $0[0].gathered(at: $0[1][0..<0]) },
+    ]
+    for use in uses {
+      expectSame([table, places], use)
+      expectSame([table, places]) { x in gradient(of: { sin(use([$0, x[1]])).sum() }, at: x[0]) }
+    }
+  }
+
   @Test func whatATransformFollowsCannotBeCaptured() async {
     let captured = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = gradient(of: { (w: Tensor) in compiled { x in x * w }(Tensor(2)) }, at: Tensor(1))

@@ -108,6 +108,26 @@ struct ScalarCodeTests {
     }
   }
 
+  /// A matrix that is read and filled number by number, at sizes on both sides of the one up to which that is single numbers.
+  @Test(arguments: [ScalarType.float64, .float32], [1, 2, 5, 8, 9]) func entriesOfMatrices(type: ScalarType, n: Int) {
+    let x = [Tensor((0..<n * n).map { 1 + Double($0 * 7 % 11) / 8 }, shape: [n, n], as: type)]
+    let value = { (x: [Tensor]) in
+      (0..<n).reduce(Tensor(1, as: type)) { $0 * x[0][$1, $1] - x[0][$1, 0] * x[0][n - 1, $1] }
+    }
+    expectSameBits("value", x, value)
+    expectSameBits("gradient", x) { gradient(of: value, at: $0)[0] }
+    expectSameBits("filled", x) { x in
+      var y = x[0] * 2
+      for k in 0..<n { y[k, n - 1 - k] = value([y]) * x[0][k, 0] }
+      return y
+    }
+    if n == 8 {
+      let slope = compiled { gradient(of: value, at: $0) }
+      _ = slope(x)
+      #expect("\(slope)".split(separator: "\n").count == 2, "one step for all numbers: \(slope)")
+    }
+  }
+
   /// Long chains, of instructions and of functions of vectors.
   @Test func longChains() {
     for f in [{ (x: Tensor) in x * 1.0001 + 0.5 }, { (x: Tensor) in sin(x) }] as [(Tensor) -> Tensor] {

@@ -3,11 +3,10 @@
 /// Inputs: the table and the indices, which are whole numbers held in a tensor, so that they can differ between the
 /// examples of a batch. The indices may be of either scalar type, whatever that of the table; see
 /// ``Tensor/withIndices(_:_:)``. The first `batchRank` axes of both inputs run in parallel.
-struct Gather: Primitive, Hashable {
+struct Gather: IndexingPrimitive, Hashable {
   let axis: Int, batchRank: Int
   /// What the user called, for messages.
   var name = "gathered"
-  var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
     let (table, indices) = (inputs[0].shape, inputs[1].shape)
@@ -19,25 +18,8 @@ struct Gather: Primitive, Hashable {
     return shape
   }
 
-  func evaluate(_ inputs: Inputs) -> Tensor {
-    let shape = shape(of: inputs)
-    let (table, indices) = (inputs[0], inputs[1])
-    func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      make(shape, T.self) { y in
-        table.withEntries(T.self) { table in
-          indices.withIndices(self.name) { indices in
-            let plan = IndexingPlan(self.name, axis, batchRank, inputs[0].shape, inputs[1].shape)
-            plan.check(indices)
-            for b in 0..<plan.batches {
-              Indexing.gather(
-                table + b * plan.tableCount, outer: plan.outer, extent: plan.extent, inner: plan.inner,
-                indices: indices + b * plan.indexCount, count: plan.indexCount, into: y + b * plan.pickedCount)
-            }
-          }
-        }
-      }
-    }
-    return perType(table.scalarType, double: run(Double.self), float: run(Float.self))
+  func plan(_ table: [Int], _ indices: [Int], output: [Int]) -> IndexingPlan {
+    IndexingPlan(name, isScatter: false, axis, batchRank, table: table, indices)
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -79,10 +61,9 @@ struct Gather: Primitive, Hashable {
 }
 
 /// Adds entries into zeros at the places that indices name along an axis: the adjoint of ``Gather`` in its table.
-struct ScatterAdd: Primitive, Hashable {
+struct ScatterAdd: IndexingPrimitive, Hashable {
   let axis: Int, extent: Int, batchRank: Int
   var name: String { "scatterAdded" }
-  var takesMixedTypes: Bool { true }
 
   func shape(of inputs: Inputs) -> [Int] {
     let (x, indices) = (inputs[0].shape, inputs[1].shape)
@@ -97,24 +78,8 @@ struct ScatterAdd: Primitive, Hashable {
     return shape
   }
 
-  func evaluate(_ inputs: Inputs) -> Tensor {
-    let shape = shape(of: inputs)
-    func run<T: LoopScalar>(_: T.Type) -> Tensor {
-      make(shape, T.self) { y in
-        inputs[0].withEntries(T.self) { x in
-          inputs[1].withIndices(self.name) { indices in
-            let plan = IndexingPlan(self.name, axis, batchRank, shape, inputs[1].shape)
-            plan.check(indices)
-            for b in 0..<plan.batches {
-              Indexing.scatterAdd(
-                x + b * plan.pickedCount, outer: plan.outer, extent: plan.extent, inner: plan.inner,
-                indices: indices + b * plan.indexCount, count: plan.indexCount, into: y + b * plan.tableCount)
-            }
-          }
-        }
-      }
-    }
-    return perType(inputs[0].scalarType, double: run(Double.self), float: run(Float.self))
+  func plan(_ values: [Int], _ indices: [Int], output: [Int]) -> IndexingPlan {
+    IndexingPlan(name, isScatter: true, axis, batchRank, table: output, indices)
   }
 
   func jvp(_ inputs: Inputs, _ tangents: Tangents, output: Tensor) -> Tensor? {
@@ -150,13 +115,41 @@ extension ValueBounds {
   }
 }
 
+/// A primitive whose inputs are values and the indices that say where they come from or go to.
+protocol IndexingPrimitive: LoweredPrimitive {
+  func plan(_ values: [Int], _ indices: [Int], output: [Int]) -> IndexingPlan
+}
+
+extension IndexingPrimitive {
+  var takesMixedTypes: Bool { true }
+
+  func evaluate(_ inputs: Inputs) -> Tensor {
+    let (values, indices) = (inputs[0], inputs[1])
+    let shape = shape(of: inputs)
+    let plan = plan(values.shape, indices.shape, output: shape)
+    func run<T: LoopScalar>(_: T.Type) -> Tensor {
+      make(shape, T.self) { y in
+        values.withEntries(T.self) { x in indices.withIndices(name) { plan.run(x, indices: $0, into: y) } }
+      }
+    }
+    return perType(values.scalarType, double: run(Double.self), float: run(Float.self))
+  }
+
+  func lowering(of inputs: [Layout], output: [Int]) -> Lowering? {
+    guard inputs.allSatisfy(\.isRowMajor) else { return nil }
+    let plan = plan(inputs[0].shape, inputs[1].shape, output: output)
+    return .step { inputs, result, _ in IndexingStep(plan, inputs[0], inputs[1], result: result) }
+  }
+}
+
 /// How an indexed access walks through memory.
-private struct IndexingPlan {
+struct IndexingPlan {
   let name: String
+  let isScatter: Bool
   let batches: Int, outer: Int, extent: Int, inner: Int, indexCount: Int
 
-  init(_ name: String, _ axis: Int, _ batchRank: Int, _ table: [Int], _ indices: [Int]) {
-    self.name = name
+  init(_ name: String, isScatter: Bool, _ axis: Int, _ batchRank: Int, table: [Int], _ indices: [Int]) {
+    (self.name, self.isScatter) = (name, isScatter)
     batches = Array(table[..<batchRank]).product
     outer = Array(table[batchRank..<axis]).product
     extent = table[axis]
@@ -164,13 +157,49 @@ private struct IndexingPlan {
     indexCount = Array(indices[batchRank...]).product
   }
 
-  var tableCount: Int { outer * extent * inner }
-  var pickedCount: Int { outer * indexCount * inner }
-
-  func check(_ indices: UnsafePointer<Double>) {
+  func run<T: LoopScalar>(
+    _ x: UnsafePointer<T>, indices: UnsafePointer<Double>, into y: UnsafeMutablePointer<T>
+  ) {
     if let bad = Indexing.firstInvalidIndex(indices, count: batches * indexCount, extent: extent) {
       stop(name, "indices must be whole numbers in 0..<\(extent)", got: "\(indices[bad]) at position \(bad)")
     }
+    let (tableCount, pickedCount) = (outer * extent * inner, outer * indexCount * inner)
+    for b in 0..<batches {
+      let indices = indices + b * indexCount
+      if isScatter {
+        Indexing.scatterAdd(
+          x + b * pickedCount, outer: outer, extent: extent, inner: inner, indices: indices, count: indexCount,
+          into: y + b * tableCount)
+      } else {
+        Indexing.gather(
+          x + b * tableCount, outer: outer, extent: extent, inner: inner, indices: indices, count: indexCount,
+          into: y + b * pickedCount)
+      }
+    }
+  }
+}
+
+/// An indexed access in a program.
+private final class IndexingStep: ProgramStep, @unchecked Sendable {
+  private let plan: IndexingPlan
+  private let values: Place, indices: Place
+  private let result: Int
+
+  init(_ plan: IndexingPlan, _ values: Place, _ indices: Place, result: Int) {
+    (self.plan, self.values, self.indices, self.result) = (plan, values, indices, result)
+  }
+
+  override var listing: [String] { ["\(plan.name) of \(values.shape) and \(indices.shape)"] }
+
+  override func run(_ frame: ProgramFrame) {
+    func run<T: LoopScalar>(_: T.Type) {
+      let (x, y) = (frame.pointer(values, T.self), frame.addresses[result].assumingMemoryBound(to: T.self))
+      switch indices.scalarType {
+      case .float64: plan.run(x, indices: frame.pointer(indices, Double.self), into: y)
+      case .float32: frame.tensor(indices).withIndices(plan.name) { plan.run(x, indices: $0, into: y) }
+      }
+    }
+    perType(values.scalarType, double: run(Double.self), float: run(Float.self))
   }
 }
 
