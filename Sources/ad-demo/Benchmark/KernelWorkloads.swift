@@ -42,16 +42,21 @@ extension Workloads {
     @Sendable func parameters(_ type: ScalarType) -> [Tensor] {
       shapes.enumerated().map { fill(10 + UInt64($0), $1, type) }
     }
-    return [
-      Workload(id: "W5.\(name).forward") { type in
+    let outputs = Running.allCases.map { running in
+      Workload(id: "W5.\(name).forward", variant: running.rawValue) { type in
         let (x, p) = (fill(50, inputs, type), parameters(type))
-        return ({ [vmap { network($0, p) }(x)] }, norm)
-      },
-      Workload(id: "W5.\(name).ntk", variant: "factored") { type in
+        let outputs = running.prepared { p in vmap { network($0, p) }(x) }
+        return ({ [outputs(p)] }, norm)
+      }
+    }
+    let kernels = Running.allCases.map { running in
+      Workload(id: "W5.\(name).ntk", variant: "factored, \(running.rawValue)") { type in
         let (x, p) = (fill(50, inputs, type), parameters(type))
-        return ({ [tangentKernel(of: network, at: p, on: x)] }, kernelCheck)
-      },
-    ]
+        let kernel = running.prepared { tangentKernel(of: network, at: $0, on: x) }
+        return ({ [kernel(p)] }, kernelCheck)
+      }
+    }
+    return outputs + kernels
   }
 
   /// Σ K[i, i, a, a] + ‖K‖.
@@ -68,29 +73,32 @@ extension Workloads {
   static func higherKernels(
     _ cases: [(order: Int, examples: Int)] = [(3, 8), (3, 16), (4, 8)], inputs d: Int = 16, width m: Int = 256
   ) -> [Workload] {
-    cases.map { order, n in
+    cases.flatMap { order, n in
       higherKernel("W6.K\(order)n\(n)", order: order, examples: n, inputs: d, width: m, seeds: [60, 61, 62, 63])
     }
   }
 
   /// The third of a network so wide that directions in memory would not do.
   static func wideHigherKernel(examples n: Int = 16, inputs d: Int = 16, width m: Int = 2048) -> [Workload] {
-    [higherKernel("W6.K3w\(m)", order: 3, examples: n, inputs: d, width: m, seeds: [64, 65, 66, 67])]
+    higherKernel("W6.K3w\(m)", order: 3, examples: n, inputs: d, width: m, seeds: [64, 65, 66, 67])
   }
 
   /// - Parameter seeds: those of the weights from the first layer on, then that of the examples.
   private static func higherKernel(
     _ id: String, order: Int, examples n: Int, inputs d: Int, width m: Int, seeds: [UInt64]
-  ) -> Workload {
-    Workload(id: id, variant: "recursive") { type in
-      let x = fill(seeds[3], [n, d], type, scale: 1 / Double(d).squareRoot())
-      let p = [fill(seeds[0], [m, d], type), fill(seeds[1], [m, m], type), fill(seeds[2], [m], type)]
-      let network: Network = { x, p in
-        var h = x
-        for l in 0..<2 { h = tanh(matmul(p[l], h)) / Double(m).squareRoot() }
-        return dot(p[2], h)
+  ) -> [Workload] {
+    Running.allCases.map { running in
+      Workload(id: id, variant: "recursive, \(running.rawValue)") { type in
+        let x = fill(seeds[3], [n, d], type, scale: 1 / Double(d).squareRoot())
+        let p = [fill(seeds[0], [m, d], type), fill(seeds[1], [m, m], type), fill(seeds[2], [m], type)]
+        let network: Network = { x, p in
+          var h = x
+          for l in 0..<2 { h = tanh(matmul(p[l], h)) / Double(m).squareRoot() }
+          return dot(p[2], h)
+        }
+        let kernel = running.prepared { Tangent.higherKernel(order: order, of: network, at: $0, on: x) }
+        return ({ [kernel(p)] }, norm)
       }
-      return ({ [Tangent.higherKernel(order: order, of: network, at: p, on: x)] }, norm)
     }
   }
 }

@@ -99,11 +99,13 @@ extension Workloads {
     _ name: String, _ inputs: [Int], _ shapes: [[Int]], scale: Double,
     network: @escaping @Sendable (_ x: Tensor, _ p: [Tensor]) -> Tensor
   ) -> [Workload] {
-    [
-      Workload(id: "\(name).ntk", variant: "factored") { type in
+    Running.allCases.map { running in
+      Workload(id: "\(name).ntk", variant: "factored, \(running.rawValue)") { type in
         let (x, p) = (fill(150, inputs, type), parameters(shapes, scale: scale, type))
-        return ({ [tangentKernel(of: network, at: p, on: x, outputs: kept)] }, norm)
-      },
+        let kernel = running.prepared { tangentKernel(of: network, at: $0, on: x, outputs: kept) }
+        return ({ [kernel(p)] }, norm)
+      }
+    } + [
       Workload(id: "\(name).ntk", variant: "explicit") { type in
         let (x, p) = (fill(150, inputs, type), parameters(shapes, scale: scale, type))
         return (
@@ -116,7 +118,7 @@ extension Workloads {
             return [parts.dropFirst().reduce(parts[0]) { $0 + $1 }]
           }, norm
         )
-      },
+      }
     ]
   }
 }

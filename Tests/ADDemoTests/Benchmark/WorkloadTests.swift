@@ -335,25 +335,24 @@ import Testing
       ])
   }
 
-  /// Factored and explicit kernels of a transformer block, a deep residual network and a U-Net.
+  /// Factored kernels, eager and recorded, and explicit ones.
+  private func expectSameKernels(_ workloads: [Workload]) throws {
+    #expect(workloads.map(\.variant) == ["factored, eager", "factored, recorded", "explicit"])
+    let kernels = try workloads.map { try $0.prepare(.float64).work()[0] }
+    for kernel in kernels[..<2] { #expect(kernel.isApproximatelyEqual(to: kernels[2], tolerance: 1e-12)) }
+  }
+
+  /// A transformer block, a deep residual network and a U-Net.
   @Test func architectureKernels() throws {
     let workloads = Workloads.architectureKernels(examples: 8, tokens: 5, width: 4, layers: 6, side: 4)
-    for pair in stride(from: 0, to: workloads.count, by: 2).map({ workloads[$0...$0 + 1] }) {
-      #expect(pair.map(\.variant) == ["factored", "explicit"])
-      let kernels = try pair.map { try $0.prepare(.float64).work()[0] }
-      #expect(kernels[0].isApproximatelyEqual(to: kernels[1], tolerance: 1e-12))
+    for start in stride(from: 0, to: workloads.count, by: 3) {
+      try expectSameKernels(Array(workloads[start..<start + 3]))
     }
   }
 
-  /// Factored and explicit kernels of models that use their weights many times.
+  /// Models that use their weights many times.
   @Test(arguments: [1, 3, 8]) func structuredKernels(steps: Int) throws {
-    for workloads in [
-      Workloads.recurrentKernel(steps: steps, width: 3, examples: 4),
-      Workloads.differentialEquationKernel(steps: steps, width: 3, examples: 4),
-    ] {
-      #expect(workloads.map(\.variant) == ["factored", "explicit"])
-      let kernels = try workloads.map { try $0.prepare(.float64).work()[0] }
-      #expect(kernels[0].isApproximatelyEqual(to: kernels[1], tolerance: 1e-12))
-    }
+    try expectSameKernels(Workloads.recurrentKernel(steps: steps, width: 3, examples: 4))
+    try expectSameKernels(Workloads.differentialEquationKernel(steps: steps, width: 3, examples: 4))
   }
 }
