@@ -39,6 +39,32 @@ final class ElementwiseGroup {
     }
   }
 
+  /// By result, an operand in whose memory it may stand, since nobody reads that any more.
+  ///
+  /// All functions that read the operand come before the one that writes the result, or are that one, and they read the
+  /// entry that is written: others may be written by other tiles.
+  ///
+  /// - Parameters:
+  ///   - results: those that need memory.
+  ///   - isFree: whether a buffer is the program's own and not needed after this step.
+  func overwritten(by results: [Int], isFree: (_ operand: Int) -> Bool) -> [Int: Int] {
+    var lastRead: [Int: Int] = [:]
+    var order: [Int] = []
+    for (k, member) in members.enumerated() {
+      for place in member.inputs {
+        if lastRead[place.buffer] == nil { order.append(place.buffer) }
+        lastRead[place.buffer] = place.isWhole ? max(lastRead[place.buffer] ?? 0, k) : .max
+      }
+    }
+    order.removeAll { lastRead[$0] == .max || !isFree($0) }
+    var overwritten: [Int: Int] = [:]
+    for (k, member) in members.enumerated() where results.contains(member.result) {
+      guard let place = order.firstIndex(where: { lastRead[$0]! <= k }) else { continue }
+      overwritten[member.result] = order.remove(at: place)
+    }
+    return overwritten
+  }
+
   /// A row of a tile before the rows are numbered.
   private enum Row: Hashable {
     case slot(Int)

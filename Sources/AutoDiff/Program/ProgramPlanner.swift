@@ -212,12 +212,19 @@ struct ProgramPlanner {
     var arena = ArenaLayout()
     var all: [ProgramStep] = []
     for item in items.indices {
+      var inherited: Set<Int> = []
+      let overwritten = overwritten(by: item, starting[item])
       for buffer in starting[item] {
-        plans[buffer].kind = .arena(arena.take(plans[buffer].byteCount))
+        if let operand = overwritten[buffer], plans[operand].byteCount == plans[buffer].byteCount {
+          plans[buffer].kind = plans[operand].kind
+          inherited.insert(operand)
+        } else {
+          plans[buffer].kind = .arena(arena.take(plans[buffer].byteCount))
+        }
       }
       all.append(steps[item])
       var released: [Int] = []
-      for buffer in ending[item] {
+      for buffer in ending[item] where !inherited.contains(buffer) {
         if case .arena(let offset) = plans[buffer].kind {
           arena.give(offset, plans[buffer].byteCount)
         } else {
@@ -228,5 +235,14 @@ struct ProgramPlanner {
     }
     arenaBytes = arena.byteCount
     return all
+  }
+
+  /// By result of an item, the operand in whose memory it may stand.
+  private func overwritten(by item: Int, _ results: [Int]) -> [Int: Int] {
+    guard case .group(let group) = items[item] else { return [:] }
+    return group.overwritten(by: results) { operand in
+      if case .arena = plans[operand].kind { return plans[operand].lastUse == item }
+      return false
+    }
   }
 }
