@@ -253,6 +253,50 @@ struct CompiledTests {
     #expect(branch.message.contains("select(_:_:_:)") && branch.message.contains("repeated(while:_:_:)"))
   }
 
+  /// Results stand in the memory of operands that nobody needs any more, and only of those.
+  @Test(arguments: 0..<60) func overwrittenOperands(seed: Int) {
+    var random = StridedNoise(UInt64(seed))
+    func pick(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
+    let shape = [[3, 4], [4, 150], [8, 700]][seed % 3]
+    let m = Tensor.ones([shape[0], shape[0]]) * 0.3 - Tensor.eye(shape[0])
+    /// What is done, and to which of the values that are there.
+    let choices = (0..<10).map { (kind: pick(8), first: pick(2 + $0), second: pick(2 + $0)) }
+    let needed = (0..<4).map { _ in pick(12) }
+    let x = [0, 5].map { (start: Int) -> Tensor in
+      let entries: [Double] = (0..<shape.product).map { Double(($0 * 7 + start) % 13) }
+      return Tensor(entries, shape: shape) / 6 - 1
+    }
+    expectSame(x) { (x: [Tensor]) -> [Tensor] in
+      var values = x.map { matmul(m, $0) }
+      for (kind, first, second) in choices {
+        let (a, b) = (values[first], values[second])
+        switch kind {
+        case 0: values.append(a + b)
+        case 1: values.append(a * b)
+        case 2: values.append(tanh(a))
+        case 3: values.append(select(a .> b, a, b * 0.5))
+        case 4: values.append(a - b[0])
+        case 5: values.append(a * b[1..., ...].sum(axes: [0]))
+        case 6: values.append(a + concatenate([b[1...], b[..<1]]))
+        default: values.append(matmul(m, a) - b)
+        }
+      }
+      return needed.map { matmul(m, values[$0]) } + [values[needed[0]].sum()]
+    }
+  }
+
+  /// A gradient needs the activations of all layers, and one array more.
+  @Test(arguments: 2...6) func memoryOfAGradient(layers: Int) throws {
+    let (n, w) = (100, Tensor.eye(100) * 0.9 + 0.01)
+    let slope = compiled { (x: Tensor) in
+      gradient(of: { (0..<layers).reduce($0) { h, _ in exp(matmul(h, w) * -1) }.sum() }, at: x)
+    }
+    _ = slope(Tensor.ones([n, n]) * 0.01)
+    let words = "\(slope)".split(whereSeparator: { $0 == " " || $0 == "\n" })
+    let bytes = try #require(words.firstIndex(of: "bytes").flatMap { Int(words[$0 - 1]) })
+    #expect(bytes < (2 * layers + 3) * n * n * 8 / 2, "\(slope)")
+  }
+
   /// Indices of either type, given or computed, of tables that lie in memory in any way; and their gradients.
   @Test(arguments: types, types) func indexing(type: ScalarType, indexType: ScalarType) {
     let table = Tensor((0..<60).map { Double($0 * 13 % 31) / 7 }, shape: [5, 12], as: type)
