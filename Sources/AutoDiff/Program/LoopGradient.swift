@@ -23,35 +23,49 @@ struct LoopGradient {
     below = LoopLevels(outside, levels.recorder)
   }
 
-  /// A step as the tape sees it.
-  private typealias Step = ([Tensor]) -> [Tensor]
+  /// A step as the tape sees it: from the state and the entries of stacks to the next state and what fills stacks.
+  private typealias Step = ([Tensor], [Tensor]) -> [Tensor]
 
   /// What the tape follows of a loop.
   private struct Followed {
     /// Parts of the state.
     var parts: [Int]
+    /// Stacks that are read.
+    var stacks: [Int]
+    /// Stacks that are filled, and what an entry is like.
+    var filled: [Int] = []
+    var filledKinds: [ProgramGraph.ValueType] = []
     /// Entries from before the loop that the body uses.
-    var captured: [Int]
+    var captured: [Int] = []
   }
 
   /// Records the loop, and on the tape how to return through it; see
-  /// ``LoopLevels/repeating(_:from:reading:keeping:while:step:)``.
+  /// ``LoopLevels/repeating(_:from:reading:scanning:keeping:while:step:)``.
   func repeating(
     _ repetition: RecordedLoop.Repetition, from state: [Tensor], reading readings: [LoopReading],
-    while condition: ([Tensor]) -> Tensor, step: ([Tensor], [Tensor]) -> [Tensor]
-  ) -> [Tensor] {
+    scanning scan: LoopScan, while condition: ([Tensor]) -> Tensor, step: ([Tensor], [Tensor]) -> [Tensor]
+  ) -> (state: [Tensor], filled: [Tensor]) {
     let initial = above.lower(state)
+    let scan = above.lower(scan)
     let values = initial.map { tape.primal(of: $0) }
+    let stackValues = scan.stacks.map { tape.primal(of: $0) }
     let readKinds = readings.map(\.history.kinds)
     func raised(_ read: [[Tensor]]) -> [Tensor] { zip(readings, read).flatMap { $0.history.levels.raise($1) } }
-    let placeholders = raised(readKinds.map { $0.map { Tensor.zeros($0.shape, as: $0.scalarType) } })
-    let followed = followed(initial) { above.lower(step(above.raise($0), placeholders)) }
+    /// A step without the transforms above the tape.
+    func lowered(_ values: [Tensor], _ read: [Tensor], _ entries: [Tensor]) -> [Tensor] {
+      let results = step(above.raise(values), read + above.raise(entries))
+      return above.lower(Array(results[..<state.count])) + above.lower(Array(results[state.count...]))
+    }
+    let placeholders = raised(readKinds.map { zeros($0) })
+    let followed = followed(initial, scan) { lowered($0, placeholders, $1) }
     let prototypes = followed.parts.map { values[$0] } + followed.captured.map { tape.entries[$0].output }
-    let carried = kinds(below.lower(prototypes.map { .zeros($0.shape, as: $0.scalarType) }))
+    let carried = kinds(below.lower(zeros(kinds(prototypes))))
     let kept = kinds(below.lower(values))
+    let read = below.lower(LoopScan(length: scan.length, stacks: stackValues, isBackward: !scan.isBackward))
+    let cotangentKinds = kinds(below.lower(zeros(followed.filledKinds)))
     let back = LoopPart.recorded(
-      carried + readKinds.flatMap { $0 } + kept, optionalFrom: carried.count + readKinds.joined().count,
-      inside: recorder
+      carried + readKinds.flatMap { $0 } + kept + cotangentKinds + read.kinds,
+      optionalFrom: carried.count + readKinds.joined().count, inside: recorder
     ) { inputs in
       var inputs = inputs[...]
       func take(_ count: Int) -> [Tensor] {
@@ -59,55 +73,83 @@ struct LoopGradient {
         return Array(inputs.prefix(count))
       }
       let cotangents = below.raise(take(carried.count))
-      let read = raised(readKinds.map { take($0.count) })
+      let history = raised(readKinds.map { take($0.count) })
       let values = below.raise(take(kept.count))
-      return below.lower(
-        pulledBack(cotangents, followed, from: values) { above.lower(step(above.raise($0), read)) })
+      let filled = below.raise(take(cotangentKinds.count))
+      let entries = below.raise(take(read.stacks.count))
+      let (before, ofEntries) = pulledBack(cotangents, filled, followed, from: values, entries) {
+        lowered($0, history, $1)
+      }
+      return below.lower(before) + below.lower(ofEntries)
     }
+    let (keeps, isRead) = (back.isUsed.prefix(kept.count), back.isUsed.dropFirst(kept.count))
     let plain = LoopLevels([], recorder)
     let start = tape.entries.count
-    let (last, history) = plain.repeating(
-      repetition, from: below.lower(values), reading: readings, keeping: back.isUsed.indices.filter { back.isUsed[$0] },
+    let (last, filled, history) = plain.repeating(
+      repetition, from: below.lower(values), reading: readings,
+      scanning: LoopScan(length: scan.length, stacks: read.stacks, isBackward: scan.isBackward),
+      keeping: keeps.indices.filter { keeps[$0] },
       while: { levels.isAnyTrue(condition(above.raise(below.raise($0)))) },
-      step: { raw, read in
+      step: { raw, inputs in
         defer { tape.forget(from: start) }
-        let next = above.lower(step(above.raise(below.raise(raw)), read))
-        return below.lower(next.map { tape.primal(of: $0) })
+        let (history, entries) = (inputs.dropLast(read.stacks.count), inputs.suffix(read.stacks.count))
+        let results = lowered(below.raise(raw), Array(history), below.raise(Array(entries))).map { tape.primal(of: $0) }
+        return below.lower(Array(results[..<initial.count])) + below.lower(Array(results[initial.count...]))
       })!
     tape.forget(from: start)
     var results = below.raise(last)
+    var stacks = below.raise(stacks: filled)
     for part in followed.parts { results[part] = tape.watch(results[part]) }
+    for stack in followed.filled { stacks[stack] = tape.watch(stacks[stack]) }
     let loop = RecordedLoop(
       .asKept, [back.part], stateCount: carried.count, readsBackward: readings.map { !$0.isBackward } + [true],
-      kept: nil)
-    let operands = readings.map(\.history.token) + [history!.token] + back.captured
-    let inputs = followed.parts.map { tape.index(of: initial[$0]) ?? -1 } + followed.captured
+      readCount: isRead.count { $0 }, length: scan.length, isBackward: !scan.isBackward, kept: nil)
+    let tokens = readings.map(\.history.token) + [history!.token]
+    let outputs = followed.parts.map { results[$0] } + followed.filled.map { stacks[$0] }
+    let inputs =
+      followed.parts.map { tape.index(of: initial[$0]) ?? -1 } + followed.captured
+      + followed.stacks.map { tape.index(of: scan.stacks[$0])! }
     tape.record(
-      Tape.LoopSegment(outputs: followed.parts.map { tape.index(of: results[$0])! }, inputs: inputs) {
-        [below] cotangents in
-        let known = cotangents + followed.captured.map { _ in nil }
+      Tape.LoopSegment(outputs: outputs.map { tape.index(of: $0)! }, inputs: inputs) { [below] cotangents in
+        let known = cotangents[..<followed.parts.count] + followed.captured.map { _ in nil }
         let start = below.lower(zip(known, prototypes).map { $0 ?? .zeros($1.shape, as: $1.scalarType) })
-        return below.raise(loop.applied(to: start + operands))
+        let filled = zip(cotangents[followed.parts.count...], followed.filledKinds).map {
+          $0 ?? .zeros([scan.length] + $1.shape, as: $1.scalarType)
+        }
+        let all = below.lower(LoopScan(length: scan.length, stacks: filled)).stacks + read.stacks
+        let stacks = zip(all, isRead).compactMap { $1 ? $0 : nil }
+        let results = loop.applied(to: start + tokens + stacks + back.captured)
+        return below.raise(Array(results[..<carried.count])) + below.raise(stacks: Array(results[carried.count...]))
       })
-    return above.raise(results)
+    return (above.raise(results), above.raise(stacks: stacks))
   }
 
   private func kinds(_ tensors: [Tensor]) -> [ProgramGraph.ValueType] { tensors.map { ($0.shape, $0.scalarType) } }
 
+  private func zeros(_ kinds: [ProgramGraph.ValueType]) -> [Tensor] {
+    kinds.map { .zeros($0.shape, as: $0.scalarType) }
+  }
+
   /// Finds out what the tape follows, by steps that are left out of the program.
-  private func followed(_ initial: [Tensor], _ step: Step) -> Followed {
+  private func followed(_ initial: [Tensor], _ scan: LoopScan, _ step: Step) -> Followed {
     let start = tape.entries.count
     defer { tape.forget(from: start) }
-    var parts = initial.indices.filter { tape.index(of: initial[$0]) != nil }
+    var followed = Followed(
+      parts: initial.indices.filter { tape.index(of: initial[$0]) != nil },
+      stacks: scan.stacks.indices.filter { tape.index(of: scan.stacks[$0]) != nil })
+    let values = initial.map { tape.primal(of: $0) }
     while true {
-      let results = step(watched(initial.map { tape.primal(of: $0) }, parts))
+      let results = step(watched(values, followed.parts), watched(zeros(scan.kinds), followed.stacks))
       let reached = results.indices.filter { tape.index(of: results[$0]) != nil }
-      let more = Set(parts).union(reached).sorted()
-      if more == parts {
-        return Followed(
-          parts: parts, captured: tape.sources(of: reached.map { tape.index(of: results[$0])! }, from: start))
+      let more = Set(followed.parts).union(reached.filter { $0 < initial.count }).sorted()
+      if more == followed.parts {
+        followed.captured = tape.sources(of: reached.map { tape.index(of: results[$0])! }, from: start)
+        let filled = reached.filter { $0 >= initial.count }
+        followed.filled = filled.map { $0 - initial.count }
+        followed.filledKinds = kinds(filled.map { results[$0] })
+        return followed
       }
-      parts = more
+      followed.parts = more
       tape.forget(from: start)
     }
   }
@@ -118,28 +160,34 @@ struct LoopGradient {
     return watched
   }
 
-  /// The cotangents before a step, given those behind it.
-  private func pulledBack(_ cotangents: [Tensor], _ followed: Followed, from values: [Tensor], _ step: Step) -> [Tensor]
-  {
+  /// The cotangents before a step, given those behind it: of the state and of what is captured, and of the entries of stacks.
+  private func pulledBack(
+    _ cotangents: [Tensor], _ filled: [Tensor], _ followed: Followed, from values: [Tensor], _ entries: [Tensor],
+    _ step: Step
+  ) -> (before: [Tensor], entries: [Tensor]) {
     let start = tape.entries.count
-    let results = step(watched(values, followed.parts))
+    let results = step(watched(values, followed.parts), watched(entries, followed.stacks))
     var pass = Cotangents(count: tape.entries.count)
     var seeded: [Int] = []
-    for (part, cotangent) in zip(followed.parts, cotangents) {
-      guard let index = tape.index(of: results[part]) else { continue }
+    let outputs = followed.parts + followed.filled.map { values.count + $0 }
+    for (output, cotangent) in zip(outputs, cotangents[..<followed.parts.count] + filled) {
+      guard let index = tape.index(of: results[output]) else { continue }
       accumulate(&pass.values[index], cotangent)
       seeded.append(index)
     }
     tape.runBackward(&pass, from: tape.lastEntry(behind: seeded), to: start, consuming: true)
     tape.reopen()
     tape.forget(from: min(start, tape.entries.count))
-    let before = followed.parts.indices.map { number in
-      pass.values[start + number] ?? .zeros(values[followed.parts[number]].shape, as: cotangents[number].scalarType)
+    /// The cotangents of what was watched first, from an entry on.
+    func arrived(at watched: [Tensor], from first: Int) -> [Tensor] {
+      watched.enumerated().map { pass.values[first + $0] ?? .zeros($1.shape, as: $1.scalarType) }
     }
+    let before = arrived(at: followed.parts.map { values[$0] }, from: start)
+    let ofEntries = arrived(at: followed.stacks.map { entries[$0] }, from: start + followed.parts.count)
     let sums = zip(followed.captured, cotangents[followed.parts.count...]).map { entry, sum in
       pass.values[entry].map { sum + $0 } ?? sum
     }
-    return before + sums
+    return (before + sums, ofEntries)
   }
 }
 

@@ -37,7 +37,8 @@ struct LoopLevels {
     return innermost?.trace
   }
 
-  var hasBatches: Bool { traces.contains { $0 is Batch } }
+  private var batchCount: Int { traces.count { $0 is Batch } }
+  var hasBatches: Bool { batchCount > 0 }
 
   // MARK: Down and up
 
@@ -77,6 +78,16 @@ struct LoopLevels {
       }
     }
   }
+
+  /// The same for stacks: the axis of the steps stands before those of the examples.
+  func lower(_ scan: LoopScan) -> LoopScan {
+    LoopScan(
+      length: scan.length, stacks: lower(scan.stacks).map { $0.movingAxis(batchCount, to: 0) },
+      isBackward: scan.isBackward)
+  }
+
+  /// The reverse of that.
+  func raise(stacks: [Tensor]) -> [Tensor] { raise(stacks.map { $0.movingAxis(0, to: batchCount) }) }
 
   /// Where parts of a state of so many stand when it has been lowered.
   func places(of parts: [Int], in count: Int) -> [Int] {

@@ -1,15 +1,16 @@
 /// Runs a ``RecordedLoop``.
 final class LoopStep: ProgramStep, @unchecked Sendable {
   private let loop: RecordedLoop
-  /// The state, the histories, then what the body uses, then what the condition uses.
+  /// The state, the histories, the stacks, then what the body uses, then what the condition uses.
   private let inputs: [Place]
+  /// The last state, then the stacks that are filled.
   private let results: [Int]
   /// Where the token of the history goes; nil if nobody reads what the loop keeps.
   private let token: Int?
-  /// For every part of the state memory beside the result's: the two take turns.
+  /// For every part of the state memory beside the result's: the two take turns. For every stack memory for an entry.
   private let scratch: [Int]
   private let firstProgram: Int
-  /// By part of the state.
+  /// By part of the state, and by entry of a stack that is filled.
   private let byteCounts: [Int]
   /// The parts of the state that are kept.
   private let kept: [Int]
@@ -20,7 +21,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     (self.loop, self.inputs, self.results) = (loop, inputs, results)
     (self.token, self.scratch, self.firstProgram) = (token, scratch, firstProgram)
     kept = loop.kept ?? []
-    byteCounts = inputs[..<loop.stateCount].map { $0.shape.product * $0.scalarType.byteCount }
+    byteCounts = loop.parts[0].program.resultTypes.map { $0.shape.product * $0.scalarType.byteCount }
   }
 
   override var listing: [String] {
@@ -38,7 +39,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     let histories = inputs[states...].prefix(loop.readsBackward.count).map { place in
       HistoryMemory.stored(in: frame.address(place))
     }
-    let firstCaptured = states + histories.count
+    let firstCaptured = states + histories.count + loop.readCount
     let captured = loop.parts[0].capturedCount
     for k in 0..<captured {
       body.setInput(body.program.inputCount - captured + k, frame.address(inputs[firstCaptured + k]))
@@ -59,9 +60,12 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
         if let kept { keep(current, in: kept) }
         for k in 0..<states { body.setInput(k, current[k]) }
         if !histories.isEmpty { read(histories, done, body) }
+        if loop.readCount > 0 { readStacks(done, frame, body) }
         for k in 0..<states { body.setResult(k, target[k]) }
+        for k in states..<results.count { body.setResult(k, frame.addresses[scratch[k]]) }
         body.run()
         if let failure = body.failure { frame.fail(failure) }
+        if results.count > states { fillStacks(done, frame) }
         current = target
         done += 1
       }
@@ -102,6 +106,29 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
       }
     }
     body.finish()
+  }
+
+  // MARK: Stacks
+
+  /// Which entry of the stacks a step reads and fills.
+  private func entry(_ step: Int) -> Int { loop.isBackward ? loop.length - 1 - step : step }
+
+  private func readStacks(_ step: Int, _ frame: ProgramFrame, _ body: ProgramFrame) {
+    let captured = loop.parts[0].capturedCount
+    let (first, firstInput) = (loop.stateCount + loop.readsBackward.count, body.program.inputCount - captured)
+    for k in 0..<loop.readCount {
+      let place = inputs[first + k]
+      let entryBytes = place.shape[1...].reduce(place.scalarType.byteCount, *)
+      body.setInput(firstInput - loop.readCount + k, frame.address(place) + entry(step) * entryBytes)
+    }
+  }
+
+  /// Copies what the body has computed, because it writes whole vectors.
+  private func fillStacks(_ step: Int, _ frame: ProgramFrame) {
+    for k in loop.stateCount..<results.count {
+      let target = frame.addresses[results[k]] + entry(step) * byteCounts[k]
+      target.copyMemory(from: frame.addresses[scratch[k]], byteCount: byteCounts[k])
+    }
   }
 
   // MARK: Histories

@@ -210,11 +210,11 @@ extension ProgramPlanner {
     }
     for place in inputs { noteUse(of: place, by: items.count) }
     let outputs = operation.outputs.map { define($0, nil, producer: items.count) }
-    let results = Array(outputs[..<loop.stateCount])
+    let results = Array(outputs[..<(loop.stateCount + loop.filledCount)])
     let isRead = outputs.count > results.count && lastUses[operation.outputs.last!] >= 0
-    let scratch = results.map { buffer in
+    let scratch = results.enumerated().map { k, buffer in
       let bytes = plans[buffer].byteCount
-      return addScratch(bytes: bytes)
+      return addScratch(bytes: k < loop.stateCount ? bytes : bytes / max(1, loop.length) + VectorMap.vectorBytes)
     }
     let first = loops.count
     loops.append(contentsOf: loop.parts.map(\.program))

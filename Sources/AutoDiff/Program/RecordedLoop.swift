@@ -12,43 +12,77 @@ final class RecordedLoop: Sendable {
   /// The body, and for some the condition.
   let parts: [LoopPart]
   let stateCount: Int
+  /// How many stacks it reads, an entry in every step, and how many it fills.
+  let readCount: Int, filledCount: Int
+  /// How many entries a stack has, and whether the last one comes first.
+  let length: Int, isBackward: Bool
   /// The histories that the body reads: whether the last state comes first.
   let readsBackward: [Bool]
   /// Which parts of the state are kept at the beginning of every step; nil where no loop reads them. None are kept where
   /// such a loop must only know how many steps there were.
   let kept: [Int]?
 
-  init(_ repetition: Repetition, _ parts: [LoopPart], stateCount: Int, readsBackward: [Bool], kept: [Int]?) {
+  init(
+    _ repetition: Repetition, _ parts: [LoopPart], stateCount: Int, readsBackward: [Bool], readCount: Int, length: Int,
+    isBackward: Bool, kept: [Int]?
+  ) {
     (self.repetition, self.parts, self.stateCount) = (repetition, parts, stateCount)
+    (self.readCount, self.length, self.isBackward) = (readCount, length, isBackward)
+    filledCount = parts[0].program.resultTypes.count - stateCount
     (self.readsBackward, self.kept) = (readsBackward, kept)
   }
 
+  /// Shapes and types of the outputs: the last state, the stacks, and the token of a history.
+  var outputKinds: [ProgramGraph.ValueType] {
+    let kinds = parts[0].program.resultTypes
+    let stacks = kinds[stateCount...].map { (shape: [length] + $0.shape, scalarType: $0.scalarType) }
+    return kinds[..<stateCount] + stacks + (kept == nil ? [] : [LoopHistory.tokenKind])
+  }
+
   /// Applies the loop where some transforms may follow the inputs.
+  ///
+  /// - Returns: the last state and the stacks.
   func applied(to inputs: [Tensor]) -> [Tensor] {
     guard let levels = LoopLevels(inputs), levels.traces.isEmpty else { return replay(inputs) }
-    return levels.recorder.add(self, inputs, levels: levels).state
+    return levels.recorder.add(self, inputs, levels: levels).outputs
   }
 
   /// Applies the loop to other inputs, which transforms may follow, by recording it again.
   ///
-  /// - Parameter inputs: the state, the histories, and what the parts capture.
-  /// - Returns: the last state and, if states are kept, their history.
+  /// - Parameter inputs: the state, the histories, the stacks, and what the parts capture.
+  /// - Returns: the last state, the stacks and, if states are kept, their history.
   func replay(_ inputs: [Tensor]) -> [Tensor] {
-    let (state, histories) = (Array(inputs[..<stateCount]), inputs[stateCount..<(stateCount + readsBackward.count)])
-    var captured = inputs[(stateCount + readsBackward.count)...]
-    let captures = parts.map { part in
-      defer { captured = captured.dropFirst(part.capturedCount) }
-      return Array(captured.prefix(part.capturedCount))
+    var rest = inputs[...]
+    func take(_ count: Int) -> [Tensor] {
+      defer { rest = rest.dropFirst(count) }
+      return Array(rest.prefix(count))
     }
-    let readings = zip(histories, readsBackward).map { LoopReading(history: LoopHistory($0), isBackward: $1) }
+    let state = take(stateCount)
+    let readings = zip(take(readsBackward.count), readsBackward).map {
+      LoopReading(history: LoopHistory($0), isBackward: $1)
+    }
+    let scan = LoopScan(length: length, stacks: take(readCount), isBackward: isBackward)
+    let captures = parts.map { take($0.capturedCount) }
     guard let levels = LoopLevels(inputs, and: readings.map(\.history.levels)),
-      let (last, history) = levels.repeating(
-        repetition, from: state, reading: readings, keeping: kept,
+      let (last, filled, history) = levels.repeating(
+        repetition, from: state, reading: readings, scanning: scan, keeping: kept,
         while: { self.parts[1].replay($0 + captures[1])[0] },
         step: { self.parts[0].replay($0 + $1 + captures[0]) })
     else { LoopLevels.stopAtSecondGradient() }
-    return last + (history.map { [$0.token] } ?? [])
+    return last + filled + (history.map { [$0.token] } ?? [])
   }
+}
+
+/// The stacks of which a loop reads an entry in every step; what it computes in every step beside the state fills others.
+struct LoopScan {
+  /// How many entries every stack has, along its first axis.
+  var length = 0
+  var stacks: [Tensor] = []
+  /// Whether the last entry comes first.
+  var isBackward = false
+
+  /// Shapes and types of the entries.
+  var kinds: [ProgramGraph.ValueType] { stacks.map { (Array($0.shape.dropFirst()), $0.scalarType) } }
 }
 
 /// The recording of a loop's body or condition.
@@ -109,16 +143,17 @@ extension LoopLevels {
   ///
   /// - Parameters:
   ///   - readings: the histories that it reads.
+  ///   - scan: the stacks that it reads.
   ///   - kept: which parts of the state are kept for other loops.
   ///   - condition: of a loop that goes on as long as it holds.
-  ///   - step: from a state, and what is read in this step, to the next state.
-  /// - Returns: the last state, and the history of the parts to be kept, if there are any; nil where this cannot be a loop of
-  ///   a program.
+  ///   - step: from a state, and what is read in this step, histories first, to the next state and what else it computes.
+  /// - Returns: the last state, the stacks of what else was computed, and the history of the parts to be kept, if there are
+  ///   any; nil where this cannot be a loop of a program.
   func repeating(
     _ repetition: RecordedLoop.Repetition, from state: [Tensor], reading readings: [LoopReading] = [],
-    keeping kept: [Int]? = nil, while condition: ([Tensor]) -> Tensor = { _ in Tensor(0) },
-    step: ([Tensor], [Tensor]) -> [Tensor]
-  ) -> (state: [Tensor], history: LoopHistory?)? {
+    scanning scan: LoopScan = LoopScan(), keeping kept: [Int]? = nil,
+    while condition: ([Tensor]) -> Tensor = { _ in Tensor(0) }, step: ([Tensor], [Tensor]) -> [Tensor]
+  ) -> (state: [Tensor], filled: [Tensor], history: LoopHistory?)? {
     var examplesDiffer = false
     if case .whilst = repetition, hasBatches { examplesDiffer = isFollowedByBatch(condition(raise(lower(state)))) }
     /// Examples that have ended stay as they are.
@@ -130,17 +165,21 @@ extension LoopLevels {
     }
     if let place = traces.firstIndex(where: { $0 is Tape }) {
       guard kept == nil, let gradient = LoopGradient(self, tape: place) else { return nil }
-      return (gradient.repeating(repetition, from: state, reading: readings, while: condition, step: next), nil)
+      let (last, filled) = gradient.repeating(
+        repetition, from: state, reading: readings, scanning: scan, while: condition, step: next)
+      return (last, filled, nil)
     }
     let lowered = lower(state)
+    let loweredScan = lower(scan)
     let kinds = lowered.map { ($0.shape, $0.scalarType) }
     let readKinds = readings.flatMap(\.history.kinds)
     func read(_ inputs: ArraySlice<Tensor>) -> [Tensor] {
       var rest = inputs
-      return readings.flatMap { reading in
+      let histories = readings.flatMap { reading in
         defer { rest = rest.dropFirst(reading.history.kinds.count) }
         return reading.history.levels.raise(Array(rest.prefix(reading.history.kinds.count)))
       }
+      return histories + raise(Array(rest))
     }
     var parts: [(part: LoopPart, captured: [Tensor], isUsed: [Bool])] = []
     if case .whilst = repetition {
@@ -149,19 +188,21 @@ extension LoopLevels {
           [isAnyTrue(condition(raise(inputs)))]
         })
     }
-    let body = LoopPart.recorded(kinds + readKinds, inside: recorder) { inputs in
-      lower(next(raise(Array(inputs[..<kinds.count])), read(inputs[kinds.count...])))
+    let body = LoopPart.recorded(kinds + readKinds + loweredScan.kinds, inside: recorder) { inputs in
+      let results = next(raise(Array(inputs[..<kinds.count])), read(inputs[kinds.count...]))
+      return lower(Array(results[..<state.count])) + lower(Array(results[state.count...]))
     }
     parts.insert(body, at: 0)
     let loop = RecordedLoop(
       repetition, parts.map(\.part), stateCount: lowered.count, readsBackward: readings.map(\.isBackward),
+      readCount: loweredScan.stacks.count, length: scan.length, isBackward: scan.isBackward,
       kept: kept.map { places(of: $0, in: state.count) })
-    let operands = lowered + readings.map(\.history.token) + parts.flatMap(\.captured)
-    let (last, history) = (Recorder.innermost(of: operands) ?? recorder).add(loop, operands, levels: self)
-    return (raise(last), history)
+    let operands = lowered + readings.map(\.history.token) + loweredScan.stacks + parts.flatMap(\.captured)
+    let (outputs, history) = (Recorder.innermost(of: operands) ?? recorder).add(loop, operands, levels: self)
+    return (raise(Array(outputs[..<lowered.count])), raise(stacks: Array(outputs[lowered.count...])), history)
   }
 
-  /// The same for a loop that neither reads nor is read.
+  /// The same for a loop that has a state only, which is returned.
   func repeating(
     _ repetition: RecordedLoop.Repetition, from state: [Tensor],
     while condition: ([Tensor]) -> Tensor = { _ in Tensor(0) }, step: ([Tensor]) -> [Tensor]

@@ -133,18 +133,16 @@ final class Recorder: Trace, @unchecked Sendable {
     return Array(isUsed[..<own])
   }
 
-  /// Records a loop; returns the last state and the history of the parts that it keeps, which `levels` lie above.
+  /// Records a loop; returns the last state with the stacks, and the history of the parts that it keeps, which `levels` lie
+  /// above.
   func add(
     _ loop: RecordedLoop, _ operands: [Tensor], levels: LoopLevels
-  ) -> (state: [Tensor], history: LoopHistory?) {
-    let values = operands.map { value(of: $0, for: "repeated") }
-    var kinds = values[..<loop.stateCount].map { graph.values[$0].type }
-    if loop.kept != nil { kinds.append(LoopHistory.tokenKind) }
-    let outputs = graph.add(.loop(loop), values, kinds)
-    let state = outputs.prefix(loop.stateCount).map { wrap($0) }
-    guard let kept = loop.kept else { return (state, nil) }
-    let token = HistoryNode(self, outputs.last!, levels, kinds: kept.map { kinds[$0] })
-    return (state, LoopHistory(Tensor(node: token)))
+  ) -> (outputs: [Tensor], history: LoopHistory?) {
+    let kinds = loop.outputKinds
+    let values = graph.add(.loop(loop), operands.map { value(of: $0, for: "repeated") }, kinds)
+    guard let kept = loop.kept else { return (values.map { wrap($0) }, nil) }
+    let token = HistoryNode(self, values.last!, levels, kinds: kept.map { kinds[$0] })
+    return (values.dropLast().map { wrap($0) }, LoopHistory(Tensor(node: token)))
   }
 
   /// The numbers of a value, for which everything is computed that has led to it; nil where numbers may not be read.

@@ -129,13 +129,17 @@ private func next<State>(
 extension TensorTree {
   /// The leaves that follow others of this structure. Stops unless they are of the same kinds.
   fileprivate func successor(of leaves: [Tensor], by body: (Self) -> Self) -> [Tensor] {
-    let next = body(replacingLeaves(with: leaves))
-    next.checkSameStructure(as: leaves, "repeated")
+    self.leaves(of: body(replacingLeaves(with: leaves)), following: leaves, "repeated")
+  }
+
+  /// The leaves of the next state of a loop in a program. Stops unless they are of the same kinds as those before.
+  func leaves(of next: Self, following leaves: [Tensor], _ operation: String) -> [Tensor] {
+    next.checkSameStructure(as: leaves, operation)
     let successors = next.leaves
     // What is no tensor is the same in all steps of a program.
     if TreeStructure(self, self.leaves) != TreeStructure(next, successors) {
       stop(
-        "repeated", "in a program, parts of the state that are no leaves must not change from step to step",
+        operation, "in a program, parts of the state that are no leaves must not change from step to step",
         hint: "Make a count a tensor.")
     }
     return successors
