@@ -34,6 +34,25 @@ import Testing
     #expect(select(t .> 0, t, -.infinity)[1, 5, 0].scalar == -.infinity && maximum(0, t) == t)
   }
 
+  @Test func trainingInAProgram() {
+    let net = Sequential([Dense(8), Tanh(), Dense(1)])
+    var generator = RandomGenerator(seed: 1)
+    let images = Tensor.normal([5, 8], using: &generator)
+    let labels = Tensor.normal([5, 1], using: &generator)
+    let p = net.initialized(like: images[0], seed: 0)
+    func loss(_ p: Parameters, _ x: Tensor, _ y: Tensor) -> Tensor { square(vmap { net($0, p) }(x) - y).mean() }
+    let train = compiled { (p: Parameters) in
+      let (trained, losses) = scan(1000, p) { p in
+        let (value, slope) = valueWithGradient(of: { loss($0, images, labels) }, at: p)
+        return (p.adding(slope, scaledBy: -0.1), value)
+      }
+      return Pair(trained, losses)
+    }
+    let (trained, losses) = (train(p).first, train(p).second.scalars)
+    #expect(losses.count == 1000 && losses[0] == loss(p, images, labels).scalar)
+    #expect(loss(trained, images, labels).scalar < losses[999] && losses[999] < losses[0] / 100)
+  }
+
   @Test func kernelsGoToFiles() throws {
     let net = Sequential([Dense(8), Tanh(), Dense(2)])
     var generator = RandomGenerator(seed: 1)

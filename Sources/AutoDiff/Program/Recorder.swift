@@ -193,7 +193,7 @@ class RecordedNode: TracedNode, @unchecked Sendable {
   override var absenceOfNumbers: (reason: String, hint: String)? {
     (
       "a number of a recorded function is known only when the program runs",
-      "Choose between values with select(_:_:_:), and repeat with repeated(_:_:_:) or repeated(while:_:_:)."
+      "Choose between values with select(_:_:_:), and repeat with repeated(_:_:_:), scan or repeated(while:_:_:)."
     )
   }
 
