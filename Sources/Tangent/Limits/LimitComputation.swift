@@ -60,10 +60,11 @@ struct LimitComputation {
 
   /// The covariance of the outputs, then the tangent kernel or its terms, layer by layer weights before biases.
   ///
+  /// - Parameter first: what comes before it is not used, and may be anything.
   /// - Throws: ``LimitError/kernelNotFinite(kernel:row:column:)`` where an entry is too large for the scalar type.
-  func run(_ terms: Terms) throws(LimitError) -> [Tensor] {
+  func run(_ terms: Terms, from first: Int = 0) throws(LimitError) -> [Tensor] {
     let results = tiled(terms)
-    for (k, result) in results.enumerated() where !result.isTraced && !result.isFinite {
+    for (k, result) in results.enumerated() where k >= first && !result.isTraced && !result.isFinite {
       let bad = result.scalars.firstIndex { !$0.isFinite }!
       throw .kernelNotFinite(kernel: k == 0 ? "nngp" : "ntk", row: bad / columns.count, column: bad % columns.count)
     }

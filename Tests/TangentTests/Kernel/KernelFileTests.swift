@@ -125,7 +125,7 @@ import Testing
       Self.begin(outputs, path, tiles: tiles)
       let journal = try Data(contentsOf: URL(filePath: path + ".journal"))
       let values = try Data(contentsOf: URL(filePath: path + ".partial"))
-      for place in stride(from: 0, to: values.count, by: max(1, values.count / 40)) {
+      for place in stride(from: 0, to: values.count, by: max(1, values.count / 16)) {
         var changed = values
         changed[place] ^= UInt8(1 << (place % 8))
         try changed.write(to: URL(filePath: path + ".partial"))
@@ -149,7 +149,7 @@ import Testing
     let journal = try Data(contentsOf: URL(filePath: path + ".journal"))
     let values = try Data(contentsOf: URL(filePath: path + ".partial"))
     var refused = 0
-    for place in journal.indices {
+    for place in stride(from: 0, to: journal.count, by: 3) {
       var changed = journal
       changed[place] ^= UInt8(1 << (place % 8))
       try changed.write(to: URL(filePath: path + ".journal"))
