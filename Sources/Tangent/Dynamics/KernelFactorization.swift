@@ -71,8 +71,9 @@ public struct KernelFactorization: Sendable {
       let spectrum = try KernelSpectrum(of: matrix)
       let limit = spectrum.threshold(share)
       // Without a cut-off, what has no finite reciprocal counts as zero too.
+      let least = scalarType.leastNormalMagnitude
       let kept = spectrum.eigenvalues.indices.filter {
-        spectrum.eigenvalues[$0].magnitude > limit && (1 / spectrum.eigenvalues[$0]).isFinite
+        spectrum.eigenvalues[$0].magnitude > limit && spectrum.eigenvalues[$0].magnitude >= least
       }
       factors = .spectral(
         vectors: spectrum.eigenvectors.gathered(at: kept, axis: 1),
@@ -87,13 +88,18 @@ public struct KernelFactorization: Sendable {
     guard n > 0 else { return (matrix, 0) }
     func failure() throws -> KernelMatrixError {
       let values = try symmetricEigenvalues(stopGradient(matrix).as(.float64)).scalars
-      let limit = Double(n) * matrix.scalarType.epsilon * max(values[n - 1].magnitude, values[0].magnitude)
+      let limit = max(
+        Double(n) * matrix.scalarType.epsilon * max(values[n - 1].magnitude, values[0].magnitude),
+        matrix.scalarType.leastNormalMagnitude)
       return values[0] < -limit
         ? .indefinite(smallestEigenvalue: values[0], count: n, cutoff: limit)
         : .singular(smallestEigenvalue: values[0], count: n, cutoff: limit)
     }
     let numbers = stopGradient(matrix)
-    let cutoff = Double(n) * matrix.scalarType.epsilon * (0..<n).reduce(0.0) { max($0, numbers[$1, $1].scalar) }
+    // Smaller pivots than the least normal number have no finite reciprocal.
+    let cutoff = max(
+      Double(n) * matrix.scalarType.epsilon * (0..<n).reduce(0.0) { max($0, numbers[$1, $1].scalar) },
+      matrix.scalarType.leastNormalMagnitude)
     let lower: Tensor
     do {
       lower = try AutoDiff.cholesky(matrix)
@@ -178,4 +184,14 @@ public struct KernelFactorization: Sendable {
 extension Tensor {
   /// The diagonal of a square matrix: [n, n] → [n].
   fileprivate var diagonal: Tensor { flattened[stride(from: 0, to: shape[0] * shape[0], by: shape[0] + 1)] }
+}
+
+extension ScalarType {
+  /// The smallest positive number of full precision.
+  fileprivate var leastNormalMagnitude: Double {
+    switch self {
+    case .float64: .leastNormalMagnitude
+    case .float32: Double(Float.leastNormalMagnitude)
+    }
+  }
 }

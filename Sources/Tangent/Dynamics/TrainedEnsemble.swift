@@ -101,8 +101,9 @@ public struct TrainedEnsemble: Sendable {
     let factors = spectrum.eigenvalues.map { value -> Double in
       // An eigenvalue that cannot be told from 0 is not trained, at times when that would show.
       if value <= cutoff, time * cutoff >= 1 { return 0 }
-      // (1 − e^(−λ t)) / λ, which is t at λ = 0.
-      return value <= 0 ? time : -Foundation.expm1(-value * time) / value
+      // (1 − e^(−λ t)) / λ, which is t at λ = 0; where that is no number, the eigenvalue counts as 0 without any cut-off.
+      let factor = value <= 0 ? time : -Foundation.expm1(-value * time) / value
+      return factor.isFinite ? factor : 0
     }
     let v = spectrum.eigenvectors
     let along = matmul(crossTangentKernel.as(.float64), v) * Tensor(factors)

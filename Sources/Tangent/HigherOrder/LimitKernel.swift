@@ -174,9 +174,11 @@ extension HierarchyNetwork {
   /// How the values at some widths add up to that at infinite width of the line in 1/m that fits them best, by weights m.
   static func interceptCoefficients(_ widths: [Int]) -> [Double] {
     let m = widths.map(Double.init)
-    // Σ m, Σ m (1/m), Σ m (1/m)².
-    let (s0, s1, s2) = (m.reduce(0, +), Double(m.count), m.reduce(0) { $0 + 1 / $1 })
-    return m.map { (s2 * $0 - s1) / (s0 * s2 - s1 * s1) }
+    // With the mean t̄ = count/Σ m of t = 1/m, t − t̄ = d/(m Σ m): whole numbers d, so that widths may be close.
+    let (count, total) = (Double(m.count), m.reduce(0, +))
+    let distances = m.map { total - count * $0 }
+    let squares = zip(m, distances).reduce(0) { $0 + $1.1 * $1.1 / $1.0 }
+    return zip(m, distances).map { $0 / total - count * $1 / squares }
   }
 }
 

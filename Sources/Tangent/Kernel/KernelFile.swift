@@ -6,20 +6,25 @@ import Foundation
 /// Until all tiles are there the values stand in `name.partial`, a file of the final size, and what is done in
 /// `name.journal`. A tile is named in the journal only when its values are on the disk; a line that was not completed is
 /// ignored. So the process may end at any moment, and a later one continues. The final name appears with the last tile.
+///
+/// What a disk or another program has changed since is not trusted: tiles that differ from the journal's checks count as
+/// missing.
 final class KernelFile {
   /// The tiles of the computation, in order.
-  let tiles: [KernelTile]
+  var tiles: [KernelTile] { layout.tiles }
   /// Which of them this file is for.
   let ownTiles: [Int]
   /// Those that are there.
   private(set) var done: Set<Int> = []
 
   private let path: String
-  let plan: KernelPlan
+  var plan: KernelPlan { layout.plan }
+  private let layout: KernelLayout
   private let values: RandomAccessFile
   private let journal: RandomAccessFile
   private var journalEnd = 0
-  private let headerCount: Int
+  /// The checks of the tiles that the journal names.
+  private var checks: [Int: String] = [:]
   /// Whether the values have their final name already.
   private var isNamed = false
 
@@ -29,10 +34,13 @@ final class KernelFile {
   ///   - path: the final name.
   ///   - plan: the tiles; those of the journal count where there is one.
   ///   - identity: what tells the computation from others.
+  ///   - checksTiles: whether the tiles that are there are compared with the journal; else ``copy(_:)`` must do it.
   /// - Throws: ``KernelError/differentComputation(file:field:here:there:)`` where the journal is another computation's,
   ///   and ``/AutoDiff/FileError``.
+  /// - Complexity: reads the tiles that are there once.
   init(
-    _ path: String, plan: KernelPlan, identity: [(field: String, value: String)], shard: KernelShard
+    _ path: String, plan: KernelPlan, identity: [(field: String, value: String)], shard: KernelShard,
+    checksTiles: Bool = true
   ) throws {
     self.path = path
     var status = stat()
@@ -57,41 +65,37 @@ final class KernelFile {
       }
       plan = plan.with(rowTile: tile[0], columnTile: tile[1])
     }
-    self.plan = plan
-    tiles = plan.tiles
-    ownTiles = tiles.indices.filter { $0 % shard.count == shard.index }
-    let header = NumpyFile.header(shape: plan.shape, scalarType: plan.scalarType)
-    headerCount = header.count
-    let whole = header.count + plan.kernelBytes
+    layout = KernelLayout(plan)
+    ownTiles = layout.tiles.indices.filter { $0 % shard.count == shard.index }
     // The process may have ended after the last file got its name and before the journal was removed.
-    if let text, ownTiles.allSatisfy(Set(text.done).contains), shard.count == 1, stat(path + ".partial", &status) != 0,
-      stat(path, &status) == 0, Int(status.st_size) == whole
-    {
-      values = try RandomAccessFile(path)
-      done = Set(ownTiles)
-      isNamed = true
-      return
+    if let text, shard.count == 1, stat(path + ".partial", &status) != 0, stat(path, &status) == 0 {
+      let named = try RandomAccessFile(path)
+      if try layout.holds(named, text.checks) {
+        values = named
+        done = Set(ownTiles)
+        isNamed = true
+        return
+      }
     }
     values = try RandomAccessFile(path + ".partial")
     let size = try values.size
-    if let text, size == whole {
-      done = Set(text.done.filter { tiles.indices.contains($0) })
+    if let text, size == layout.size {
+      checks = text.checks.filter { layout.tiles.indices.contains($0.key) }
+      done = Set(try checks.filter { try !checksTiles || layout.check($0.key, in: values) == $0.value }.keys)
+      try values.write(layout.header[...], at: 0)
       journalEnd = text.end
       try journal.resize(to: journalEnd)
     } else {
       if text != nil, size > 0 {
-        throw FileError(.truncated, file: path + ".partial", "has \(size) bytes where the journal needs \(whole).")
+        throw FileError(
+          .truncated, file: path + ".partial", "has \(size) bytes where the journal needs \(layout.size).")
       }
-      try values.resize(to: whole)
-      try values.write(header[...], at: 0)
+      try values.resize(to: layout.size)
+      try values.write(layout.header[...], at: 0)
       try values.synchronize()
       try journal.resize(to: 0)
       journalEnd = 0
-      let lines = fields + [("tile", "\(plan.rowTile) \(plan.columnTile)")]
-      try append(
-        ([KernelJournal.title] + lines.map { "\($0.field) \($0.value)" } + [KernelJournal.separator]).joined(
-          separator: "\n") + "\n"
-      )
+      try append(KernelJournal.head(fields + [("tile", "\(plan.rowTile) \(plan.columnTile)")]))
     }
   }
 
@@ -105,46 +109,47 @@ final class KernelFile {
 
   /// Writes a tile, and on the other side of the diagonal its mirror image, and then notes it in the journal.
   func write(_ index: Int, _ value: Tensor) throws {
-    let tile = tiles[index]
     var check = KernelJournal.Check()
-    try write(value, in: tile, &check)
-    if plan.isSymmetric, tile.rows != tile.columns {
-      try write(plan.outputs.mirrored(value), in: tile.mirrored, &check)
+    for part in layout.parts(index) {
+      let bytes = (part == tiles[index] ? value : plan.outputs.mirrored(value)).rowMajorBytes
+      var start = 0
+      try layout.forEachRun(of: part) { offset, count in
+        let run = bytes[start..<start + count]
+        check.take(run)
+        try values.write(run, at: offset)
+        start += count
+      }
     }
-    try values.synchronize()
-    try append(KernelJournal.line(index, check.text))
-    done.insert(index)
+    try note(index, check.text)
   }
 
-  /// Copies the tiles of another file of the same computation.
+  /// Copies the tiles of another file of the same computation, and compares them with its journal.
   func copy(_ other: KernelFile) throws {
     for index in other.ownTiles where !done.contains(index) {
-      let tile = tiles[index]
-      var check = KernelJournal.Check()
-      let isMirrored = plan.isSymmetric && tile.rows != tile.columns
-      for part in isMirrored ? [tile, tile.mirrored] : [tile] {
-        try forEachRun(of: part) { offset, count in
-          let bytes = try other.values.read(count, at: offset)
-          check.take(bytes[...])
-          try values.write(bytes[...], at: offset)
-        }
-      }
-      guard other.checks[index] == check.text else {
+      let check = try layout.check(index, in: other.values) { try values.write($0, at: $1) }
+      guard other.checks[index] == check else {
         throw KernelError.incompleteShard(
           file: other.path + ".partial", problem: "tile \(index) is not what the journal says; run the shard again.")
       }
-      try values.synchronize()
-      try append(KernelJournal.line(index, check.text))
-      done.insert(index)
+      try note(index, check)
     }
   }
 
-  private lazy var checks: [Int: String] =
-    (try? KernelJournal(journal, path: path + ".journal"))?.checks ?? [:]
+  /// Notes a tile in the journal, when its values are on the disk.
+  private func note(_ index: Int, _ check: String) throws {
+    try values.synchronize()
+    try append(KernelJournal.line(index, check))
+    checks[index] = check
+    done.insert(index)
+  }
 
-  /// Gives the values their final name, and removes the journal.
-  func finish() throws {
+  /// Gives the values their final name, and removes the files of the parts and then the journal.
+  func finish(removing parts: [String] = []) throws {
     if !isNamed { try values.rename(to: path) }
+    for part in parts {
+      unlink(part + ".partial")
+      unlink(part + ".journal")
+    }
     unlink(path + ".journal")
   }
 
@@ -154,44 +159,15 @@ final class KernelFile {
     try journal.synchronize()
     journalEnd += bytes.count
   }
-
-  private func write(_ value: Tensor, in tile: KernelTile, _ check: inout KernelJournal.Check) throws {
-    let bytes = value.rowMajorBytes
-    var start = 0
-    try forEachRun(of: tile) { offset, count in
-      let run = bytes[start..<start + count]
-      check.take(run)
-      try values.write(run, at: offset)
-      start += count
-    }
-  }
-
-  /// The runs of bytes that a tile takes in the file, in the order of its own entries.
-  private func forEachRun(of tile: KernelTile, _ body: (_ offset: Int, _ count: Int) throws -> Void) rethrows {
-    let (o, size) = (plan.outputCount, plan.scalarType.byteCount)
-    let kept = plan.outputs.kept(o, o) * size
-    switch plan.outputs {
-    case .exampleDiagonal:
-      try body(headerCount + tile.rows.lowerBound * kept, tile.rows.count * kept)
-    case .flattened:
-      let row = plan.columnCount * o * size
-      for k in tile.rows.lowerBound * o..<tile.rows.upperBound * o {
-        try body(headerCount + k * row + tile.columns.lowerBound * o * size, tile.columns.count * o * size)
-      }
-    case .full, .traceSum, .traceMean, .outputDiagonal:
-      for k in tile.rows {
-        try body(headerCount + (k * plan.columnCount + tile.columns.lowerBound) * kept, tile.columns.count * kept)
-      }
-    }
-  }
 }
 
 extension KernelComputation {
   /// Computes the kernel into a `.npy` file, tile by tile; only tiles are in memory.
   ///
-  /// If a file of the same name was begun by an interrupted computation of the same kernel, its tiles are kept and it is
-  /// continued: the bytes are those of an uninterrupted one. A budget that would divide sums otherwise is refused. A part
-  /// of several goes to a file of its own, named after `path`; ``merge(to:count:)`` joins them.
+  /// If a file of the same name was begun by an interrupted computation of the same kernel, its tiles are compared with
+  /// their checks and kept, and it is continued: the bytes are those of an uninterrupted one. Tiles that were changed
+  /// meanwhile are computed again. A budget that would divide sums otherwise is refused. A part of several goes to a file
+  /// of its own, named after `path`; ``merge(to:count:)`` joins them.
   ///
   /// - Parameters:
   ///   - path: the final name, which ends in `.npy`.
@@ -224,37 +200,52 @@ extension KernelComputation {
 
   /// Joins the parts of a kernel that several processes have computed, and removes them.
   ///
+  /// A merge that was interrupted is continued by another one, also if it has removed parts already.
+  ///
   /// - Parameters:
   ///   - path: the final name, which the parts were given.
-  ///   - count: how many parts there are.
-  /// - Throws: ``KernelError/incompleteShard(file:problem:)`` where one is missing or not finished.
+  ///   - count: how many parts there are; fewer than one stop.
+  /// - Throws: ``KernelError/incompleteShard(file:problem:)`` where one is missing, not finished, or not what its journal
+  ///   says.
   public func merge(to path: String, count: Int) throws {
+    guard count > 0 else { stop("merge", "needs at least one part", got: "\(count)") }
     let shards = (0..<count).map { KernelShard($0, of: count) }
-    for shard in shards where !FileManager.default.fileExists(atPath: shard.path(of: path) + ".journal") {
-      throw KernelError.incompleteShard(
-        file: shard.path(of: path), problem: "part \(shard) has no journal here; it was not computed, or elsewhere.")
+    let names = shards.map { $0.path(of: path) }
+    func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: name + ".journal") }
+    func open(_ shard: KernelShard) throws -> KernelFile {
+      try KernelFile(shard.path(of: path), plan: plan, identity: identity, shard: shard, checksTiles: false)
     }
-    let files = try shards.map { try KernelFile($0.path(of: path), plan: plan, identity: identity, shard: $0) }
-    for (shard, file) in zip(shards, files) where !file.isComplete {
+    let begun = exists(path) ? try KernelFile(path, plan: plan, identity: identity, shard: .whole) : nil
+    if let begun, begun.isComplete {
+      // Those that are left are opened, so that none of another computation is removed.
+      let left = try count == 1 ? [] : shards.filter { exists($0.path(of: path)) }.map { (try open($0), $0) }
+      try begun.finish(removing: left.map { $0.1.path(of: path) })
+      return
+    }
+    for (shard, name) in zip(shards, names) where !exists(name) {
       throw KernelError.incompleteShard(
-        file: shard.path(of: path),
+        file: name, problem: "part \(shard) has no journal here; it was not computed, or elsewhere.")
+    }
+    guard count > 1 else {
+      throw KernelError.incompleteShard(
+        file: path, problem: "it is the only part, and not finished; run it again.")
+    }
+    let files = try shards.map(open)
+    for (name, file) in zip(names, files) where !file.isComplete {
+      throw KernelError.incompleteShard(
+        file: name,
         problem: "\(file.ownTiles.count - file.done.count) of \(file.ownTiles.count) tiles are missing; run it again.")
     }
-    for (shard, file) in zip(shards, files) where file.tiles != files[0].tiles {
+    for (name, file) in zip(names, files) where file.tiles != files[0].tiles {
       throw KernelError.incompleteShard(
-        file: shard.path(of: path), problem: "its tiles are not those of part 0; use the same --budget for all parts.")
+        file: name, problem: "its tiles are not those of part 0; use the same --budget for all parts.")
     }
-    guard let first = files.first else { return }
-    let whole = try KernelFile(path, plan: first.plan, identity: identity, shard: .whole)
-    guard whole.tiles == first.tiles else {
+    let whole = try begun ?? KernelFile(path, plan: files[0].plan, identity: identity, shard: .whole)
+    guard whole.tiles == files[0].tiles else {
       throw KernelError.incompleteShard(
         file: path + ".journal", problem: "was begun with other tiles than the parts have. Remove it.")
     }
     for file in files { try whole.copy(file) }
-    try whole.finish()
-    for shard in shards {
-      unlink(shard.path(of: path) + ".partial")
-      unlink(shard.path(of: path) + ".journal")
-    }
+    try whole.finish(removing: names)
   }
 }

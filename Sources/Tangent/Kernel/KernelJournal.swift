@@ -2,11 +2,11 @@ import AutoDiff
 
 /// The text beside a kernel that grows: what it is a kernel of, then a line for every tile that is there.
 struct KernelJournal {
-  static let title = "tangent kernel journal 1"
+  static let title = "tangent kernel journal 2"
   static let separator = "tiles"
 
   var fields: [String: String] = [:]
-  var done: [Int] = []
+  /// The tiles that are there, with the checks of their values.
   var checks: [Int: String] = [:]
   /// Where the next line goes; what was written after it was not completed.
   var end = 0
@@ -30,16 +30,32 @@ struct KernelJournal {
       guard let space = line.firstIndex(of: " ") else { continue }
       fields[String(line[..<space])] = String(line[line.index(after: space)...])
     }
+    guard start > 1, lines[start - 1] == Self.check(lines[..<(start - 1)]) else {
+      throw FileError(
+        .malformed, file: path,
+        "its first lines, which say of what kernel it is, have changed. Remove it to begin anew.")
+    }
     end = lines[...start].reduce(0) { $0 + $1.utf8.count + 1 }
     for line in lines[(start + 1)...] {
       let words = line.split(separator: " ")
       guard words.count == 3, let index = Int(words[0]), Self.line(index, String(words[1])) == line + "\n" else {
         break
       }
-      done.append(index)
       checks[index] = String(words[1])
       end += line.utf8.count + 1
     }
+  }
+
+  /// What a journal begins with: what it is a kernel of, and a check of that.
+  static func head(_ fields: [(field: String, value: String)]) -> String {
+    let lines = [title] + fields.map { "\($0.field) \($0.value)" }
+    return (lines + [check(lines.map { $0[...] }[...]), separator]).joined(separator: "\n") + "\n"
+  }
+
+  private static func check(_ lines: ArraySlice<Substring>) -> String {
+    var check = Check()
+    check.take(Array(lines.joined(separator: "\n").utf8)[...])
+    return "check \(check.text)"
   }
 
   /// A tile, the check of its values, and a check of the line itself, which may have been cut short.

@@ -139,10 +139,16 @@ extension DualActivation {
     if !q11.isTraced, !q22.isTraced, !(q11.allSatisfy { $0 >= 0 } && q22.allSatisfy { $0 >= 0 }) {
       stop("moments", "variances must not be negative", got: "\(q11) and \(q22)")
     }
+    for (input, name) in [(q11, "q11"), (q12, "q12"), (q22, "q22")] where !input.isTraced && !input.isFinite {
+      throw .inputNotFinite(input: name, example: input.scalars.firstIndex { !$0.isFinite }!)
+    }
     let all = [q11, q12, q22].map { $0.as(.float64).flattened }
     let pairs = GaussianPairs(all[0], all[1], all[2])
     let request = DualRequest(activation: name, tolerance: tolerance)
     let both = try dual.marginal(concatenate([all[0], all[2]]), wantsSlopes: true, request)
+    if !both.moment.isTraced, let bad = both.moment.scalars.firstIndex(where: { !$0.isFinite }) {
+      throw .momentNotFinite(activation: name, layer: 0, example: bad)
+    }
     let (first, second) = (both.columns(0..<q11.count), both.columns(q11.count..<2 * q11.count))
     return DualMoments(
       values: dual.image(of: pairs, first, second).covariance.reshaped(to: q11.shape).as(q11.scalarType),

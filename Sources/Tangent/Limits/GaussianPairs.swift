@@ -27,16 +27,17 @@ struct GaussianPairs {
   /// The pairs (√weight · u + √bias · β, √weight · v + √bias · β) with a common β of variance 1 that is independent of u
   /// and v.
   func affine(weight: Double, bias: Double) -> GaussianPairs {
-    if bias == 0 { return GaussianPairs(first: first * weight, second: second * weight, minus: minus, plus: plus) }
-    let (a, b) = (rootOrZero(first), rootOrZero(second))
-    let product = a * b * weight
-    // With P = product + bias, the product of the new variances is P² + e: they differ where the old ones do.
-    let sum = product + bias
-    let norm = sqrt(square(sum) + square(a - b) * (weight * bias))
-    let deficit = square(a - b) * (weight * bias) / (norm + sum)
+    let (variance, otherVariance) = (first * weight + bias, second * weight + bias)
+    if bias == 0 { return GaussianPairs(first: variance, second: otherVariance, minus: minus, plus: plus) }
+    // All as shares of the new scale, which no square of a large or small variance leaves.
+    let scale = rootOrZero(variance) * rootOrZero(otherVariance)
+    let (a, b) = (rootOrZero(first * weight), rootOrZero(second * weight))
+    let (product, constant) = (a * b / scale, bias / scale)
+    // The square of the scale is (a b + bias)² + (a − b)² bias: they differ where the old variances do.
+    let deficit = square((a - b) * bias.squareRoot() / scale) / (1 + product + constant)
     return GaussianPairs(
-      first: first * weight + bias, second: second * weight + bias, minus: (deficit + product * minus) / norm,
-      plus: (deficit + product * plus + 2 * bias) / norm)
+      first: variance, second: otherVariance, minus: deficit + product * minus,
+      plus: deficit + product * plus + constant * 2)
   }
 
   /// Whether c ≥ 0.
@@ -52,16 +53,26 @@ extension GaussianPairs {
   /// 1 − |c| = (q11 q22 − q12²) / (√(q11 q22) (√(q11 q22) + |q12|)): the determinant with the rounding errors of both
   /// products added, so that it is right for the given numbers.
   init(_ q11: Tensor, _ q12: Tensor, _ q22: Tensor) {
-    let (a, b) = (q11 * q22, square(q12))
-    let rounding = stopGradient(productError(q11, q22, a) - productError(q12, q12, b))
+    let (g, h) = (Self.leveler(q11), Self.leveler(q22))
+    let (p, r, q) = (q11 * g * g, q12 * g * h, q22 * h * h)
+    let (a, b) = (p * q, square(r))
+    let rounding = stopGradient(productError(p, q, a) - productError(r, r, b))
     let determinant = notNegative((a - b) + rounding)
-    let size = rootOrZero(q11) * rootOrZero(q22)
-    let isPositive = q12 .>= 0
-    let near = determinant / nonzero(size * (size + select(isPositive, q12, -q12)))
+    let size = rootOrZero(p) * rootOrZero(q)
+    let isPositive = r .>= 0
+    let near = determinant / nonzero(size * (size + select(isPositive, r, -r)))
     first = q11
     second = q22
     minus = select(isPositive, near, 2 - near)
     plus = select(isPositive, 2 - near, near)
+  }
+
+  /// A power of two g with g² q between 2⁻³¹⁰ and 2²⁵⁶, so that products of two, and their rounding errors, are numbers.
+  private static func leveler(_ q: Tensor) -> Tensor {
+    let q = stopGradient(q)
+    let g = select(q .> 0x1p512, 0x1p-256, select(q .< 0x1p-512, 0x1p256, 1))
+    let rest = q * g * g
+    return g * select(rest .> 0x1p256, 0x1p-128, select(rest .< 0x1p-256, 0x1p128, 1))
   }
 }
 
@@ -74,6 +85,12 @@ func rootOrZero(_ x: Tensor) -> Tensor {
 
 /// x, and 0 in place of what rounding made negative; the derivative at 0 stays.
 func notNegative(_ x: Tensor) -> Tensor { select(x .< 0, 0, x) }
+
+/// A second moment, and the smallest positive one in place of what rounding made 0: what is small is not 0, where a kink or
+/// a jump has another derivative or value.
+func notVanishing(_ moment: Tensor, where isPositive: Tensor) -> Tensor {
+  select(isPositive * (moment .< Double.leastNormalMagnitude), Double.leastNormalMagnitude, moment)
+}
 
 /// x, and 1 in place of 0.
 func nonzero(_ x: Tensor) -> Tensor { select(x .== 0, 1, x) }

@@ -25,30 +25,28 @@ func hermiteSeries(
   var before: Tensor?
   var reached = Double.infinity
   var terms = 16
+  let edges = HermiteRule.edges(of: g, deviations).scalars
   while terms <= mostTerms {
     let rule = HermiteRule(terms: terms)
     let samples = g(deviations.expanded(at: 1) * rule.nodes)
-    guard samples.shape == [deviations.count, rule.nodes.count] else {
-      stop(
-        "DualActivation", "the activation must act entry by entry",
-        got: "shape \(samples.shape) for \([deviations.count, rule.nodes.count])")
-    }
     let moments = matmul(square(samples), rule.weights).scalars
     if let example = moments.firstIndex(where: { !$0.isFinite }) {
       throw .momentNotFinite(activation: request.activation, layer: request.layer, example: example)
+    }
+    // What is cut off does not depend on the number of terms.
+    let cut = moments.indices.reduce(0) { moments[$1] > 0 ? max($0, edges[$1] / moments[$1].squareRoot()) : $0 }
+    guard cut <= request.tolerance else {
+      throw .quadratureNotConverged(
+        activation: request.activation, layer: request.layer, tolerance: request.tolerance, reached: cut, terms: terms)
     }
     let coefficients = matmul(samples, rule.matrix)
     if let before {
       let squares = square(coefficients)
       let held = squares.sum(axes: [1]).scalars
       let moved = square(coefficients[.all, 0..<terms / 2] - before).sum(axes: [1]).scalars
-      let edges = rule.edges(of: g, deviations).scalars
       reached = 0
       for k in moments.indices where moments[k] > 0 {
-        let errors = [
-          (moved[k] / moments[k]).squareRoot(), abs(1 - held[k] / moments[k]), edges[k] / moments[k].squareRoot(),
-        ]
-        reached = max(reached, errors.max()!)
+        reached = max(reached, (moved[k] / moments[k]).squareRoot(), abs(1 - held[k] / moments[k]))
       }
       if reached <= request.tolerance { return trimmed(coefficients, squares.scalars, moments, request.tolerance / 8) }
     }
@@ -124,8 +122,13 @@ private struct HermiteRule {
 
   /// |g(s t)| φ^{1/2} at the ends of the rule, which bounds what is cut off of a function that grows no faster than
   /// φ^{−1/4}.
-  func edges(of g: (Tensor) -> Tensor, _ deviations: Tensor) -> Tensor {
-    let ends = deviations.expanded(at: 1) * Tensor([-Self.reach, Self.reach])
-    return abs(g(ends)).max(axes: [1]) * exp(-Self.reach * Self.reach / 4)
+  static func edges(of g: (Tensor) -> Tensor, _ deviations: Tensor) -> Tensor {
+    let ends = deviations.expanded(at: 1) * Tensor([-reach, reach])
+    let values = g(ends)
+    guard values.shape == ends.shape else {
+      stop(
+        "DualActivation", "the activation must act entry by entry", got: "shape \(values.shape) for \(ends.shape)")
+    }
+    return abs(values).max(axes: [1]) * exp(-reach * reach / 4)
   }
 }

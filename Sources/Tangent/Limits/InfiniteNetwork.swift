@@ -83,7 +83,7 @@ public struct InfiniteNetwork: Sendable {
 
   /// The limit of the tangent kernel; see ``kernels(_:_:)``.
   public func ntk(_ x: Tensor, _ z: Tensor? = nil) throws(LimitError) -> Tensor {
-    try LimitComputation("ntk", self, x, z, wantsSlopes: true).run(.sum)[1]
+    try LimitComputation("ntk", self, x, z, wantsSlopes: true).run(.sum, from: 1)[1]
   }
 
   /// Both kernels from one pass.
@@ -109,7 +109,7 @@ public struct InfiniteNetwork: Sendable {
   /// - Returns: one element for every affine map, that of the inputs first, that of the output last.
   /// - Throws: ``LimitError``.
   public func layerwiseTangentKernels(_ x: Tensor, _ z: Tensor? = nil) throws(LimitError) -> [LayerTerms] {
-    let all = try LimitComputation("layerwiseTangentKernels", self, x, z, wantsSlopes: true).run(.layerwise)
+    let all = try LimitComputation("layerwiseTangentKernels", self, x, z, wantsSlopes: true).run(.layerwise, from: 1)
     return (0...activations.count).map { LayerTerms(weights: all[2 * $0 + 1], biases: all[2 * $0 + 2]) }
   }
 }

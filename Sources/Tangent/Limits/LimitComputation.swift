@@ -38,26 +38,40 @@ struct LimitComputation {
     let all = z.map { concatenate([x.as(.float64), $0.as(.float64)]) } ?? x.as(.float64)
     directions = Directions(all)
     let inputs = network.parameterization.dividesByInputs ? Double(max(1, x.shape[1])) : 1
-    moments = square(directions.norms) / inputs
-    if !moments.isTraced, let bad = moments.scalars.firstIndex(where: { !$0.isFinite }) {
-      throw .momentNotFinite(activation: "the input", layer: 0, example: bad)
-    }
-
+    moments = notVanishing(square(directions.norms) / inputs, where: directions.norms .> 0)
     var variances = moments * scales[0].weightCovariance + scales[0].biasCovariance
+    /// Throws where the second moments behind so many hidden layers are not numbers.
+    func check(_ moments: Tensor, layer: Int) throws(LimitError) {
+      guard !moments.isTraced, let bad = moments.scalars.firstIndex(where: { !$0.isFinite }) else { return }
+      throw .momentNotFinite(
+        activation: layer == 0 ? "the input" : activations[layer - 1].name, layer: layer, example: bad)
+    }
+    try check(variances, layer: 0)
     for (index, activation) in activations.enumerated() {
       let request = DualRequest(activation: activation.name, layer: index + 1, tolerance: network.tolerance)
       let marginal = try activation.dual.marginal(variances, wantsSlopes: wantsSlopes, request)
-      if !marginal.moment.isTraced, let bad = marginal.moment.scalars.firstIndex(where: { !$0.isFinite }) {
-        throw .momentNotFinite(activation: activation.name, layer: index + 1, example: bad)
-      }
       marginals.append(marginal)
       let next = scales[index + 1]
       variances = marginal.moment * next.weightCovariance + next.biasCovariance
+      try check(marginal.moment, layer: index + 1)
+      try check(variances, layer: index + 1)
     }
   }
 
   /// The covariance of the outputs, then the tangent kernel or its terms, layer by layer weights before biases.
-  func run(_ terms: Terms) -> [Tensor] {
+  ///
+  /// - Parameter first: what comes before it is not used, and may be anything.
+  /// - Throws: ``LimitError/kernelNotFinite(kernel:row:column:)`` where an entry is too large for the scalar type.
+  func run(_ terms: Terms, from first: Int = 0) throws(LimitError) -> [Tensor] {
+    let results = tiled(terms)
+    for (k, result) in results.enumerated() where k >= first && !result.isTraced && !result.isFinite {
+      let bad = result.scalars.firstIndex { !$0.isFinite }!
+      throw .kernelNotFinite(kernel: k == 0 ? "nngp" : "ntk", row: bad / columns.count, column: bad % columns.count)
+    }
+    return results
+  }
+
+  private func tiled(_ terms: Terms) -> [Tensor] {
     let (n, m) = (rowCount, columns.count)
     if directions.isTraced || n * m == 0 { return tile(0..<n, columns, terms).map { $0.as(scalarType) } }
     let count = terms == .covariance ? 1 : terms == .sum ? 2 : 1 + 2 * scales.count

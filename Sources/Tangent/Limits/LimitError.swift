@@ -9,6 +9,8 @@ public enum LimitError: Error, Equatable, Sendable {
   /// The second moment of an activation (or of its derivative) is infinite or not a number for this example: the second
   /// input's examples are counted after those of the first.
   case momentNotFinite(activation: String, layer: Int, example: Int)
+  /// An entry of the kernel named is infinite or not a number in the scalar type of the inputs, because it is too large.
+  case kernelNotFinite(kernel: String, row: Int, column: Int)
 }
 
 extension LimitError: CustomStringConvertible {
@@ -23,6 +25,9 @@ extension LimitError: CustomStringConvertible {
     case .momentNotFinite(let activation, let layer, let example):
       "limit kernel: second moments must be finite, but that of \(activation)\(place(layer)) is not for example "
         + "\(example)."
+    case .kernelNotFinite(let kernel, let row, let column):
+      "limit kernel: entry [\(row), \(column)] of the \(kernel) is too large for the inputs' scalar type. Smaller inputs or "
+        + "weights, or double precision, may help."
     }
   }
 

@@ -6,7 +6,8 @@ struct MonomialDual: HermiteDual {
   let degree: Int
 
   func marginal(_ variances: Tensor, wantsSlopes: Bool, _ request: DualRequest) -> Marginal {
-    var marginal = Marginal(variance: variances, moment: pow(variances, Double(degree)) * Self.moment(degree))
+    let moment = pow(variances, Double(degree)) * Self.moment(degree)
+    var marginal = Marginal(variance: variances, moment: notVanishing(moment, where: variances .> 0))
     marginal.values = Self.series(degree).map { $0.broadcast(to: [$0.shape[0], variances.count]) }
     if wantsSlopes, degree > 0 {
       let scale =

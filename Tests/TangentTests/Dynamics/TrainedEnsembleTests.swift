@@ -129,4 +129,29 @@ import Testing
         tangentKernel: PlantedMatrix.exact([4, 2, 1, -1], as: type), initialCovariance: k, labels: .ones([4], as: type))
     }
   }
+
+  /// What is not trained stays where it was, also at late times and without any cut-off: a kernel of zeros, one of which the
+  /// eigenvalues have no reciprocals, and one with an eigenvalue that is exactly 0.
+  @Test func kernelsWithoutReciprocalsLeaveTheOutputs() throws {
+    let labels = Tensor([1.0, -2])
+    for (kernel, mean) in [
+      (Tensor.zeros([2, 2]), 0.0), (Tensor.eye(2) * 0x1p-1060, 0), (Tensor([[1.0, 0], [0, 0]]), 1),
+    ] {
+      for cutoff in [nil, 0.0] {
+        let ensemble = try TrainedEnsemble(
+          tangentKernel: kernel, initialCovariance: .eye(2), labels: labels, cutoff: cutoff)
+        for time in [1e300, Double.infinity] {
+          let found = ensemble.mean(kernel, at: time)
+          #expect((found[0].scalar - mean).magnitude < 1e-6, "\(kernel) at \(time)")
+          #expect(found.isFinite)
+        }
+      }
+    }
+    #expect(throws: KernelMatrixError.self) { try KernelFactorization(.eye(2) * 0x1p-1060, solver: .cholesky) }
+    #expect(throws: KernelMatrixError.self) {
+      try KernelFactorization((Tensor.eye(2) * 0x1p-140).as(.float32), solver: .cholesky)
+    }
+    let single = try KernelFactorization((Tensor.eye(2) * 0x1p-140).as(.float32))
+    #expect(single.rank == 0)
+  }
 }

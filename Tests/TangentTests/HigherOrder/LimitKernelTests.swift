@@ -99,6 +99,23 @@ import Testing
     #expect((zip(c, y).map(*).reduce(0, +) - intercept).magnitude < 1e-12)
   }
 
+  /// Lines are met exactly however close the widths are: Σ c = 1 and Σ c/m = 0 with c of the size of m/(difference of m).
+  @Test(arguments: [[8, 9], [1000, 1001], [1_000_000, 1_000_001], [99_999, 100_000, 100_003]])
+  func closeWidthsKeepTheirDigits(_ widths: [Int]) {
+    let c = HierarchyNetwork.interceptCoefficients(widths)
+    if widths.count == 2 {
+      // The line through two points, (m₂ y₂ − m₁ y₁)/(m₂ − m₁).
+      let step = Double(widths[1] - widths[0])
+      #expect((c[0] * step / Double(-widths[0]) - 1).magnitude < 1e-14)
+      #expect((c[1] * step / Double(widths[1]) - 1).magnitude < 1e-14)
+    }
+    let size: Double = c.reduce(0) { $0 + $1.magnitude }
+    let sum: Double = c.reduce(0, +)
+    #expect((sum - 1).magnitude < 1e-15 * size)
+    let weighted = zip(c, widths).map { $0 / Double($1) }
+    #expect(weighted.reduce(0, +).magnitude < 1e-14 * size / Double(widths[0]))
+  }
+
   @Test func singleNumbersStaySingle() throws {
     let single = try Self.network(.tanh).limitKernel(order: 2, on: Self.x.as(.float32))
     #expect(single.value.scalarType == .float32)

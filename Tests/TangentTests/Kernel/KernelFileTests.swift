@@ -105,6 +105,107 @@ import Testing
     #expect(try Data(contentsOf: URL(filePath: path)) == expected)
   }
 
+  /// Begins a file and stops after so many tiles.
+  private static func begin(_ outputs: KernelOutputs, _ path: String, tiles: Int) {
+    #expect(throws: Stopped.self) {
+      try computation(outputs).write(to: path) { if $0.doneTiles == tiles { throw Stopped() } }
+    }
+  }
+
+  /// A byte of the values that changes while no process runs is found, and what it belongs to is computed again: half way,
+  /// and when nothing but the final name was missing.
+  @Test(arguments: [KernelOutputs.full, .flattened, .traceMean, .exampleDiagonal])
+  func changedValuesAreComputedAgain(_ outputs: KernelOutputs) throws {
+    let folder = try TemporaryFolder()
+    let (whole, path) = (folder.path("whole.npy"), folder.path("k.npy"))
+    try Self.computation(outputs).write(to: whole)
+    let expected = try Data(contentsOf: URL(filePath: whole))
+    let count = try Self.computation(outputs).plan.tiles.count
+    for tiles in Set([count / 2, count]) where tiles > 0 {
+      Self.begin(outputs, path, tiles: tiles)
+      let journal = try Data(contentsOf: URL(filePath: path + ".journal"))
+      let values = try Data(contentsOf: URL(filePath: path + ".partial"))
+      for place in stride(from: 0, to: values.count, by: max(1, values.count / 16)) {
+        var changed = values
+        changed[place] ^= UInt8(1 << (place % 8))
+        try changed.write(to: URL(filePath: path + ".partial"))
+        try journal.write(to: URL(filePath: path + ".journal"))
+        var computed = 0
+        try Self.computation(outputs).write(to: path) { _ in computed += 1 }
+        #expect(try Data(contentsOf: URL(filePath: path)) == expected, "byte \(place) after \(tiles) tiles")
+        #expect(computed <= count - tiles + 1)
+        try FileManager.default.removeItem(atPath: path)
+      }
+    }
+  }
+
+  /// A bit of the journal that changes is found too: the same bytes, or an error that says what is wrong.
+  @Test func aChangedJournalIsRefusedOrTheBytesAreTheSame() throws {
+    let folder = try TemporaryFolder()
+    let (whole, path) = (folder.path("whole.npy"), folder.path("k.npy"))
+    try Self.computation(.traceSum).write(to: whole)
+    let expected = try Data(contentsOf: URL(filePath: whole))
+    Self.begin(.traceSum, path, tiles: 4)
+    let journal = try Data(contentsOf: URL(filePath: path + ".journal"))
+    let values = try Data(contentsOf: URL(filePath: path + ".partial"))
+    var refused = 0
+    for place in stride(from: 0, to: journal.count, by: 3) {
+      var changed = journal
+      changed[place] ^= UInt8(1 << (place % 8))
+      try changed.write(to: URL(filePath: path + ".journal"))
+      try values.write(to: URL(filePath: path + ".partial"))
+      do {
+        try Self.computation(.traceSum).write(to: path)
+        #expect(try Data(contentsOf: URL(filePath: path)) == expected, "byte \(place)")
+        try FileManager.default.removeItem(atPath: path)
+      } catch is KernelError {
+        refused += 1
+      } catch is FileError {
+        refused += 1
+      }
+    }
+    #expect(refused > 0 && refused < journal.count)
+  }
+
+  /// A complete journal beside a file of the final name that is another one: of the same size, but not what it says.
+  @Test func anotherFileOfTheFinalNameIsNotTakenForTheKernel() throws {
+    let folder = try TemporaryFolder()
+    let (whole, path) = (folder.path("whole.npy"), folder.path("k.npy"))
+    try Self.computation().write(to: whole)
+    let expected = try Data(contentsOf: URL(filePath: whole))
+    Self.begin(.full, path, tiles: try Self.computation().plan.tiles.count)
+    try FileManager.default.removeItem(atPath: path + ".partial")
+    try (expected.dropLast() + [expected.last! ^ 1]).write(to: URL(filePath: path))
+    try Self.computation().write(to: path)
+    #expect(try Data(contentsOf: URL(filePath: path)) == expected)
+    #expect(folder.names == ["k.npy", "whole.npy"])
+  }
+
+  /// Wherever a merge ends, another one finishes it: with the values under their final name or not yet, and some of the
+  /// parts removed.
+  @Test func anInterruptedMergeIsContinued() throws {
+    let folder = try TemporaryFolder()
+    let (whole, path) = (folder.path("whole.npy"), folder.path("k.npy"))
+    try Self.computation(.traceSum).write(to: whole)
+    let expected = try Data(contentsOf: URL(filePath: whole))
+    let count = try Self.computation(.traceSum).plan.tiles.count
+    for (tiles, isNamed, removed) in [
+      (1, false, 0), (count, false, 0), (count, true, 0), (count, true, 1), (count, true, 3),
+    ] {
+      for k in 0..<3 { try Self.computation(.traceSum).write(to: path, shard: KernelShard(k, of: 3)) }
+      // What a merge leaves has the form of what an interrupted computation leaves.
+      Self.begin(.traceSum, path, tiles: tiles)
+      if isNamed { try FileManager.default.moveItem(atPath: path + ".partial", toPath: path) }
+      for k in 0..<removed {
+        for end in ["partial", "journal"] { try FileManager.default.removeItem(atPath: path + ".\(k)-of-3.\(end)") }
+      }
+      try Self.computation(.traceSum).merge(to: path, count: 3)
+      #expect(try Data(contentsOf: URL(filePath: path)) == expected)
+      #expect(folder.names == ["k.npy", "whole.npy"])
+      try FileManager.default.removeItem(atPath: path)
+    }
+  }
+
   @Test func aFileOfAnotherComputationIsRefused() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("k.npy")

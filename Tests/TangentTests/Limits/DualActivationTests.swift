@@ -182,4 +182,43 @@ import Testing
       try InfiniteNetwork(depth: 2, .monomial(2)).ntk(x)
     }
   }
+
+  @Test func covariancesMustBeFinite() {
+    let q = Tensor([1.0])
+    #expect(throws: LimitError.inputNotFinite(input: "q12", example: 0)) {
+      try DualActivation.relu.moments(q, q * .nan, q)
+    }
+    #expect(throws: LimitError.inputNotFinite(input: "q11", example: 0)) {
+      try DualActivation.step.moments(q * .infinity, q, q)
+    }
+    #expect(throws: LimitError.momentNotFinite(activation: "x^2", layer: 0, example: 0)) {
+      try DualActivation.monomial(2).moments(q * 1e200, q * 0, q * 1e200)
+    }
+  }
+
+  /// E[σσ] of a positively homogeneous function grows with the covariances, E[σ′σ′] does not: bit by bit from the smallest to
+  /// the largest numbers, and where one variance is small and the other one large.
+  @Test func unitsDoNotMatter() throws {
+    let (a, b, c) = (Tensor([1, 0.7, 2, 1]), Tensor([0.3, -0.5, 0, 0.999_999_999_999]), Tensor([1.5, 0.9, 0.4, 1]))
+    for activation in [DualActivation.relu, .leakyRelu(0.2), .step] {
+      let plain = try activation.moments(a, b, c)
+      for (g, h) in [(0x1p500, 0x1p500), (0x1p-500, 0x1p-500), (0x1p-450, 0x1p480), (0x1p300, 0x1p-200)] {
+        let found = try activation.moments(a * g * g, b * g * h, c * h * h)
+        let scale = activation.name == "step" ? 1 : g * h
+        #expect(found.values / scale == plain.values, "\(activation) at \(g) and \(h)")
+        #expect(found.slopes == plain.slopes, "\(activation) at \(g) and \(h)")
+      }
+    }
+  }
+
+  /// What grows too fast for the nodes is refused at once.
+  @Test func whatIsCutOffIsRefused() {
+    let (growing, q) = (DualActivation.smooth("exp", { exp($0) }), Tensor([4.0]))
+    let error = #expect(throws: LimitError.self) { try growing.moments(q, q, q) }
+    guard case .quadratureNotConverged("exp", 0, _, let reached, 16) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reached > 1e-13 && reached < 1e-6)
+  }
 }
