@@ -25,7 +25,7 @@ public struct GaussianProcess: Sendable {
   ///
   /// - Shapes: covariance [n, n], labels [n] or [n, outputs...], noise [] or [n].
   /// - Parameters:
-  ///   - covariance: K(X, X), of a kernel; the symmetric part counts.
+  ///   - covariance: K(X, X), of a kernel, symmetric but for rounding.
   ///   - labels: y, of the covariance's scalar type; another one stops, as does another number of examples.
   ///   - noise: σ², the variance of the noise, one number or one for every example; by default 0. Negative ones stop.
   ///   - solver: by default Cholesky, differentiable in everything. The pseudo-inverse takes singular covariances: it conditions on

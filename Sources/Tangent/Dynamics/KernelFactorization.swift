@@ -36,7 +36,7 @@ public struct KernelFactorization: Sendable {
   /// Factors a kernel matrix.
   ///
   /// - Parameters:
-  ///   - kernel: K, [n, n]; another shape stops. The symmetric part counts.
+  ///   - kernel: K, [n, n], symmetric but for rounding; another shape stops.
   ///   - ridge: λ ≥ 0, one number or one for every example, [n], of the kernel's type: what is added to the diagonal. By
   ///     default 0. Negative ones and those that are no numbers stop.
   ///   - solver: the method; by default the pseudo-inverse, which stops where a transform follows K.

@@ -27,7 +27,7 @@ public struct KernelRegression: Sendable {
   ///
   /// - Shapes: kernel [n, n], labels [n] or [n, outputs...].
   /// - Parameters:
-  ///   - kernel: K(X, X); the symmetric part counts.
+  ///   - kernel: K(X, X), symmetric but for rounding.
   ///   - labels: Y, of the kernel's scalar type; another one stops, as does another number of examples.
   ///   - ridge: λ ≥ 0 in the units of the kernel, not divided by n; by default 0.
   ///   - solver: the method. By default the pseudo-inverse, which takes singular kernels, and indefinite ones, for which α

@@ -30,7 +30,7 @@ public struct TrainedEnsemble: Sendable {
   ///
   /// - Shapes: both kernels [n, n], labels [n] or [n, outputs...].
   /// - Parameters:
-  ///   - tangentKernel: Θ(X, X), the same for every output; the symmetric part counts. A traced one stops.
+  ///   - tangentKernel: Θ(X, X), the same for every output, symmetric but for rounding. A traced one stops.
   ///   - initialCovariance: 𝒦(X, X), of the outputs at initialization.
   ///   - labels: y. All are of one scalar type; others stop.
   ///   - cutoff: eigenvalues of Θ of at most this share of the largest count as zero at late times; by default n ε.

@@ -171,9 +171,18 @@ struct Concatenate: LoweredPrimitive, Hashable {
     dispatch(self, ShortList(inputs.indices.map { tangents[$0] ?? Tensor.zeros(like: inputs[$0]) }))
   }
   func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
-    let counts = inputs[argument].shape
-    return dispatch(
-      Slice(starts: starts(inputs, argument), counts: counts, steps: counts.map { _ in 1 }), .one(cotangent))
+    part(of: cotangent, inputs[argument].shape, from: starts(inputs, argument))
+  }
+  /// All in one call, because where one begins is where those before it end, and there may be thousands.
+  func cotangents(_ inputs: Inputs, output: Tensor, cotangent: Tensor, wanted: ShortList<Bool>) -> [Tensor?]? {
+    var starts = inputs[0].shape.map { _ in 0 }
+    return zip(inputs, wanted).map { input, isWanted in
+      defer { starts[axis] += input.shape[axis] }
+      return isWanted ? part(of: cotangent, input.shape, from: starts) : nil
+    }
+  }
+  private func part(of cotangent: Tensor, _ counts: [Int], from starts: [Int]) -> Tensor {
+    dispatch(Slice(starts: starts, counts: counts, steps: counts.map { _ in 1 }), .one(cotangent))
   }
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
     let counts = inputs[argument].shape
