@@ -50,7 +50,8 @@ import Testing
     }
     let (trained, losses) = (train(p).first, train(p).second.scalars)
     #expect(losses.count == 1000 && losses[0] == loss(p, images, labels).scalar)
-    #expect(loss(trained, images, labels).scalar < losses[999] && losses[999] < losses[0] / 100)
+    #expect(losses[1] < losses[0] && losses[999] < losses[0] / 100)
+    #expect(loss(trained, images, labels).scalar < losses[0] / 100)
   }
 
   @Test func kernelsGoToFiles() throws {
