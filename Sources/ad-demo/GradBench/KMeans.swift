@@ -53,11 +53,11 @@ struct KMeans: GradBenchProblem {
   static var functions: [GradBenchFunction<KMeans>] {
     [
       GradBenchFunction("cost") { problem in
-        let value = { (c: Tensor) in problem.cost(c, problem.nearest(to: c)) }
+        let value = compiled { (c: Tensor) in problem.cost(c, problem.nearest(to: c)) }
         return { value(problem.centroids) }
       },
       GradBenchFunction("dir") { problem in
-        let direction = { (c: Tensor) in problem.direction(c) }
+        let direction = compiled { (c: Tensor) in problem.direction(c) }
         return { direction(problem.centroids) }
       },
     ]

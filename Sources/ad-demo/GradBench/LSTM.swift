@@ -55,16 +55,16 @@ struct LSTM: GradBenchProblem {
       let forget = sigmoid(x * weight[0] + bias[0])
       let out = sigmoid(x * weight[2] + bias[2])
       let (inWeight, inBias, changeWeight, changeBias) = (weight[1], bias[1], weight[3], bias[3])
-      var (hidden, cell) = (state[2 * layer], state[2 * layer + 1])
-      var outputs: [Tensor] = []
-      for t in 0..<steps {
+      let start = Pair(state[2 * layer], state[2 * layer + 1])
+      let (_, outputs) = scan(start, over: Pair(forget, out)) { state, gates in
+        let (hidden, cell) = (state.first, state.second)
         let gate = sigmoid(hidden * inWeight + inBias)
         let change = tanh(hidden * changeWeight + changeBias)
-        cell = cell * forget[t] + gate * change
-        hidden = out[t] * tanh(cell)
-        outputs.append(hidden)
+        let next = cell * gates.first + gate * change
+        let output = gates.second * tanh(next)
+        return (Pair(output, next), output)
       }
-      x = stack(outputs)
+      x = outputs
     }
     let prediction = x * p.extra[1] + p.extra[2]
     let logarithms = log(2 + exp(prediction).sum(axes: [1], keepingAxes: true))
