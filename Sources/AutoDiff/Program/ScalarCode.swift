@@ -90,6 +90,53 @@ struct ScalarCode {
         c: inputs.count > 2 ? inputs[2] : 0, result: 0))
   }
 
+  /// The instructions in an order in which many of one operation follow each other. It is found block by block, so that
+  /// numbers that are used soon stay near.
+  var scheduled: [Instruction] {
+    var scheduled: [Instruction] = []
+    scheduled.reserveCapacity(instructions.count)
+    var writer = [Int](repeating: -1, count: Int(registerCount))
+    let blockLength = 256
+    for start in stride(from: 0, to: instructions.count, by: blockLength) {
+      let block = start..<min(start + blockLength, instructions.count)
+      for k in block { writer[Int(instructions[k].result)] = k }
+      /// By instruction, how many of the block it waits for, and which wait for it.
+      var waiting = [Int](repeating: 0, count: block.count)
+      var followers = [[Int]](repeating: [], count: block.count)
+      var ready: [Operation: [Int]] = [:]
+      for k in block {
+        let instruction = instructions[k]
+        for register in [instruction.a, instruction.b, instruction.c] {
+          let source = writer[Int(register)]
+          guard source >= start, source < k else { continue }
+          waiting[k - start] += 1
+          followers[source - start].append(k)
+        }
+        if waiting[k - start] == 0 { ready[instruction.operation, default: []].append(k) }
+      }
+      while let next = ready.max(by: { ($0.value.count, $1.key.rawValue) < ($1.value.count, $0.key.rawValue) }) {
+        var pending = next.value
+        ready[next.key] = nil
+        var place = 0
+        while place < pending.count {
+          scheduled.append(instructions[pending[place]])
+          for follower in followers[pending[place] - start] {
+            waiting[follower - start] -= 1
+            if waiting[follower - start] > 0 { continue }
+            let operation = instructions[follower].operation
+            if operation == next.key {
+              pending.append(follower)
+            } else {
+              ready[operation, default: []].append(follower)
+            }
+          }
+          place += 1
+        }
+      }
+    }
+    return scheduled
+  }
+
   /// Whether it can grow by so many functions.
   func hasRoom(functions count: Int) -> Bool { functions.count + count <= Int(UInt16.max) }
 

@@ -9,6 +9,9 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
 
   private let scalarType: ScalarType
   private let code: ScalarCode
+  private let instructions: [ScalarCode.Instruction]
+  /// Where the instructions of one operation that follow each other end.
+  private let ends: [Int]
   private let loads: [Transfer]
   private let stores: [Transfer]
   /// Memory for the registers.
@@ -17,6 +20,11 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
   init(_ scalarType: ScalarType, _ code: ScalarCode, loads: [Transfer], stores: [Transfer], scratch: Int) {
     (self.scalarType, self.code, self.loads, self.stores) = (scalarType, code, loads, stores)
     self.scratch = scratch
+    let instructions = code.scheduled
+    self.instructions = instructions
+    ends = instructions.indices.map { $0 + 1 }.filter {
+      $0 == instructions.count || instructions[$0].operation != instructions[$0 - 1].operation
+    }
   }
 
   /// Bytes for the registers, and behind them vectors for the operands and the result of a function.
@@ -27,7 +35,7 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
   override var listing: [String] {
     let names = Set(code.functions.map(\.name)).sorted()
     let functions = names.isEmpty ? "" : ", \(names.joined(separator: ", ")) among them"
-    return ["\(code.instructions.count) operations on single numbers\(functions)"]
+    return ["\(instructions.count) operations on single numbers\(functions)"]
   }
 
   override func run(_ frame: ProgramFrame) {
@@ -40,31 +48,40 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
     for load in loads {
       registers[Int(load.register)] = frame.addresses[load.buffer].assumingMemoryBound(to: T.self)[load.entry]
     }
-    code.instructions.withUnsafeBufferPointer { instructions in
-      for instruction in instructions {
-        let a = registers[Int(instruction.a)], b = registers[Int(instruction.b)]
-        let result: T
-        switch instruction.operation {
-        case .add: result = a + b
-        case .subtract: result = a - b
-        case .multiply: result = a * b
-        case .divide: result = a / b
-        case .negate: result = -a
-        case .squareRoot: result = a.squareRoot()
-        case .addProduct: result = Self.sum(a, b, registers[Int(instruction.c)])
-        case .less: result = a < b ? 1 : 0
-        case .lessOrEqual: result = a <= b ? 1 : 0
-        case .equal: result = a == b ? 1 : 0
-        case .notEqual: result = a == b ? 0 : 1
-        case .select: result = a == 0 ? registers[Int(instruction.c)] : b
-        case .chainProduct:
-          let product = a * b
-          result = product != product && a == 0 ? 0 : product
-        case .vanish: result = a != a && b == 0 ? 0 : a
-        case .function:
-          result = apply(code.functions[Int(instruction.function)], a, b, registers[Int(instruction.c)], registers)
+    instructions.withUnsafeBufferPointer { instructions in
+      var start = 0
+      for end in ends {
+        /// Does one operation several times, without asking each time which one.
+        @inline(__always) func each(_ f: (_ a: T, _ b: T, ScalarCode.Instruction) -> T) {
+          for instruction in instructions[start..<end] {
+            registers[Int(instruction.result)] = f(
+              registers[Int(instruction.a)], registers[Int(instruction.b)], instruction)
+          }
         }
-        registers[Int(instruction.result)] = result
+        @inline(__always) func c(_ instruction: ScalarCode.Instruction) -> T { registers[Int(instruction.c)] }
+        switch instructions[start].operation {
+        case .add: each { a, b, _ in a + b }
+        case .subtract: each { a, b, _ in a - b }
+        case .multiply: each { a, b, _ in a * b }
+        case .divide: each { a, b, _ in a / b }
+        case .negate: each { a, _, _ in -a }
+        case .squareRoot: each { a, _, _ in a.squareRoot() }
+        case .addProduct: each { Self.sum($0, $1, c($2)) }
+        case .less: each { a, b, _ in a < b ? 1 : 0 }
+        case .lessOrEqual: each { a, b, _ in a <= b ? 1 : 0 }
+        case .equal: each { a, b, _ in a == b ? 1 : 0 }
+        case .notEqual: each { a, b, _ in a == b ? 0 : 1 }
+        case .select: each { a, b, instruction in a == 0 ? c(instruction) : b }
+        case .chainProduct:
+          each { a, b, _ in
+            let product = a * b
+            return product != product && a == 0 ? 0 : product
+          }
+        case .vanish: each { a, b, _ in a != a && b == 0 ? 0 : a }
+        case .function:
+          each { apply(code.functions[Int($2.function)], $0, $1, c($2), registers) }
+        }
+        start = end
       }
     }
     for store in stores {

@@ -128,6 +128,30 @@ struct ScalarCodeTests {
     }
   }
 
+  /// Instructions change places, but none comes before what it reads, and none is lost.
+  @Test(arguments: 0..<20) func schedules(seed: Int) {
+    var random = StridedNoise(UInt64(seed))
+    var code = ScalarCode()
+    var registers = (0..<5).map { _ in code.addRegister() }
+    let operations: [ScalarCode.Operation] = [.add, .subtract, .multiply, .divide, .addProduct, .chainProduct]
+    func pick(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
+    for _ in 0..<[1, 40, 255, 256, 257, 900][seed % 6] {
+      let inputs = (0..<3).map { _ in registers[max(0, registers.count - 1 - pick(30))] }
+      registers.append(code.apply(operations[pick(6)], inputs[0], inputs[1], inputs[2]))
+    }
+    let scheduled = code.scheduled
+    #expect(Set(scheduled) == Set(code.instructions) && scheduled.count == code.instructions.count)
+    var isThere = Set(registers[..<5])
+    for instruction in scheduled {
+      #expect([instruction.a, instruction.b, instruction.c].allSatisfy { isThere.contains($0) })
+      isThere.insert(instruction.result)
+    }
+    func changes(_ list: [ScalarCode.Instruction]) -> Int {
+      zip(list, list.dropFirst()).count { $0.operation != $1.operation }
+    }
+    #expect(changes(scheduled) <= changes(code.instructions))
+  }
+
   /// Long chains, of instructions and of functions of vectors.
   @Test func longChains() {
     for f in [{ (x: Tensor) in x * 1.0001 + 0.5 }, { (x: Tensor) in sin(x) }] as [(Tensor) -> Tensor] {
