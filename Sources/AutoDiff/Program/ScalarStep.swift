@@ -49,17 +49,21 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
       registers[Int(load.register)] = frame.addresses[load.buffer].assumingMemoryBound(to: T.self)[load.entry]
     }
     instructions.withUnsafeBufferPointer { instructions in
-      var start = 0
+      guard let first = instructions.baseAddress else { return }
+      var next = first
       for end in ends {
+        let behind = first + end
         /// Does one operation several times, without asking each time which one.
         @inline(__always) func each(_ f: (_ a: T, _ b: T, ScalarCode.Instruction) -> T) {
-          for instruction in instructions[start..<end] {
+          repeat {
+            let instruction = next.pointee
             registers[Int(instruction.result)] = f(
               registers[Int(instruction.a)], registers[Int(instruction.b)], instruction)
-          }
+            next += 1
+          } while next < behind
         }
         @inline(__always) func c(_ instruction: ScalarCode.Instruction) -> T { registers[Int(instruction.c)] }
-        switch instructions[start].operation {
+        switch next.pointee.operation {
         case .add: each { a, b, _ in a + b }
         case .subtract: each { a, b, _ in a - b }
         case .multiply: each { a, b, _ in a * b }
@@ -81,7 +85,6 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
         case .function:
           each { apply(code.functions[Int($2.function)], $0, $1, c($2), registers) }
         }
-        start = end
       }
     }
     for store in stores {
