@@ -53,15 +53,14 @@ struct LoopGradient {
     func raised(_ read: [[Tensor]]) -> [Tensor] { zip(readings, read).flatMap { $0.history.levels.raise($1) } }
     /// A step without the transforms above the tape.
     func lowered(_ values: [Tensor], _ read: [Tensor], _ entries: [Tensor]) -> [Tensor] {
-      let results = step(above.raise(values), read + above.raise(entries))
-      return above.lower(Array(results[..<state.count])) + above.lower(Array(results[state.count...]))
+      above.lower(step(above.raise(values), read + above.raise(entries)), stateCount: state.count)
     }
     let placeholders = raised(readKinds.map { zeros($0) })
     let followed = followed(initial, scan) { lowered($0, placeholders, $1) }
     let prototypes = followed.parts.map { values[$0] } + followed.captured.map { tape.entries[$0].output }
     let carried = kinds(below.lower(zeros(kinds(prototypes))))
     let kept = kinds(below.lower(values))
-    let read = below.lower(LoopScan(length: scan.length, stacks: stackValues, isBackward: !scan.isBackward))
+    let read = below.lower(LoopScan(length: scan.length, stacks: stackValues, isBackward: scan.isBackward))
     let cotangentKinds = kinds(below.lower(zeros(followed.filledKinds)))
     let back = LoopPart.recorded(
       carried + readKinds.flatMap { $0 } + kept + cotangentKinds + read.kinds,
@@ -86,15 +85,14 @@ struct LoopGradient {
     let plain = LoopLevels([], recorder)
     let start = tape.entries.count
     let (last, filled, history) = plain.repeating(
-      repetition, from: below.lower(values), reading: readings,
-      scanning: LoopScan(length: scan.length, stacks: read.stacks, isBackward: scan.isBackward),
+      repetition, from: below.lower(values), reading: readings, scanning: read,
       keeping: keeps.indices.filter { keeps[$0] },
       while: { levels.isAnyTrue(condition(above.raise(below.raise($0)))) },
       step: { raw, inputs in
         defer { tape.forget(from: start) }
         let (history, entries) = (inputs.dropLast(read.stacks.count), inputs.suffix(read.stacks.count))
         let results = lowered(below.raise(raw), Array(history), below.raise(Array(entries))).map { tape.primal(of: $0) }
-        return below.lower(Array(results[..<initial.count])) + below.lower(Array(results[initial.count...]))
+        return below.lower(results, stateCount: initial.count)
       })!
     tape.forget(from: start)
     var results = below.raise(last)

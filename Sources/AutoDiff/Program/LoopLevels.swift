@@ -66,6 +66,11 @@ struct LoopLevels {
     }
   }
 
+  /// The same for the results of a step: the state, and behind it what fills stacks.
+  func lower(_ results: [Tensor], stateCount: Int) -> [Tensor] {
+    lower(Array(results[..<stateCount])) + lower(Array(results[stateCount...]))
+  }
+
   /// The reverse of ``lower(_:)``, but without a tape, which follows only what it is told to.
   func raise(_ tensors: [Tensor]) -> [Tensor] {
     traces.reversed().reduce(tensors) { tensors, trace in

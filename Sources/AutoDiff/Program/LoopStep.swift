@@ -12,6 +12,8 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   private let firstProgram: Int
   /// By part of the state, and by entry of a stack that is filled.
   private let byteCounts: [Int]
+  /// The stacks that are read: where they stand, and the bytes of an entry.
+  private let stacks: [(address: ElementwiseStep.Address, byteCount: Int)]
   /// The parts of the state that are kept.
   private let kept: [Int]
 
@@ -22,6 +24,9 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
     (self.token, self.scratch, self.firstProgram) = (token, scratch, firstProgram)
     kept = loop.kept ?? []
     byteCounts = loop.parts[0].program.resultTypes.map { $0.shape.product * $0.scalarType.byteCount }
+    stacks = inputs[(loop.stateCount + loop.readsBackward.count)...].prefix(loop.readCount).map {
+      (.init($0), $0.shape[1...].reduce($0.scalarType.byteCount, *))
+    }
   }
 
   override var listing: [String] {
@@ -60,7 +65,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
         if let kept { keep(current, in: kept) }
         for k in 0..<states { body.setInput(k, current[k]) }
         if !histories.isEmpty { read(histories, done, body) }
-        if loop.readCount > 0 { readStacks(done, frame, body) }
+        if !stacks.isEmpty { readStacks(done, frame, body) }
         for k in 0..<states { body.setResult(k, target[k]) }
         for k in states..<results.count { body.setResult(k, frame.addresses[scratch[k]]) }
         body.run()
@@ -114,12 +119,9 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   private func entry(_ step: Int) -> Int { loop.isBackward ? loop.length - 1 - step : step }
 
   private func readStacks(_ step: Int, _ frame: ProgramFrame, _ body: ProgramFrame) {
-    let captured = loop.parts[0].capturedCount
-    let (first, firstInput) = (loop.stateCount + loop.readsBackward.count, body.program.inputCount - captured)
-    for k in 0..<loop.readCount {
-      let place = inputs[first + k]
-      let entryBytes = place.shape[1...].reduce(place.scalarType.byteCount, *)
-      body.setInput(firstInput - loop.readCount + k, frame.address(place) + entry(step) * entryBytes)
+    let first = body.program.inputCount - loop.parts[0].capturedCount - stacks.count
+    for (k, stack) in stacks.enumerated() {
+      body.setInput(first + k, stack.address(frame) + entry(step) * stack.byteCount)
     }
   }
 

@@ -212,9 +212,8 @@ extension ProgramPlanner {
     let outputs = operation.outputs.map { define($0, nil, producer: items.count) }
     let results = Array(outputs[..<(loop.stateCount + loop.filledCount)])
     let isRead = outputs.count > results.count && lastUses[operation.outputs.last!] >= 0
-    let scratch = results.enumerated().map { k, buffer in
-      let bytes = plans[buffer].byteCount
-      return addScratch(bytes: k < loop.stateCount ? bytes : bytes / max(1, loop.length) + VectorMap.vectorBytes)
+    let scratch = loop.parts[0].program.resultTypes.map { kind in
+      addScratch(bytes: kind.shape.product * kind.scalarType.byteCount)
     }
     let first = loops.count
     loops.append(contentsOf: loop.parts.map(\.program))

@@ -189,8 +189,7 @@ extension LoopLevels {
         })
     }
     let body = LoopPart.recorded(kinds + readKinds + loweredScan.kinds, inside: recorder) { inputs in
-      let results = next(raise(Array(inputs[..<kinds.count])), read(inputs[kinds.count...]))
-      return lower(Array(results[..<state.count])) + lower(Array(results[state.count...]))
+      lower(next(raise(Array(inputs[..<kinds.count])), read(inputs[kinds.count...])), stateCount: state.count)
     }
     parts.insert(body, at: 0)
     let loop = RecordedLoop(

@@ -90,49 +90,49 @@ struct ScalarCode {
         c: inputs.count > 2 ? inputs[2] : 0, result: 0))
   }
 
-  /// The instructions in an order in which many of one operation follow each other. It is found block by block, so that
-  /// numbers that are used soon stay near.
-  var scheduled: [Instruction] {
-    var scheduled: [Instruction] = []
-    scheduled.reserveCapacity(instructions.count)
-    var writer = [Int](repeating: -1, count: Int(registerCount))
+  /// Puts the instructions into an order in which many of one operation follow each other. It is found block by block, so
+  /// that numbers that are used soon stay near.
+  mutating func schedule() {
     let blockLength = 256
-    for start in stride(from: 0, to: instructions.count, by: blockLength) {
-      let block = start..<min(start + blockLength, instructions.count)
-      for k in block { writer[Int(instructions[k].result)] = k }
-      /// By instruction, how many of the block it waits for, and which wait for it.
-      var waiting = [Int](repeating: 0, count: block.count)
-      var followers = [[Int]](repeating: [], count: block.count)
-      var ready: [Operation: [Int]] = [:]
-      for k in block {
-        let instruction = instructions[k]
-        for register in [instruction.a, instruction.b, instruction.c] {
-          let source = writer[Int(register)]
-          guard source >= start, source < k else { continue }
-          waiting[k - start] += 1
-          followers[source - start].append(k)
-        }
-        if waiting[k - start] == 0 { ready[instruction.operation, default: []].append(k) }
+    var writer = [Int](repeating: -1, count: Int(registerCount))
+    instructions = stride(from: 0, to: instructions.count, by: blockLength).flatMap { start in
+      scheduled(start..<min(start + blockLength, instructions.count), &writer)
+    }
+  }
+
+  /// The instructions of a block in their new order.
+  ///
+  /// - Parameter writer: by register, the instruction that has written it, those of the block included behind this.
+  private func scheduled(_ block: Range<Int>, _ writer: inout [Int]) -> [Instruction] {
+    /// By instruction, how many of the block it waits for, and which wait for it.
+    var waiting = [Int](repeating: 0, count: block.count)
+    var followers = [[Int]](repeating: [], count: block.count)
+    var ready: [Operation: [Int]] = [:]
+    for k in block {
+      let instruction = instructions[k]
+      for source in [instruction.a, instruction.b, instruction.c].map({ writer[Int($0)] }) where block.contains(source)
+      {
+        waiting[k - block.lowerBound] += 1
+        followers[source - block.lowerBound].append(k)
       }
-      while let next = ready.max(by: { ($0.value.count, $1.key.rawValue) < ($1.value.count, $0.key.rawValue) }) {
-        var pending = next.value
-        ready[next.key] = nil
-        var place = 0
-        while place < pending.count {
-          scheduled.append(instructions[pending[place]])
-          for follower in followers[pending[place] - start] {
-            waiting[follower - start] -= 1
-            if waiting[follower - start] > 0 { continue }
-            let operation = instructions[follower].operation
-            if operation == next.key {
-              pending.append(follower)
-            } else {
-              ready[operation, default: []].append(follower)
-            }
-          }
-          place += 1
+      writer[Int(instruction.result)] = k
+      if waiting[k - block.lowerBound] == 0 { ready[instruction.operation, default: []].append(k) }
+    }
+    var scheduled: [Instruction] = []
+    scheduled.reserveCapacity(block.count)
+    // The operation of which most are ready, and then all that get ready on the way.
+    while let next = ready.max(by: { ($0.value.count, $1.key.rawValue) < ($1.value.count, $0.key.rawValue) })?.key {
+      var place = 0
+      while let stretch = ready[next], place < stretch.count {
+        scheduled.append(instructions[stretch[place]])
+        for follower in followers[stretch[place] - block.lowerBound] {
+          waiting[follower - block.lowerBound] -= 1
+          if waiting[follower - block.lowerBound] > 0 { continue }
+          ready[instructions[follower].operation, default: []].append(follower)
         }
+        place += 1
       }
+      ready[next] = nil
     }
     return scheduled
   }

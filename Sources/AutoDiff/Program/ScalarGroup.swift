@@ -99,6 +99,7 @@ final class ScalarGroup {
     let stores = computed.filter { !isVirtual[$0.key] }.sorted { $0.key < $1.key }.flatMap { buffer, registers in
       registers.enumerated().map { ScalarStep.Transfer(buffer: buffer, entry: $0, register: $1) }
     }
+    code.schedule()
     return ScalarStep(scalarType, code, loads: loads, stores: stores, scratch: scratch)
   }
 }

@@ -9,7 +9,6 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
 
   private let scalarType: ScalarType
   private let code: ScalarCode
-  private let instructions: [ScalarCode.Instruction]
   /// Where the instructions of one operation that follow each other end.
   private let ends: [Int]
   private let loads: [Transfer]
@@ -20,8 +19,7 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
   init(_ scalarType: ScalarType, _ code: ScalarCode, loads: [Transfer], stores: [Transfer], scratch: Int) {
     (self.scalarType, self.code, self.loads, self.stores) = (scalarType, code, loads, stores)
     self.scratch = scratch
-    let instructions = code.scheduled
-    self.instructions = instructions
+    let instructions = code.instructions
     ends = instructions.indices.map { $0 + 1 }.filter {
       $0 == instructions.count || instructions[$0].operation != instructions[$0 - 1].operation
     }
@@ -35,7 +33,7 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
   override var listing: [String] {
     let names = Set(code.functions.map(\.name)).sorted()
     let functions = names.isEmpty ? "" : ", \(names.joined(separator: ", ")) among them"
-    return ["\(instructions.count) operations on single numbers\(functions)"]
+    return ["\(code.instructions.count) operations on single numbers\(functions)"]
   }
 
   override func run(_ frame: ProgramFrame) {
@@ -48,7 +46,7 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
     for load in loads {
       registers[Int(load.register)] = frame.addresses[load.buffer].assumingMemoryBound(to: T.self)[load.entry]
     }
-    instructions.withUnsafeBufferPointer { instructions in
+    code.instructions.withUnsafeBufferPointer { instructions in
       guard let first = instructions.baseAddress else { return }
       var next = first
       for end in ends {

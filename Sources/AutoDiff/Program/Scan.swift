@@ -33,6 +33,8 @@ public func scan<State: TensorTree, Output: TensorTree>(
 ///     keep their leaves, with their shapes and types; in a program, the state must also be the same in everything that is
 ///     no leaf.
 /// - Returns: the last state, and the outputs of all steps along a new first axis of their leaves.
+/// - Complexity: in a program, every step reads its input where it stands; a gradient keeps the states of all steps, and does
+///   each step once more.
 public func scan<State: TensorTree, Input: TensorTree, Output: TensorTree>(
   _ initial: State, over inputs: Input, _ step: (State, Input) -> (state: State, output: Output)
 ) -> (state: State, outputs: Output) {

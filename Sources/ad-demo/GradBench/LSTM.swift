@@ -56,7 +56,7 @@ struct LSTM: GradBenchProblem {
       let out = sigmoid(x * weight[2] + bias[2])
       let (inWeight, inBias, changeWeight, changeBias) = (weight[1], bias[1], weight[3], bias[3])
       let start = Pair(state[2 * layer], state[2 * layer + 1])
-      let (_, outputs) = scan(start, over: Pair(forget, out)) { state, gates in
+      (_, x) = scan(start, over: Pair(forget, out)) { state, gates in
         let (hidden, cell) = (state.first, state.second)
         let gate = sigmoid(hidden * inWeight + inBias)
         let change = tanh(hidden * changeWeight + changeBias)
@@ -64,7 +64,6 @@ struct LSTM: GradBenchProblem {
         let output = gates.second * tanh(next)
         return (Pair(output, next), output)
       }
-      x = outputs
     }
     let prediction = x * p.extra[1] + p.extra[2]
     let logarithms = log(2 + exp(prediction).sum(axes: [1], keepingAxes: true))
