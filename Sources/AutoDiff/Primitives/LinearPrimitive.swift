@@ -47,6 +47,9 @@ extension BilinearPrimitive {
   }
 }
 
+/// A map that is linear in its first input; the others are places in it and do not move.
+package protocol IndexedLinearPrimitive: Primitive {}
+
 /// A linear map whose output shows entries of its input where they stand, without an operation on numbers.
 protocol ViewPrimitive: LinearPrimitive {
   /// Where in the input's memory the output stands; nil where the input has to be brought into row-major order first.

@@ -22,6 +22,9 @@ public func frozenHigherKernel<Example: TensorTree, P: TensorTree>(
   guard r >= 2 else { stop("frozenHigherKernel", "the order must be at least 2", got: "\(r)") }
   let fields = GradientFields("frozenHigherKernel", f, on: examples, newPoints: newPoints)
   let jacobian = FactoredJacobian(of: fields.f, at: p, on: examples)
+  if r == 4, newPoints == nil, let change = fields.gradientChange(on: examples, at: p, along: jacobian) {
+    return change.frozenFourthKernel
+  }
   func kernel(_ r: Int) -> (P) -> Tensor {
     if r == 2 { return fields.kernel(2) }
     let lower = kernel(r - 1)

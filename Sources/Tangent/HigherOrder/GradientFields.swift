@@ -58,8 +58,10 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
       }
     default:
       let (lower, directions) = (kernel(part.dropLast()), examples(part[part.count - 1]))
+      let isWhole = part.count == 4 && isSymmetric && Set(part).count == 1
       return { p in
         let jacobian = FactoredJacobian(of: f, at: p, on: directions)
+        if isWhole, let change = gradientChange(on: first, at: p, along: jacobian) { return change.fourthKernel }
         return derivatives(of: lower, at: p, along: jacobian)
       }
     }
@@ -120,11 +122,22 @@ struct GradientFields<Example: TensorTree, P: TensorTree> {
 
   /// D²f(xᵢ)[g_j, g_k] for all pairs of rows of a Jacobian; nil where another way is needed.
   private func secondDerivatives(of points: Example, at p: P, along jacobian: FactoredJacobian<P>) -> Tensor? {
+    withRun(on: points, at: p, along: jacobian) { $0.secondDerivatives(along: $1, hiddenBy: $2) }
+  }
+
+  /// How the gradients of all examples change along each other; nil where another way is needed.
+  func gradientChange(on points: Example, at p: P, along jacobian: FactoredJacobian<P>) -> GradientChange? {
+    withRun(on: points, at: p, along: jacobian) { $0.gradientChange(along: $1, hiddenBy: $2) }
+  }
+
+  /// A run of the model, and all rows of a Jacobian as directions; nil where these would take too much memory at once.
+  private func withRun<Result>(
+    on points: Example, at p: P, along jacobian: FactoredJacobian<P>,
+    _ body: (ModelRun<P>, _ directions: [Tensor], _ hidden: Batch) -> Result?
+  ) -> Result? {
     let n = jacobian.exampleCount
     guard n > 0, jacobian.bytesFormedAsDirection <= mostFormedBytes / n else { return nil }
-    return jacobian.withDirections { directions, batch in
-      ModelRun(of: f, at: p, on: points, "secondDerivatives").secondDerivatives(along: directions, hiddenBy: batch)
-    }
+    return jacobian.withDirections { body(ModelRun(of: f, at: p, on: points, "higherKernel"), $0, $1) }
   }
 
   // MARK: Contractions

@@ -14,33 +14,47 @@ extension ModelRun {
   /// - Parameters:
   ///   - directions: one for each leaf of the parameters, of which `hidden` hides an axis.
   ///   - hidden: a batch of the directions, older than this run.
-  /// - Returns: nil where an operation is met of which it is not known that it is linear in parameters that it meets
-  ///   together with examples, or where a parameter's nonlinear function would get a cotangent for every example.
+  /// - Returns: nil where a parameter's nonlinear function would get a cotangent for every example, of itself or of what
+  ///   is made of it.
   func secondDerivatives(along directions: [Tensor], hiddenBy hidden: Batch) -> Tensor? {
-    guard outputCount == 1 else { return nil }
-    let zeros = Tensor.zeros([exampleCount, hidden.size, hidden.size], as: outputs.scalarType)
-    guard let index = tape.index(of: output), exampleCount > 0, hidden.size > 0 else { return zeros }
+    var sum: Tensor?
+    let isDone = visitBackward(along: directions) { step, _, cotangent in
+      if let term = curvature(of: step, cotangent, hidden) { accumulate(&sum, term) }
+    }
+    guard isDone else { return nil }
+    return sum ?? .zeros([exampleCount, hidden.size, hidden.size], as: outputs.scalarType)
+  }
+
+  /// Calls a function with the operations that examples pass, from the output back, with the tape's entries and the
+  /// cotangents of their outputs. False where the sum over operations could not be formed.
+  func visitBackward(
+    along directions: [Tensor], _ visit: (MovingOperation, _ index: Int, _ cotangent: Tensor) -> Void
+  ) -> Bool {
+    guard outputCount == 1 else { return false }
+    guard let index = tape.index(of: output), exampleCount > 0 else { return true }
     examples.reopen()
     defer { examples.close() }
     guard let tangents = tangents(along: directions, to: index), examples.follows(tape.entries[index].output) else {
-      return nil
+      return false
     }
     var cotangents = [Tensor?](repeating: nil, count: index + 1)
     cotangents[index] = .ones(like: output)
-    var sum: Tensor?
     for k in (directions.count...max(index, directions.count)).reversed() where k <= index {
       let entry = tape.entries[k]
       guard let cotangent = cotangents[k].take(), let operation = entry.operation else { continue }
+      let moving = entry.parents.map { $0 >= 0 ? tangents[Int($0)] : nil }
+      let places = moving.indices.filter { moving[$0] != nil }
+      let step = MovingOperation(
+        operation: operation, inputs: entry.inputs, output: entry.output, tangents: Array(moving),
+        outputTangent: tangents[k], own: places.filter { examples.follows(entry.inputs[$0]) },
+        shared: places.filter { !examples.follows(entry.inputs[$0]) })
       for (argument, parent) in entry.parents.enumerated()
       where parent >= 0 && examples.follows(entry.inputs[argument]) {
-        guard
-          let part = operation.vjp(entry.inputs, output: entry.output, cotangent: cotangent, argument: argument)
-        else { continue }
-        accumulate(&cotangents[Int(parent)], part)
+        if let part = step.gradient(argument, cotangent) { accumulate(&cotangents[Int(parent)], part) }
       }
-      if let term = curvature(of: operation, entry, cotangent, tangents, at: k, hidden) { accumulate(&sum, term) }
+      visit(step, k, cotangent)
     }
-    return sum ?? zeros
+    return true
   }
 
   /// The tangents of all recorded values up to one; nil where the sum over operations could not be formed.
@@ -55,56 +69,36 @@ extension ModelRun {
         tangents.append(nil)
         continue
       }
-      if !operation.residuals.isEmpty, !(operation is any BilinearPrimitive) || !examples.follows(entry.output) {
-        let meetsParameters = moving.indices.contains { moving[$0] != nil && !examples.follows(entry.inputs[$0]) }
-        if meetsParameters { return nil }
-      }
+      if !canBeTaken(operation, entry, moving) { return nil }
       tangents.append(operation.jvp(entry.inputs, moving, output: entry.output))
     }
     return tangents
   }
 
-  /// ⟨ȳ, D²φ[ẋ_j, ẋ_k]⟩ of one operation: the derivative of its vjp rule along ẋ_k, times ẋ_j. Nil where it is zero.
-  private func curvature(
-    of operation: any Primitive, _ entry: Tape.Entry, _ cotangent: Tensor, _ tangents: [Tensor?], at index: Int,
-    _ hidden: Batch
-  ) -> Tensor? {
-    guard !operation.residuals.isEmpty, let outputTangent = tangents[index] else { return nil }
-    let moving = entry.parents.indices.filter { entry.parents[$0] >= 0 && tangents[Int(entry.parents[$0])] != nil }
-    func tangent(_ argument: Int) -> Tensor { tangents[Int(entry.parents[argument])]! }
-    /// The derivative of the gradient with respect to one input, where some inputs move, and the output where it is read.
-    func change(_ argument: Int, along moving: [Int], _ outputTangent: Tensor?) -> Tensor? {
-      let inputs = operation.residuals.contains(.inputs) ? moving : []
-      let movesOutput = operation.residuals.contains(.output) && outputTangent != nil
-      guard !inputs.isEmpty || movesOutput else { return nil }
-      var isZero = false
-      let change = directionalDerivative(
-        of: { (values: [Tensor]) -> Tensor in
-          var all = Array(entry.inputs)
-          for (k, input) in inputs.enumerated() { all[input] = values[k] }
-          let gradient = operation.vjp(
-            Inputs(all), output: movesOutput ? values[inputs.count] : entry.output, cotangent: cotangent,
-            argument: argument)
-          isZero = gradient == nil
-          return gradient ?? .zeros(like: entry.inputs[argument])
-        }, at: inputs.map { entry.inputs[$0] } + (movesOutput ? [entry.output] : []),
-        along: inputs.map(tangent) + (movesOutput ? [outputTangent!] : []))
-      return isZero ? nil : change
-    }
+  /// Whether an operation's part of the sum can be formed: what it shares between examples must not move, or it must be
+  /// linear in that, or there are no more entries of it than of the output.
+  private func canBeTaken(_ operation: any Primitive, _ entry: Tape.Entry, _ moving: Tangents) -> Bool {
+    let shared = moving.indices.filter { moving[$0] != nil && !examples.follows(entry.inputs[$0]) }
+    if shared.isEmpty || operation.residuals.isEmpty { return true }
+    if operation is any IndexedLinearPrimitive, shared == [0] { return true }
+    guard examples.follows(entry.output) else { return false }
+    return operation is any BilinearPrimitive || shared.allSatisfy { entry.inputs[$0].count <= entry.output.count }
+  }
 
-    let (own, parameters) = (
-      moving.filter { examples.follows(entry.inputs[$0]) }, moving.filter { !examples.follows(entry.inputs[$0]) }
-    )
-    if parameters.isEmpty {
-      return own.compactMap { argument in
-        change(argument, along: own, outputTangent).map { products($0, tangent(argument), hidden) }
+  /// ⟨ȳ, D²φ[ẋ_j, ẋ_k]⟩ of one operation: the derivative of its vjp rule along ẋ_k, times ẋ_j. Nil where it is zero.
+  private func curvature(of step: MovingOperation, _ cotangent: Tensor, _ hidden: Batch) -> Tensor? {
+    switch step.dependence {
+    case .linear: nil
+    case .bilinear:
+      // φ(ẇ_k, ẋ_j) + φ(ẇ_j, ẋ_k), without a gradient with respect to w.
+      step.change(of: step.own[0], cotangent, along: step.shared).map { change in
+        let half = products(change, step.tangents[step.own[0]]!, hidden)
+        return half + half.permuted([0, 2, 1])
+      }
+    case .nonlinear:
+      step.moving.compactMap { argument in
+        step.change(of: argument, cotangent, along: step.moving).map { products($0, step.tangents[argument]!, hidden) }
       }.sum
-    }
-    // A bilinear map of a parameter and a value of the example: D²φ[ẋ_j, ẋ_k] = φ(ẇ_k, ẋ_j) + φ(ẇ_j, ẋ_k).
-    guard let argument = own.first else { return nil }
-    return change(argument, along: parameters, nil).map { change in
-      let half = products(change, tangent(argument), hidden)
-      return half + half.permuted([0, 2, 1])
     }
   }
 

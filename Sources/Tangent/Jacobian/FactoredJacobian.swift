@@ -272,6 +272,13 @@ final class ModelRun<P: TensorTree> {
       outputRanges: whole ? outputRanges : [0..<range.count], outputs: chosen)
   }
 
+  /// What has arrived at the parameters, as the gradients of one output on so many examples.
+  func jacobian(_ collector: GradientCollector, ofExamples count: Int) -> FactoredJacobian<P> {
+    FactoredJacobian(
+      blocks: parameters.leaves.indices.map { collector.gradients[$0]?.joined ?? .init() }, parameters: parameters,
+      outputShape: [], outputRanges: [0..<1], outputs: .zeros([count], as: outputs.scalarType))
+  }
+
   /// The Jacobian of all outputs. The values that the backward pass needs are given up for it.
   private(set) lazy var wholeJacobian: FactoredJacobian<P> = {
     let jacobian = jacobian(ofOutputs: 0..<outputCount)

@@ -27,6 +27,9 @@ struct GradientCollector: BackwardPass {
     }
   }
 
+  /// Adds gradients that come from elsewhere with respect to a value made from parameters alone.
+  mutating func add(_ gradient: ParameterGradient, at index: Int) { gradients[index, default: .init()].add(gradient) }
+
   // MARK: The pass
 
   func hasArrived(at index: Int) -> Bool { cotangents[index] != nil || gradients[index] != nil }

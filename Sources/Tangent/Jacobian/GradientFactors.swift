@@ -53,18 +53,24 @@ struct GradientFactors {
 
   /// The products of all examples and outputs, given those of one.
   init(revealing products: OuterProducts, _ hidden: HiddenAxes) {
+    self.init(products, left: hidden.examples.reveal, right: hidden.reveal)
+  }
+
+  /// The products of all examples and outputs, given those of one and what they are for all: [n, shape...] of a left side,
+  /// [n, outputs, shape...] of a right one.
+  init(_ products: OuterProducts, left revealLeft: (Tensor) -> Tensor, right revealRight: (Tensor) -> Tensor) {
     let ordered = products.withSortedAxes
-    right = hidden.reveal(ordered.right)
+    right = revealRight(ordered.right)
     let hasRows: Bool
     switch ordered.left {
     case .values(let values):
       hasRows = false
-      left = hidden.examples.reveal(values)
+      left = revealLeft(values)
       // The left side is the same for all outputs, and usually the smaller one.
       if ordered.scale != 1 { left *= ordered.scale }
     case .rows(let rows):
       hasRows = true
-      left = hidden.examples.reveal(rows)
+      left = revealLeft(rows)
       if ordered.scale != 1 { right *= ordered.scale }
     }
     form = Form(

@@ -116,7 +116,7 @@ extension ValueBounds {
 }
 
 /// A primitive whose inputs are values and the indices that say where they come from or go to.
-protocol IndexingPrimitive: LoweredPrimitive {
+protocol IndexingPrimitive: LoweredPrimitive, IndexedLinearPrimitive {
   func plan(_ values: [Int], _ indices: [Int], output: [Int]) -> IndexingPlan
 }
 

@@ -35,7 +35,7 @@ struct MaximumPositions: Primitive {
 /// The entries of images at one position for each place of a window and each channel: linear in the images.
 ///
 /// Inputs: the images [..., h, w, channels], and the positions [..., h', w', channels] of ``MaximumPositions``.
-struct GatherPooled: Primitive {
+struct GatherPooled: IndexedLinearPrimitive {
   let places: PooledPlaces
   var name: String { "maxPoolGather" }
   var takesMixedTypes: Bool { true }
@@ -72,7 +72,7 @@ struct GatherPooled: Primitive {
 }
 
 /// Adds values to zeros at one position for each place of a window and each channel: the adjoint of ``GatherPooled``.
-struct ScatterPooled: Primitive {
+struct ScatterPooled: IndexedLinearPrimitive {
   let places: PooledPlaces
   var name: String { "maxPoolScatter" }
   var takesMixedTypes: Bool { true }
