@@ -8,6 +8,8 @@ final class Program: @unchecked Sendable {
       case constant(Tensor)
       /// Memory of the frame, from so many bytes on.
       case arena(Int)
+      /// Memory from the pool, while it is needed.
+      case pooled
       /// Memory that whoever runs the program provides.
       case result
       /// What a primitive returned.
@@ -38,6 +40,8 @@ final class Program: @unchecked Sendable {
   let resultBuffers: [Int]
   let resultTypes: [ProgramGraph.ValueType]
   let arenaBytes: Int
+  /// About the most bytes that a run has in use beside inputs, results and what primitives return.
+  let mostBytes: Int
   /// The bodies of the loops, in the order of their steps.
   let loops: [Program]
 
@@ -49,16 +53,22 @@ final class Program: @unchecked Sendable {
 
   init(
     steps: [ProgramStep], buffers: [Buffer], inputBuffers: [Int], results: [Result],
-    resultTypes: [ProgramGraph.ValueType], arenaBytes: Int, loops: [Program]
+    resultTypes: [ProgramGraph.ValueType], arenaBytes: Int, mostBytes: Int, loops: [Program]
   ) {
     (self.steps, self.buffers, self.inputBuffers) = (steps, buffers, inputBuffers)
-    (self.results, self.resultTypes, self.arenaBytes, self.loops) = (results, resultTypes, arenaBytes, loops)
+    (self.results, self.resultTypes, self.loops) = (results, resultTypes, loops)
+    (self.arenaBytes, self.mostBytes) = (arenaBytes, mostBytes)
     resultBuffers = results.map { if case .buffer(let buffer) = $0 { buffer } else { -1 } }
     unmanagedSteps = steps.map { .passUnretained($0) }
   }
 
   /// What the steps do, in lines for people.
   var listing: [String] { steps.flatMap(\.listing) }
+
+  /// From so many bytes on, memory is taken when it is needed and given back when it is not, which takes a small part of the
+  /// time in which it is filled: a program that is not running keeps little, and results take no memory before they are
+  /// computed.
+  static let leastPooled = 1 << 18
 
   /// Entries take whole cache lines, so that a vector at their end may be read and written without harm.
   static func padded(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
@@ -98,14 +108,15 @@ final class Program: @unchecked Sendable {
           let (shape, type) = resultTypes[number]
           if shape.product == 1 {
             frame.setResult(number, slots + 64 * (inputs.count + number))
-          } else {
-            storage = Storage.allocate(byteCount: Self.padded(shape.product * type.byteCount))
+          } else if buffers[buffer].byteCount < Self.leastPooled {
+            storage = Storage.allocate(byteCount: buffers[buffer].byteCount)
             guard let storage else { stopForMemory(shape, type, "program") }
             frame.setResult(number, storage.base)
           }
         }
         storages.append(storage)
       }
+      frame.allocatesResults = true
       frame.run()
       let tensors = results.indices.map { number -> Tensor in
         let (shape, type) = resultTypes[number]
@@ -114,7 +125,7 @@ final class Program: @unchecked Sendable {
         case .constant(let tensor): return tensor
         case .buffer(let buffer):
           if case .evaluated = buffers[buffer].kind { return frame.kept(buffer).reshaped(to: shape) }
-          if let storage = storages[number] {
+          if let storage = storages[number] ?? frame.allocatedResult(buffer) {
             return Tensor(node: ArrayNode(shape: shape, scalarType: type, storage: storage, offset: 0, strides: nil))
           }
           let address = frame.addresses[buffer]

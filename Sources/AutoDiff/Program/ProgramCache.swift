@@ -56,7 +56,7 @@ extension ProgramCache: CustomStringConvertible {
         kinds.map { "\($0.shape) \($0.scalarType.rawValue)" }.joined(separator: ", ")
       }
       let program = recorded.program
-      let header = "\(text(recorded.key.kinds)) → \(text(program.resultTypes)), \(program.arenaBytes) bytes on the way"
+      let header = "\(text(recorded.key.kinds)) → \(text(program.resultTypes)), \(program.mostBytes) bytes on the way"
       return ([header] + program.listing.map { "  " + $0 }).joined(separator: "\n")
     }.joined(separator: "\n")
   }

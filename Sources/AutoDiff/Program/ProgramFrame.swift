@@ -1,7 +1,7 @@
 /// The memory of one run of a program.
 ///
-/// A program keeps the frames of its runs for later ones, so that a run allocates nothing but what it returns, and several threads
-/// may run it at once.
+/// A program keeps the frames of its runs for later ones, so that a run allocates nothing but what it returns and what is large,
+/// and several threads may run it at once.
 final class ProgramFrame: @unchecked Sendable {
   /// Not a counted reference: the program keeps its frames, and is kept by whoever runs it.
   unowned(unsafe) let program: Program
@@ -44,7 +44,7 @@ final class ProgramFrame: @unchecked Sendable {
           addresses[number] = free
           free += 64
         }
-      case .input, .result, .evaluated: break
+      case .input, .pooled, .result, .evaluated: break
       }
     }
     children = program.loops.map { ProgramFrame($0) }
@@ -100,7 +100,7 @@ final class ProgramFrame: @unchecked Sendable {
     case .constant(let tensor): tensor
     case .input(let number): inputs[number]
     case .evaluated: kept[buffer]
-    case .arena, .result: nil
+    case .arena, .pooled, .result: nil
     }
   }
 
@@ -131,7 +131,33 @@ final class ProgramFrame: @unchecked Sendable {
 
   func kept(_ buffer: Int) -> Tensor { kept[buffer]! }
 
-  func release(_ buffer: Int) { kept[buffer] = nil }
+  func release(_ buffer: Int) {
+    if case .pooled = program.buffers[buffer].kind {
+      BufferPool.give(addresses[buffer], program.buffers[buffer].byteCount)
+    } else {
+      kept[buffer] = nil
+    }
+  }
+
+  /// Memory from the pool, until the buffer or one that inherits it is released.
+  func take(_ buffer: Int) { addresses[buffer] = BufferPool.takeOrStop(program.buffers[buffer].byteCount) }
+
+  /// Whether large results get their memory when they are computed; otherwise it is there already, as in a loop.
+  var allocatesResults = false
+  /// The memory of large results, by buffer.
+  private var allocated: [Int: Storage] = [:]
+
+  func allocateResult(_ buffer: Int) {
+    guard allocatesResults else { return }
+    guard let storage = Storage.allocate(byteCount: program.buffers[buffer].byteCount) else {
+      let number = program.resultBuffers.firstIndex(of: buffer)!
+      stopForMemory(program.resultTypes[number].shape, program.resultTypes[number].scalarType, "program")
+    }
+    allocated[buffer] = storage
+    addresses[buffer] = storage.base
+  }
+
+  func allocatedResult(_ buffer: Int) -> Storage? { allocated[buffer] }
 
   /// The history of a loop, which is used again when the loop is.
   func history(_ token: Int, _ make: () -> HistoryMemory) -> HistoryMemory {
@@ -169,6 +195,8 @@ final class ProgramFrame: @unchecked Sendable {
     failure = nil
     for number in inputs.indices { inputs[number] = nil }
     kept.removeAll(keepingCapacity: true)
+    allocated.removeAll(keepingCapacity: true)
+    allocatesResults = false
     histories.removeAll(keepingCapacity: true)
   }
 }

@@ -72,7 +72,7 @@ struct ProgramPlanner {
     return Program(
       steps: finish(), buffers: plans.map { .init(kind: $0.kind ?? .arena(0), byteCount: $0.byteCount) },
       inputBuffers: inputBuffers, results: origins, resultTypes: results.map { graph.values[$0].type },
-      arenaBytes: arenaBytes, loops: loops)
+      arenaBytes: arena.byteCount, mostBytes: mostBytes, loops: loops)
   }
 
   // MARK: Buffers and places
@@ -159,7 +159,9 @@ struct ProgramPlanner {
 
   // MARK: Memory
 
-  private var arenaBytes = 0
+  private var arena = ArenaLayout()
+  /// The most bytes of the arena and of buffers from the pool that are in use at a time.
+  private var mostBytes = 0
 
   /// Lays out the groups, gives every buffer its memory, and returns the steps.
   private mutating func finish() -> [ProgramStep] {
@@ -178,7 +180,7 @@ struct ProgramPlanner {
     let isVirtual = plans.map(\.isVirtual)
     let isPadded = plans.map { plan in
       switch plan.kind {
-      case nil, .arena, .result: true
+      case nil, .arena, .pooled, .result: true
       case .input, .constant, .evaluated: false
       }
     }
@@ -204,45 +206,67 @@ struct ProgramPlanner {
       case nil:
         starting[plan.producer].append(buffer)
         ending[plan.lastUse ?? plan.producer].append(buffer)
+      case .result where plan.byteCount >= Program.leastPooled: starting[plan.producer].append(buffer)
       case .evaluated where plan.lastUse != .max:
         ending[plan.lastUse ?? plan.producer].append(buffer)
       default: break
       }
     }
-    var arena = ArenaLayout()
     var all: [ProgramStep] = []
+    var pooledBytes = 0
     for item in items.indices {
-      var inherited: Set<Int> = []
-      let overwritten = overwritten(by: item, starting[item])
-      for buffer in starting[item] {
-        if let operand = overwritten[buffer], plans[operand].byteCount == plans[buffer].byteCount {
-          plans[buffer].kind = plans[operand].kind
-          inherited.insert(operand)
-        } else {
-          plans[buffer].kind = .arena(arena.take(plans[buffer].byteCount))
-        }
-      }
+      let (memory, inherited) = takeMemory(for: item, starting[item])
+      if let memory { all.append(memory) }
+      pooledBytes += memory?.takenBytes(of: plans.map(\.byteCount)) ?? 0
+      mostBytes = max(mostBytes, arena.byteCount + pooledBytes)
       all.append(steps[item])
       var released: [Int] = []
       for buffer in ending[item] where !inherited.contains(buffer) {
         if case .arena(let offset) = plans[buffer].kind {
           arena.give(offset, plans[buffer].byteCount)
         } else {
+          if case .pooled = plans[buffer].kind { pooledBytes -= plans[buffer].byteCount }
           released.append(buffer)
         }
       }
       if !released.isEmpty { all.append(ReleaseStep(released)) }
     }
-    arenaBytes = arena.byteCount
     return all
+  }
+
+  /// Gives the buffers that an item writes their memory.
+  ///
+  /// - Returns: the step that is needed for it before the item's own, and the operands whose memory lives on in a result.
+  private mutating func takeMemory(for item: Int, _ buffers: [Int]) -> (step: MemoryStep?, inherited: Set<Int>) {
+    var step = MemoryStep.Needs()
+    var inherited: Set<Int> = []
+    let overwritten = overwritten(by: item, buffers.filter { plans[$0].kind == nil })
+    for buffer in buffers {
+      let bytes = plans[buffer].byteCount
+      if plans[buffer].kind != nil {
+        step.results.append(buffer)
+      } else if let operand = overwritten[buffer], plans[operand].byteCount == bytes {
+        plans[buffer].kind = plans[operand].kind
+        inherited.insert(operand)
+        if case .pooled = plans[buffer].kind { step.inherited.append((buffer, operand)) }
+      } else if bytes >= Program.leastPooled {
+        plans[buffer].kind = .pooled
+        step.taken.append(buffer)
+      } else {
+        plans[buffer].kind = .arena(arena.take(bytes))
+      }
+    }
+    return (step.isEmpty ? nil : MemoryStep(step), inherited)
   }
 
   /// By result of an item, the operand in whose memory it may stand.
   private func overwritten(by item: Int, _ results: [Int]) -> [Int: Int] {
     guard case .group(let group) = items[item] else { return [:] }
     return group.overwritten(by: results) { operand in
-      if case .arena = plans[operand].kind { return plans[operand].lastUse == item }
-      return false
+      switch plans[operand].kind {
+      case .arena, .pooled: plans[operand].lastUse == item
+      default: false
+      }
     }
   }
 }

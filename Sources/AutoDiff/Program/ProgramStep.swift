@@ -151,7 +151,32 @@ final class EvaluateStep: ProgramStep, @unchecked Sendable {
   }
 }
 
-/// Frees what primitives returned.
+/// Provides the memory of large buffers that the next step writes.
+final class MemoryStep: ProgramStep, @unchecked Sendable {
+  struct Needs {
+    /// From the pool.
+    var taken: [Int] = []
+    /// From operands that nobody needs any more.
+    var inherited: [(buffer: Int, operand: Int)] = []
+    /// Of their own.
+    var results: [Int] = []
+
+    var isEmpty: Bool { taken.isEmpty && inherited.isEmpty && results.isEmpty }
+  }
+
+  private let needs: Needs
+  init(_ needs: Needs) { self.needs = needs }
+
+  func takenBytes(of byteCounts: [Int]) -> Int { needs.taken.reduce(0) { $0 + byteCounts[$1] } }
+
+  override func run(_ frame: ProgramFrame) {
+    for buffer in needs.taken { frame.take(buffer) }
+    for (buffer, operand) in needs.inherited { frame.addresses[buffer] = frame.addresses[operand] }
+    for buffer in needs.results { frame.allocateResult(buffer) }
+  }
+}
+
+/// Frees what primitives returned, and what was taken from the pool.
 final class ReleaseStep: ProgramStep, @unchecked Sendable {
   private let buffers: [Int]
   init(_ buffers: [Int]) { self.buffers = buffers }
