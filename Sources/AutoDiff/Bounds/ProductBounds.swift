@@ -53,7 +53,8 @@ extension ValueBounds {
       slopes: slopes.mapValues { slope in
         let rowSums = map(slope.scale)
         guard rowSums.count > 0, columnSums.count > 0 else { return SlopeBounds(scale: rowSums, rows: rowSums) }
-        let norm = (rowSums.max().scalar * (slope.scale * columnSums).max().scalar).squareRoot() * up
+        let (mostOfRows, mostOfColumns) = (rowSums.max().scalar, (slope.scale * columnSums).max().scalar)
+        let norm = mostOfRows.squareRoot() * mostOfColumns.squareRoot() * up
         return SlopeBounds(scale: Tensor(norm).broadcast(to: rowSums.shape), rows: map(slope.rows) * up)
       })
   }
@@ -80,7 +81,7 @@ extension ValueBounds {
         argument == 0 ? multiply(mine, other) : multiply(other, mine)
       }
       return slopes.mapValues { slope in
-        let rows = minimum(ordered(slope.rows, size), sqrt(ordered(square(slope.scale), square(size))))
+        let rows = minimum(ordered(slope.rows, size), rootOfSquares(slope.scale, size, ordered))
         let scale = Tensor(factor * slope.norm * Rounding.up).broadcast(to: rows.shape)
         return SlopeBounds(scale: scale, rows: rows * up)
       }
@@ -90,4 +91,13 @@ extension ValueBounds {
       range: .product(a.range, b.range, terms: terms, multiply),
       slopes: joined([part(a.slopes, 0, b), part(b.slopes, 1, a)]))
   }
+}
+
+/// √B(x², y²) for numbers of at least 0, rounded up where squares are too small to be represented.
+private func rootOfSquares(_ x: Tensor, _ y: Tensor, _ multiply: (Tensor, Tensor) -> Tensor) -> Tensor {
+  let sizes = [x, y].map { $0.count == 0 ? 1 : $0.max().scalar }
+  guard sizes.allSatisfy({ $0 > 0 }) else { return multiply(x, y) }
+  // Relative to the largest, where nothing that is lost is larger than the least normal number.
+  let squares = multiply(square(x / sizes[0]), square(y / sizes[1])) + Double.leastNormalMagnitude
+  return sqrt(squares) * sizes[0] * sizes[1]
 }

@@ -39,11 +39,14 @@ public struct SlopeBounds: Sendable {
     let sizes = parts.map(\.norm)
     let total = sizes.reduce(0, +)
     let shape = parts[0].scale.shape
-    var squares = Tensor.zeros(shape)
-    for (part, size) in zip(parts, sizes) where size > 0 { squares += square(part.scale) * (total / size) }
     var rows = parts[0].rows
     for part in parts.dropFirst() { rows = rows + part.rows }
-    return SlopeBounds(scale: sqrt(squares) * Rounding.up, rows: rows * Rounding.up)
+    let weighted = zip(parts, sizes).compactMap { part, size in
+      size > 0 ? part.scale * (total.squareRoot() / size.squareRoot()) : nil
+    }
+    // By the norm, because squares of small numbers are 0, which would bound nothing.
+    let scale = weighted.isEmpty ? Tensor.zeros(shape) : stack(weighted).norm(axes: [0])
+    return SlopeBounds(scale: scale * Rounding.up, rows: rows * Rounding.up)
   }
 
   /// The bounds after every entry of z has been multiplied by a number of at most this magnitude.

@@ -36,7 +36,8 @@ private func spectralNormBound(matrix: Tensor) -> Double {
   let spectral = size * (bound + firstError).squareRoot() * Rounding.up(terms: m + n)
   let columnSums = abs(matrix).sum(axes: [0]).max().scalar
   let rowSums = abs(matrix).sum(axes: [1]).max().scalar
-  return min(spectral, (columnSums * rowSums).squareRoot() * Rounding.up(terms: m + n), frobeniusNormBound(matrix))
+  let schur = columnSums.squareRoot() * rowSums.squareRoot() * Rounding.up(terms: m + n)
+  return min(spectral, schur, frobeniusNormBound(matrix))
 }
 
 /// A proved upper bound of the Frobenius norm of a matrix, or of the largest one in a stack.

@@ -44,15 +44,16 @@ public struct ValueBounds: Sendable {
   /// A bound of ‖∂z/∂θ‖₂ for all parameters together, on the whole ball.
   public var slope: Double {
     // Leaves are orthogonal to each other, for all entries at once and for each of them.
-    let whole = slopes.values.reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
+    let whole = Tensor(slopes.values.map(\.norm)).norm().scalar
     return min(whole, rows.map { $0.norm().scalar * Rounding.up(terms: $0.count) } ?? 0) * Rounding.up
   }
 
   /// Bounds of ‖∂zᵢ/∂θ‖₂ for every entry; nil where nothing depends on the parameters.
   public var rows: Tensor? {
-    var squares: Tensor?
-    for part in slopes.values { squares = squares.map { $0 + square(part.rows) } ?? square(part.rows) }
-    return squares.map { sqrt($0) * Rounding.up(terms: slopes.count) }
+    // By the norm, because squares of small numbers are 0, which would bound nothing.
+    guard let first = slopes.values.first else { return nil }
+    if slopes.count == 1 { return first.rows }
+    return stack(slopes.values.map(\.rows)).norm(axes: [0]) * Rounding.up(terms: slopes.count)
   }
 
   /// The same bounds with the range narrowed to what the slopes allow on a ball of this radius.

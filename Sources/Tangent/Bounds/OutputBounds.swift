@@ -67,8 +67,8 @@ private func perronBound(_ matrix: [[Double]]) -> Double {
 }
 
 extension [Double] {
-  /// √Σ x².
-  var euclideanNorm: Double { reduce(0) { $0 + $1 * $1 }.squareRoot() }
+  /// √Σ x², of numbers of any size.
+  var euclideanNorm: Double { Tensor(self).norm().scalar }
 }
 
 extension [Tensor] {

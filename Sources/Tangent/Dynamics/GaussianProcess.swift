@@ -32,7 +32,8 @@ public struct GaussianProcess: Sendable {
   ///     the part of the labels that the process can have.
   /// - Throws: ``KernelMatrixError/indefinite(smallestEigenvalue:count:cutoff:)``; by Cholesky also
   ///   ``KernelMatrixError/singular(smallestEigenvalue:count:cutoff:)``. ``SymmetricMatrixError`` for entries of the covariance,
-  ///   ``KernelMatrixError/labelNotFinite(example:output:value:)``.
+  ///   ``KernelMatrixError/labelNotFinite(example:output:value:)``,
+  ///   ``KernelMatrixError/solutionNotFinite(row:output:value:)``.
   /// - Complexity: n³/3 flops by Cholesky, 21 n³ by the pseudo-inverse.
   public init(
     covariance: Tensor, labels: Tensor, noise: Tensor? = nil, solver: KernelSolver = .cholesky
@@ -47,6 +48,7 @@ public struct GaussianProcess: Sendable {
     self.labels = try labelColumns(labels, count: covariance.shape[0], for: "GaussianProcess")
     outputShape = Array(labels.shape.dropFirst())
     coefficients = factorization.solve(self.labels)
+    try requireFiniteSolution(coefficients)
   }
 
   /// Conditions the process on observations with one variance of the noise; see ``init(covariance:labels:noise:solver:)``.

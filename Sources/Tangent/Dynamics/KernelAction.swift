@@ -70,14 +70,16 @@ struct KernelAction: Sendable {
     }
   }
 
-  /// The absolute tolerance for zero eigenvalues. Throws if the smallest eigenvalue lies below it.
+  /// The absolute tolerance for zero eigenvalues, at least the least normal number of the type. Throws if the smallest
+  /// eigenvalue lies below it.
   static func zeroTolerance(
     _ eigenvalues: [Double], _ type: ScalarType, relative: Double?
   ) throws(TrainingError) -> Double {
     let (smallest, largest) = (eigenvalues.first ?? 0, eigenvalues.last ?? 0)
     // Computed eigenvalues are off by about n ε of the largest magnitude at most.
     let scale = max(largest.magnitude, smallest.magnitude)
-    let tolerance = (relative ?? 4 * Double(eigenvalues.count) * type.epsilon) * scale
+    // What has no finite reciprocal counts as zero too.
+    let tolerance = max((relative ?? 4 * Double(eigenvalues.count) * type.epsilon) * scale, type.leastNormalMagnitude)
     if smallest < -tolerance { throw .indefinite(smallest: smallest, largest: largest, tolerance: tolerance) }
     return tolerance
   }

@@ -188,7 +188,7 @@ extension Tensor {
 
 extension ScalarType {
   /// The smallest positive number of full precision.
-  fileprivate var leastNormalMagnitude: Double {
+  var leastNormalMagnitude: Double {
     switch self {
     case .float64: .leastNormalMagnitude
     case .float32: Double(Float.leastNormalMagnitude)

@@ -32,8 +32,8 @@ public struct KernelRegression: Sendable {
   ///   - ridge: λ ≥ 0 in the units of the kernel, not divided by n; by default 0.
   ///   - solver: the method. By default the pseudo-inverse, which takes singular kernels, and indefinite ones, for which α
   ///     still minimizes ‖K α − y‖ but there is no feature space; ask `factorization.requirePositiveSemidefinite()`.
-  /// - Throws: ``SymmetricMatrixError`` for entries of the kernel, ``KernelMatrixError`` for labels and, by `.cholesky`, for
-  ///   a kernel that is not positive definite.
+  /// - Throws: ``SymmetricMatrixError`` for entries of the kernel, ``KernelMatrixError`` for labels, for coefficients that
+  ///   leave the range of the type and, by `.cholesky`, for a kernel that is not positive definite.
   /// - Complexity: n³/3 flops by Cholesky, 21 n³ by the pseudo-inverse.
   public init(
     kernel: Tensor, labels: Tensor, ridge: Double = 0, solver: KernelSolver = .pseudoInverse()
@@ -47,6 +47,7 @@ public struct KernelRegression: Sendable {
       kernel, ridge: ridge == 0 ? nil : Tensor(ridge, as: kernel.scalarType), solver: solver)
     let columns = try labelColumns(labels, count: kernel.shape[0], for: "KernelRegression")
     coefficients = factorization.solve(columns)
+    try requireFiniteSolution(coefficients)
     (self.ridge, outputShape) = (ridge, Array(labels.shape.dropFirst()))
     let fitted = stopGradient(matmul(kernel, coefficients))
     residuals = (fitted - stopGradient(columns)).norm(axes: [0]).scalars

@@ -34,7 +34,8 @@ public struct LinearLeastSquares: Sendable {
   ///   - cutoff: singular values of at most this share of the largest count as zero; by default max(n, d) ε, with ε of the
   ///     features' type.
   /// - Throws: ``SymmetricMatrixError/notFinite(row:column:value:)`` for the features,
-  ///   ``KernelMatrixError/labelNotFinite(example:output:value:)``, and `LinearAlgebraError.notConverged`.
+  ///   ``KernelMatrixError/labelNotFinite(example:output:value:)``,
+  ///   ``KernelMatrixError/solutionNotFinite(row:output:value:)``, and `LinearAlgebraError.notConverged`.
   /// - Complexity: 4 max(n, d) k² + 72 k³ flops with k = min(n, d).
   public init(features: Tensor, labels: Tensor, cutoff: Double? = nil) throws {
     guard features.rank == 2, labels.scalarType == features.scalarType else {
@@ -52,12 +53,13 @@ public struct LinearLeastSquares: Sendable {
     requireCutoff(share)
     let limit = share * (values.first ?? 0)
     // Without a cut-off, what has no finite reciprocal counts as zero too.
-    let count = values.count { $0 > limit && (1 / $0).isFinite }
+    let count = values.count { $0 > limit && $0 >= features.scalarType.leastNormalMagnitude }
     (self.cutoff, rank) = (limit, count)
     span = v[TensorIndex.all, 0..<count]
     let parts = matmul(u[TensorIndex.all, 0..<count].transposed, y) / Tensor(Array(values[0..<count])).expanded(at: 1)
     let solution = matmul(span, parts)
     weights = solution.as(features.scalarType)
+    try requireFiniteSolution(weights)
     residuals = (matmul(a, solution) - y).norm(axes: [0]).scalars
   }
 

@@ -29,11 +29,15 @@ public struct LinearizedPredictor: Sendable {
   /// The outputs on the new points.
   ///
   /// - Returns: [m, ...].
-  /// - Throws: ``TrainingError/diverged(steps:size:largestStable:)``.
+  /// - Throws: ``TrainingError/diverged(steps:size:largestStable:)``,
+  ///   ``TrainingError/notFinite(input:index:value:)`` where they leave the range of the type.
   /// - Complexity: 2 m n flops per output.
   public func outputs(at time: TrainingTime) throws(TrainingError) -> Tensor {
-    let weights = training.column(try training.modes(at: time).map(\.weight))
-    return initialOutputs + matmul(projected, weights * training.mismatch).reshaped(to: initialOutputs.shape)
+    let weights = training.column(try training.modes(at: time).map(\.weight)).reshaped(to: [1, -1])
+    // Weights of 1/λ meet the kernel first, whose size they undo.
+    let change = matmul(projected * weights, training.mismatch).reshaped(to: initialOutputs.shape)
+    try KernelAction.requireFinite(change, "change of the outputs on the new points")
+    return initialOutputs + change
   }
 }
 

@@ -128,9 +128,13 @@ public struct LinearizedTraining: Sendable {
 
   /// α with p_t − p₀ = Jᵀ α: V (1 − ρ)/λ Vᵀ (y − f₀), of the shape of the targets. Nothing lies in the kernel's null space.
   ///
-  /// - Throws: ``TrainingError/diverged(steps:size:largestStable:)``.
+  /// - Throws: ``TrainingError/diverged(steps:size:largestStable:)``, and
+  ///   ``TrainingError/notFinite(input:index:value:)`` where they leave the range of the type, as for large labels and a
+  ///   small kernel.
   public func coefficients(at time: TrainingTime) throws(TrainingError) -> Tensor {
-    expanded(try modes(at: time).map(\.weight))
+    let coefficients = expanded(try modes(at: time).map(\.weight))
+    try KernelAction.requireFinite(coefficients, "coefficients")
+    return coefficients
   }
 
   /// p_t − p₀, by which the linearized model's parameters have moved.

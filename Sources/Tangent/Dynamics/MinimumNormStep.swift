@@ -29,7 +29,8 @@ extension FactoredJacobian {
   ///   - change: r, [n, output shape...]; another shape stops.
   ///   - cutoff: eigenvalues of the kernel of at most this share of the largest count as zero; by default the number of
   ///     rows of the kernel times ε of its type.
-  /// - Throws: ``KernelMatrixError/labelNotFinite(example:output:value:)``, ``SymmetricMatrixError`` for the kernel.
+  /// - Throws: ``KernelMatrixError/labelNotFinite(example:output:value:)``,
+  ///   ``KernelMatrixError/solutionNotFinite(row:output:value:)``, ``SymmetricMatrixError`` for the kernel.
   /// - Complexity: the Gram matrix of n · outputs gradients, and 21 times the cube of that number in flops.
   public func minimumNormStep(changing change: Tensor, cutoff: Double? = nil) throws -> MinimumNormStep<P> {
     let shape = [exampleCount] + outputShape

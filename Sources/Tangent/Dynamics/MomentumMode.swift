@@ -6,6 +6,8 @@ import Foundation
 /// for Nesterov's steps τ = (1 + β)(1 − x) and δ = β (1 − x). The roots μ of μ² − τ μ + δ are real or a conjugate pair.
 struct MomentumMode {
   private let x, trace, determinant, discriminant: Double
+  /// r₁ − τ/2, and log δ where roots are a pair.
+  private let offset, logDeterminant: Double
 
   /// - Parameter x: h c λ > 0.
   init(_ x: Double, _ momentum: Momentum) {
@@ -15,11 +17,13 @@ struct MomentumMode {
     if case .nesterov = momentum {
       (trace, determinant) = ((1 + share) * (1 - x), share * (1 - x))
       discriminant = (1 - x) * ((1 - share) * (1 - share) - x * (1 + share) * (1 + share))
+      (offset, logDeterminant) = ((1 - x) * (1 - share) / 2, log(share) + log1p(-x))
     } else {
       (trace, determinant) = (1 + share - x, share)
       let root = share.squareRoot()
       let (low, high) = ((1 - share) / (1 + root), 1 + root)
       discriminant = (x - low * low) * (x - high * high)
+      (offset, logDeterminant) = ((1 - share - x) / 2, log(share))
     }
   }
 
@@ -77,9 +81,11 @@ struct MomentumMode {
     // The angle from the nearer half of the real axis, which is exact where the roots nearly meet.
     let angle = k * atan2(root, trace.magnitude)
     let flips = trace < 0
-    let slope = (1 - x - trace / 2) * sin(angle) / (root / 2)
-    let modulus = exp(k / 2 * log(determinant))
+    let slope = offset * sin(angle) / (root / 2)
+    let modulus = exp(k / 2 * logDeterminant)
     let value = modulus * (cos(angle) + (flips ? -slope : slope)) * (flips && !count.isMultiple(of: 2) ? -1 : 1)
-    return (value, 1 - value)
+    guard !flips, value > 0.5 else { return (value, 1 - value) }
+    let half = sin(angle / 2)
+    return (value, -expm1(k / 2 * logDeterminant) + modulus * (2 * half * half - slope))
   }
 }

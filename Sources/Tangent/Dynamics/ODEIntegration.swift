@@ -29,7 +29,9 @@ struct ODEIntegration<Y: TensorTree> {
   ) throws -> ODEStopReason {
     if end == time { return .end }
     let direction: Double = end < time ? -1 : 1
-    guard let first = try slope(at: time, values) else { throw ODEError.notFinite(time: time, steps: 0) }
+    guard values.allSatisfy(\.isFinite), let first = try slope(at: time, values) else {
+      throw ODEError.notFinite(time: time, steps: 0)
+    }
     slope = first
     if isSteady(rule) { return .steady }
     var lastSign = try eventValue(rule)
@@ -86,7 +88,7 @@ struct ODEIntegration<Y: TensorTree> {
 
   // MARK: One step
 
-  /// A step that may be accepted; nil where a slope or the error is not finite.
+  /// A step that may be accepted; nil where a slope, the state after it or its error is not finite.
   private mutating func trial(
     endingAt end: Double
   ) throws -> (segment: ODESegment<Y>, error: Double, localError: Double)? {
@@ -103,9 +105,9 @@ struct ODEIntegration<Y: TensorTree> {
     let zeros = values.map { Tensor.zeros(like: $0) }
     let error = combination(from: zeros, step, DormandPrince.errorWeights, slopes)
     let segment = ODESegment(start: time, end: end, structure: state, before: values, after: moved, slopes: slopes)
-    let localError = error.map { square($0).sum().scalar }.reduce(0, +).squareRoot()
-    let scaledError = norm(error, scaledBy: values, moved)
-    return scaledError.isFinite ? (segment, scaledError, localError) : nil
+    let localError = error.map { $0.norm().scalar }.euclideanNorm
+    guard moved.allSatisfy(\.isFinite), error.allSatisfy(\.isFinite) else { return nil }
+    return (segment, norm(error, scaledBy: values, moved), localError)
   }
 
   /// f(t, y) as leaves; nil where it is not finite.
@@ -118,11 +120,12 @@ struct ODEIntegration<Y: TensorTree> {
 
   /// The root mean square of e / (absoluteTolerance + relativeTolerance · max(|y₀|, |y₁|)).
   private func norm(_ e: [Tensor], scaledBy y0: [Tensor], _ y1: [Tensor]) -> Double {
-    let sum = e.indices.map { leaf -> Double in
-      let scale = maximum(abs(y0[leaf]), abs(y1[leaf])) * relativeTolerance + solver.absoluteTolerance
-      return square(e[leaf] / scale).sum().scalar
-    }.reduce(0, +)
-    return (sum / entryCount).squareRoot()
+    let norms = e.indices.map { leaf -> Double in
+      let absolute = max(solver.absoluteTolerance, y0[leaf].scalarType.leastNormalMagnitude)
+      let scale = maximum(abs(y0[leaf]), abs(y1[leaf])) * relativeTolerance + absolute
+      return (e[leaf] / scale).norm().scalar
+    }
+    return norms.euclideanNorm / entryCount.squareRoot()
   }
 
   /// A first step from the sizes of y, ẏ and a difference quotient of ẏ.
@@ -146,7 +149,7 @@ struct ODEIntegration<Y: TensorTree> {
 
   private func isSteady(_ rule: ODEStopRule<Y>?) -> Bool {
     guard case .steady(let limit) = rule else { return false }
-    return slope.map { square($0).sum().scalar }.reduce(0, +).squareRoot() <= limit
+    return slope.map { $0.norm().scalar }.euclideanNorm <= limit
   }
 
   private func eventValue(_ rule: ODEStopRule<Y>?) throws -> Double {

@@ -130,7 +130,7 @@ public enum ODEError: Error, Equatable, Sendable {
   /// The error stays too large however short the step: the solution has a singularity here, or the tolerance is below what
   /// rounding allows.
   case stepTooSmall(time: Double, step: Double, steps: Int)
-  /// The rate is infinite or not a number, at the start or however short the step from here.
+  /// The rate or the state is infinite or not a number, at the start or however short the step from here.
   case notFinite(time: Double, steps: Int)
   /// So many steps were tried, and the end is not reached.
   case tooManySteps(time: Double, limit: Int)
@@ -146,7 +146,7 @@ extension ODEError: CustomStringConvertible {
       "ODE solver: at t = \(time), after \(steps) steps, even the step \(step) has too large an error. "
         + "Is there a singularity, or is the tolerance below rounding?"
     case .notFinite(let time, let steps):
-      "ODE solver: at t = \(time), after \(steps) steps, the rate is not finite. Does the solution grow without bound?"
+      "ODE solver: at t = \(time), after \(steps) steps, the rate or the state is not finite. Does the solution grow without bound?"
     case .tooManySteps(let time, let limit):
       "ODE solver: t = \(time) was reached after \(limit) steps, the limit. Stiff? Choose a shorter time or more steps."
     case .eventNotANumber(let time): "ODE solver: at t = \(time) the event's function is not a number."

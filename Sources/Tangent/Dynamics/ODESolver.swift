@@ -23,7 +23,8 @@ public struct ODESolver: Sendable {
   /// The error allowed per step relative to |y|. What is used is at least 16 ε of the state's coarsest type: less cannot be
   /// resolved.
   public var relativeTolerance: Double
-  /// The error allowed per step where |y| is small, in units of y.
+  /// The error allowed per step where |y| is small, in units of y. What is used is at least the least normal number of the
+  /// state's types.
   public var absoluteTolerance: Double
   /// The magnitude of the first step; by default found from the first two slopes.
   public var initialStep: Double?
@@ -77,8 +78,10 @@ public struct ODESolver: Sendable {
     }
     record({ $0 == start }) { _ in y }
     var integration = ODEIntegration(self, from: y, at: start, rate)
+    let isForward = times.last ?? start >= start
+    // By comparisons alone: products of short steps may be 0.
     let reason = try integration.run(to: times.last ?? start, until: rule) { segment, end in
-      record({ ($0 - segment.start) * segment.step > 0 && ($0 - end) * segment.step <= 0 }) { segment($0) }
+      record({ isForward ? segment.start < $0 && $0 <= end : end <= $0 && $0 < segment.start }) { segment($0) }
     }
     let final = integration.state
     // Nothing moves any more, so the state holds at all later times.

@@ -122,6 +122,9 @@ private struct ConjugateGradients {
   private var product: Tensor
   private let tolerance: Double
   private let preconditioner: (any SymmetricOperator)?
+  /// ‖M r‖ for the first residuals, by which M is divided: a multiple of it serves as well, and squares of its size might
+  /// be no numbers.
+  private var preconditionerSize: Tensor?
 
   init(target: Tensor, tolerance: Double, preconditioner: (any SymmetricOperator)?) {
     (x, r, p) = (.zeros(like: target), target, .zeros(like: target))
@@ -132,11 +135,17 @@ private struct ConjugateGradients {
   /// One iteration for the columns that are not done. Returns the norms of the residuals.
   mutating func step(_ iteration: Int, _ apply: (Tensor) throws -> Tensor) throws -> [Double] {
     let isActive = r.norm(axes: [0]) .> tolerance
-    let z = try preconditioner.map { stopGradient(try $0.checkedProduct(with: r, for: "conjugateGradients")) } ?? r
+    var z = r
+    if let preconditioner {
+      z = stopGradient(try preconditioner.checkedProduct(with: r, for: "conjugateGradients"))
+      let lengths = z.norm(axes: [0])
+      let size = preconditionerSize ?? lengths + (lengths .== 0)
+      (z, preconditionerSize) = (z / size, size)
+    }
     let next = (r * z).sum(axes: [0])
-    if preconditioner != nil {
+    if let size = preconditionerSize?.scalars {
       try requirePositive(next, relativeTo: r, isActive) {
-        .preconditionerNotPositive(value: $0, iteration: iteration, column: $1)
+        .preconditionerNotPositive(value: $0 * size[$1], iteration: iteration, column: $1)
       }
     }
     // In the first iteration there is no direction yet, and its factor does not matter.

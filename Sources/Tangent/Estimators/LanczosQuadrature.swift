@@ -151,19 +151,20 @@ private struct Recurrence {
     for step in 0..<steps where recurrences.contains(where: { !$0.isInvariant }) {
       basis[TensorIndex.all, step] = v.transposed
       var next = stopGradient(try a.checkedProduct(with: v, for: "LanczosQuadrature"))
-      let (lengths, alpha) = (next.norm(axes: [0]).scalars, (v * next).sum(axes: [0]).scalars)
+      let (sizes, alpha) = (next.norm(axes: [0]).scalars, (v * next).sum(axes: [0]).scalars)
       next = orthogonalized(next, to: basis, count: step + 1)
       let beta = next.norm(axes: [0]).scalars
       for k in recurrences.indices where !recurrences[k].isInvariant {
-        scale[k] = max(scale[k], lengths[k])
+        scale[k] = max(scale[k], sizes[k])
         recurrences[k].diagonal.append(alpha[k])
         recurrences[k].offDiagonal.append(beta[k])
         let isNothing = beta[k] <= 8 * Double(n).squareRoot() * a.scalarType.epsilon * scale[k]
         recurrences[k].isInvariant = isNothing || recurrences[k].diagonal.count == n
       }
-      // A vector that is done goes on as 0.
-      let factors = recurrences.indices.map { recurrences[$0].isInvariant ? 0 : 1 / beta[$0] }
-      v = next * Tensor(factors, as: a.scalarType)
+      // A vector that is done goes on as 0. Divided, because the reciprocal of a small number may be infinite.
+      let isGoingOn = recurrences.map { $0.isInvariant ? 0.0 : 1 }
+      let lengths = recurrences.indices.map { recurrences[$0].isInvariant ? 1 : beta[$0] }
+      v = next / Tensor(lengths, as: a.scalarType) * Tensor(isGoingOn, as: a.scalarType)
     }
     return recurrences
   }

@@ -62,10 +62,11 @@ struct LeaveOneOutBasis {
   private func missingDirections(_ identity: Tensor) throws -> Tensor {
     // Where the rank of A is below k, what is left on the diagonal of R is rounding, or zero. Then any direction outside the
     // range may be missing, and R⁻ᵀ finds one, if only it can be formed.
-    let diagonal = (r * identity).sum(axes: [0])
-    let largest = diagonal.max().scalar
-    let floor = largest > 0 ? largest * Double.ulpOfOne : 1
-    let lifted = r + identity * select(diagonal .< floor, floor - diagonal, 0)
+    // The directions do not depend on the size of R, of which the inverse might be no number.
+    let largest = (r * identity).sum(axes: [0]).max().scalar
+    let unit = largest > 0 ? r / largest : identity
+    let diagonal = (unit * identity).sum(axes: [0])
+    let lifted = unit + identity * select(diagonal .< Double.ulpOfOne, Double.ulpOfOne - diagonal, 0)
     let inverse = try triangularSolve(lifted.transposed, identity, .lower)
     // First by the largest entry, because squares might overflow.
     let scaled = inverse / abs(inverse).max(axes: [0], keepingAxes: true)
@@ -86,7 +87,7 @@ struct LeaveOneOutBasis {
     let count = min(k, 64)
     let others = try (0..<count).map { try LeaveOneOutBasis(self, without: $0).traces().mean().scalar }
     let mean = others.reduce(0, +) / Double(count)
-    let squares = others.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    return (value, (squares * Double(k - 1) / Double(count - 1)).squareRoot())
+    let spread = (Tensor(others) - mean).norm().scalar
+    return (value, spread * (Double(k - 1) / Double(count - 1)).squareRoot())
   }
 }

@@ -61,24 +61,26 @@ extension RandomizedEstimate: CustomStringConvertible {
 struct SampleMoments {
   private(set) var count = 0
   private(set) var mean: Tensor
-  /// The sum of squared distances from the mean.
-  private var squares: Tensor
+  /// The root of the sum of squared distances from the mean. No square is kept: those of samples below 1e-154 are no
+  /// numbers, and a standard error of 0 would be the worst that could be said of them.
+  private var spread: Tensor
 
-  init(shape: [Int]) { (mean, squares) = (.zeros(shape), .zeros(shape)) }
+  init(shape: [Int]) { (mean, spread) = (.zeros(shape), .zeros(shape)) }
 
   /// Of numbers.
   init(_ samples: [Double]) {
     self.init(shape: [])
-    for sample in samples { add(Tensor(sample)) }
+    add(all: Tensor(samples))
   }
 
   /// - Source: B. Welford, *Note on a method for calculating corrected sums of squares and products*, Technometrics 4
   ///   (1962).
   mutating func add(_ sample: Tensor) {
-    count += 1
     let distance = sample - mean
-    mean += distance / Double(count)
-    squares += distance * (sample - mean)
+    let total = Double(count + 1)
+    spread = Self.length(of: [spread, distance * (Double(count) / total).squareRoot()])
+    mean += distance / total
+    count += 1
   }
 
   /// Adds samples that come together: [count, shape...].
@@ -91,13 +93,17 @@ struct SampleMoments {
     let theirs = samples.mean(axes: [0])
     let distance = theirs - mean
     let (mine, total) = (Double(count), Double(count + added))
-    squares += square(samples - theirs).sum(axes: [0]) + square(distance) * (mine * Double(added) / total)
+    spread = Self.length(
+      of: [spread, (samples - theirs).norm(axes: [0]), distance * (mine * Double(added) / total).squareRoot()])
     mean += distance * (Double(added) / total)
     count += added
   }
 
   /// The standard deviation of the mean; infinite of a single sample.
   var standardError: Tensor {
-    count > 1 ? sqrt(squares / Double(count * (count - 1))) : .filled(.infinity, mean.shape)
+    count > 1 ? spread / Double(count * (count - 1)).squareRoot() : .filled(.infinity, mean.shape)
   }
+
+  /// √Σ x², entry by entry, of numbers of any size.
+  private static func length(of parts: [Tensor]) -> Tensor { stack(parts).norm(axes: [0]) }
 }

@@ -1,4 +1,5 @@
 import AutoDiff
+import Foundation
 import Tangent
 import Testing
 
@@ -155,6 +156,39 @@ extension Model {
     let (a, b) = (double.lipschitz[0].bracket, single.lipschitz[0].bracket)
     #expect(abs(a.upper.value / b.upper.value - 1) < 1e-5)
     #expect(b.lower.value <= b.upper.value && b.lower.value > 0.5 * a.lower.value)
+  }
+}
+
+/// The unit of a model's outputs, and that of its parameters, change nothing but the size of bounds: where squares are no
+/// numbers, upper ends still lie above what is attained.
+@Suite struct LipschitzScaleTests {
+  private static let options = LipschitzOptions(starts: 1, stepLimit: 1, productLimit: 30)
+
+  @Test(arguments: Model.small, [-900, -560, 400]) func outputsHaveNoUnit(_ model: Model, exponent: Int) throws {
+    func found(_ unit: Double) throws -> [BallEstimate] {
+      let all = try lipschitzEstimates(
+        of: { x, p in model.f(x, p) * unit }, at: model.parameters, on: model.examples[0..<1], radius: 0.05,
+        options: Self.options)
+      return all.gradientNorms + all.lipschitz
+    }
+    let unit = scalbn(1.0, exponent)
+    for (plain, scaled) in zip(try found(1), try found(unit)) {
+      #expect(scaled.bracket.lower.value <= scaled.bracket.upper.value)
+      #expect(abs(scaled.bracket.upper.value / unit / plain.bracket.upper.value - 1) < 1e-6)
+    }
+  }
+
+  @Test(arguments: Model.small, [1e-100, 1e-170, 1e-250]) func smallParametersAreBoundedFromAbove(
+    _ model: Model, size: Double
+  ) throws {
+    let p = model.parameters.map { $0 * size }
+    for radius in [0, 1e-300, 1e-160] {
+      let found = try lipschitzEstimates(
+        of: model.f, at: p, on: model.examples[0..<1], radius: radius, options: Self.options)
+      for estimate in found.gradientNorms + found.lipschitz {
+        #expect(estimate.bracket.lower.value <= estimate.bracket.upper.value, "\(estimate.bracket), \(radius)")
+      }
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import AutoDiff
+import Foundation
 import Layers
 import Tangent
 import Testing
@@ -281,8 +282,65 @@ import Testing
     #expect(throws: Refusal.self) { try ODESolver().solve(from: Tensor(1), at: [1]) { _, _ in throw Refusal() } }
   }
 
+  // MARK: Units
+
+  /// A clock in other units gives the same states at the same times, forwards and backwards: none is lost where products of
+  /// steps are 0, or infinite.
+  @Test(arguments: [-1000, -700, -540, 540, 700, 1000], [1.0, -1]) func timeHasNoUnit(
+    exponent: Int, direction: Double
+  ) throws {
+    let unit = scalbn(1.0, exponent)
+    let times = [0, 0.25, 0.25, 0.5, 1].map { $0 * direction }
+    let solver = ODESolver(initialStep: 0.01)
+    let plain = try solver.solve(from: Tensor([1.0, 2]), at: times) { _, y in -y }
+    let scaled = try ODESolver(initialStep: 0.01 * unit)
+      .solve(from: Tensor([1.0, 2]), at: times.map { $0 * unit }) { _, y in y * (-1 / unit) }
+    #expect(scaled.states.count == times.count && scaled.times == times.map { $0 * unit })
+    for (a, b) in zip(plain.states, scaled.states) { expectClose(b, a, tolerance: 1e-12) }
+    let path = try solver.trajectory(from: Tensor([1.0, 2]), to: direction * unit) { _, y in y * (-1 / unit) }
+    expectClose(path(0.3 * direction * unit), Tensor([1.0, 2]) * exp(-0.3 * direction), tolerance: 1e-6)
+  }
+
+  /// A state in other units moves in the same steps.
+  @Test(arguments: [ScalarType.float64, .float32]) func theStateHasNoUnit(type: ScalarType) throws {
+    func end(_ unit: Double) throws -> (state: Double, steps: Int) {
+      let solver = ODESolver(relativeTolerance: 1e-4, absoluteTolerance: 1e-4 * unit)
+      let solution = try solver.solve(from: Tensor([3, 0], as: type) * unit, at: [1]) { _, y in -y }
+      return (solution.finalState[0].scalar / unit, solution.statistics.acceptedSteps)
+    }
+    let plain = try end(1)
+    for exponent in type == .float64 ? [-900, -600, 600, 900] : [-110, -70, 70, 110] {
+      let other = try end(scalbn(1.0, exponent))
+      #expect(abs(other.state - plain.state) <= 1e-5 && other.steps == plain.steps, "2^\(exponent)")
+    }
+  }
+
+  /// A tolerance that the type cannot express is no rate that is not finite.
+  @Test func aToleranceBelowTheTypeIsTheLeastItHas() throws {
+    let solver = ODESolver(relativeTolerance: 1e-4, absoluteTolerance: 1e-60)
+    let solution = try solver.solve(from: Tensor([1, 0], as: .float32), at: [1]) { _, y in -y }
+    expectClose(solution.finalState.as(.float64), Tensor([exp(-1.0), 0]), tolerance: 1e-3)
+  }
+
+  /// What is no number, or becomes none on the way, is an error also where the rate is finite.
+  @Test func aStateThatIsNotFiniteIsAnError() throws {
+    for start in [Double.nan, .infinity] {
+      #expect(throws: ODEError.notFinite(time: 0, steps: 0)) {
+        _ = try ODESolver().solve(from: Tensor([start, 1]), at: [1]) { _, y in Tensor.zeros([2]) }
+      }
+    }
+    #expect {
+      _ = try ODESolver().solve(from: Tensor([1e308]), at: [10]) { _, _ in Tensor([1e308]) }
+    } throws: { error in
+      guard case .notFinite(let time, _)? = error as? ODEError else { return false }
+      return abs(time - 0.797693) < 1e-5
+    }
+  }
+
   @Test func errorsSayWhenAndWhat() {
-    #expect("\(ODEError.notFinite(time: 1.5, steps: 7))".contains("at t = 1.5, after 7 steps, the rate is not finite"))
+    #expect(
+      "\(ODEError.notFinite(time: 1.5, steps: 7))".contains(
+        "at t = 1.5, after 7 steps, the rate or the state is not finite"))
     #expect("\(ODEError.stepTooSmall(time: 2, step: 1e-17, steps: 3))".contains("even the step 1e-17"))
     #expect("\(ODEError.tooManySteps(time: 2, limit: 9))".contains("t = 2.0 was reached after 9 steps"))
     #expect("\(ODEError.eventNotANumber(time: 4))".contains("t = 4.0"))

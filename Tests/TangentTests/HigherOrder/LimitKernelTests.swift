@@ -1,4 +1,5 @@
 import AutoDiff
+import Foundation
 import Layers
 import Testing
 
@@ -6,6 +7,30 @@ import Testing
 
 /// The deterministic kernels of infinite width.
 @Suite struct LimitKernelTests {
+  /// An activation that is steep on the scale of the grid is resolved, or it is said that it is not; grids that miss its
+  /// slope altogether agree with each other, which is no convergence. With ‖x‖ = s, K^(2) → E[tanh² sg] + s² E[tanh′² sg].
+  @Test(arguments: [3.0, 10, 100, 300, 1000]) func steepActivationsAreNotMissed(size: Double) throws {
+    let network = HierarchyNetwork(depth: 1, width: 1) { tanh($0) }
+    let x = Tensor([[size * 0.6, size * 0.8]])
+    // By a sum over a grid that is fine for any of these sizes.
+    let step = 1e-4
+    var exact = 0.0
+    for k in -90_000...90_000 {
+      let g = Double(k) * step
+      let t = Foundation.tanh(size * g)
+      let slope = 1 / Foundation.cosh(min(300, abs(size * g)))
+      let density = Foundation.exp(-g * g / 2) / (2 * Double.pi).squareRoot()
+      exact += step * density * (t * t + size * size * slope * slope * slope * slope)
+    }
+    do {
+      let found = try network.limitKernel(order: 2, on: x, tolerance: 1e-6, mostNodes: 1 << 14)
+      let error = abs(found.value.scalar - exact)
+      #expect(error <= 1e-5 * exact, "\(found.value.scalar) for \(exact)")
+    } catch LimitError.quadratureNotConverged {
+      #expect(size > 50)
+    }
+  }
+
   private static let x = Tensor([[0.8, -0.6], [0.3, 0.7], [-0.5, 0.4]])
 
   private static func network(_ activation: DualActivation, depth: Int = 1) -> HierarchyNetwork {

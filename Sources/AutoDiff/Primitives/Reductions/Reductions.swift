@@ -29,7 +29,7 @@ struct Sum: LinearPrimitive, LoweredPrimitive, Hashable {
     func sum(_ y: Tensor) -> Tensor { dispatch(self, .one(y)) }
     // The rows of the map are orthogonal, so the norm is that of the largest one.
     let slopes = x.slopes.mapValues {
-      SlopeBounds(scale: sqrt(sum(square($0.scale))) * up, rows: sum($0.rows) * up)
+      SlopeBounds(scale: $0.scale.norm(axes: axes) * up, rows: sum($0.rows) * up)
     }
     return ValueBounds(
       initial: x.initial.image(terms: terms, sum), range: x.range.image(terms: terms, sum), slopes: slopes)

@@ -84,9 +84,12 @@ package struct ConvolutionProduct: BilinearPrimitive {
       let rowSums = evaluate(fixed)
       guard rowSums.count > 0, ones.count > 0 else { return 0 }
       let columnSums = vjp(fixed, output: rowSums, cotangent: .ones(shape), argument: argument)!
-      let schur = (rowSums.max().scalar * columnSums.max().scalar).squareRoot()
-      let squares = Inputs.two(argument == 0 ? ones : square(size), argument == 0 ? square(size) : ones)
-      let frobenius = evaluate(squares).sum().scalar.squareRoot()
+      let schur = rowSums.max().scalar.squareRoot() * columnSums.max().scalar.squareRoot()
+      // Squares of shares of the largest, because those of small numbers are 0, which would bound nothing.
+      let largest = size.max().scalar
+      let shares = square(size / (largest > 0 ? largest : 1))
+      let squares = evaluate(.two(argument == 0 ? ones : shares, argument == 0 ? shares : ones))
+      let frobenius = (squares.sum().scalar + Double.leastNormalMagnitude).squareRoot() * largest
       return Swift.min(structured, Swift.min(schur, frobenius) * Rounding.up(terms: terms + shape.product))
     } _: {
       dispatch(self, .two($0, $1))
