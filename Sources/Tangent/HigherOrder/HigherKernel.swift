@@ -15,8 +15,10 @@ import Layers
 ///   - examples: a tree whose leaves have the shape [n, example leaf shape...].
 ///   - newPoints: m points for the first argument; by default the examples.
 /// - Returns: [n, n, …, n], or [m, n, …, n], with r axes.
-/// - Complexity: forward mode over forward mode over the factored K^(2); time and memory grow like nʳ⁻². Directions that are
-///   outer products stay so: with a weight of width m they cost nʳ⁻¹ m and not nʳ⁻¹ m², and no n · p numbers lie in memory.
+/// - Complexity: n forward runs of the model for K^(3), and as many backward ones for K^(4), then products of what they leave;
+///   forward mode over that for each further order, or where the first argument has other points. Time and memory grow like
+///   nʳ⁻². Directions that are outer products stay so: with a weight of width m they cost nʳ⁻¹ m and not nʳ⁻¹ m², and no n · p
+///   numbers lie in memory.
 /// - Source: Huang and Yau, Dynamics of deep neural networks and neural tangent hierarchy, ICML 2020, equations (9), (10).
 public func higherKernel<Example: TensorTree, P: TensorTree>(
   order r: Int, of f: @escaping (Example, P) -> Tensor, at p: P, on examples: Example, newPoints: Example? = nil
