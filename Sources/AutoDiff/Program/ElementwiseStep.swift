@@ -19,18 +19,6 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     var time: Int?
   }
 
-  /// The first entry of a place, without the lists of its layout.
-  struct Address {
-    let buffer: Int, byteOffset: Int
-
-    init(_ place: Place) {
-      (buffer, byteOffset) = (place.buffer, place.layout.offset * place.scalarType.byteCount)
-    }
-
-    @inline(__always)
-    func callAsFunction(_ frame: ProgramFrame) -> UnsafeMutableRawPointer { frame.addresses[buffer] + byteOffset }
-  }
-
   /// The sum of all entries of a row.
   struct TileSum {
     var row: Int

@@ -13,7 +13,7 @@ final class LoopStep: ProgramStep, @unchecked Sendable {
   /// By part of the state, and by entry of a stack that is filled.
   private let byteCounts: [Int]
   /// The stacks that are read: where they stand, and the bytes of an entry.
-  private let stacks: [(address: ElementwiseStep.Address, byteCount: Int)]
+  private let stacks: [(address: Address, byteCount: Int)]
   /// The parts of the state that are kept.
   private let kept: [Int]
 

@@ -42,39 +42,53 @@ final class AssemblyStep: ProgramStep, @unchecked Sendable {
     case copy(of: Place)
   }
 
-  private let beginning: Beginning
-  private let pieces: [(place: Place, target: Layout)]
+  /// A copy to entries from some byte on.
+  private struct Piece {
+    let source: Address
+    let byteOffset: Int
+    let loop: CopyLoop
+    let shape: [Int]
+
+    init(_ place: Place, to target: Layout) {
+      (source, shape) = (Address(place), place.shape)
+      byteOffset = target.offset * place.scalarType.byteCount
+      loop = CopyLoop(scattering: place.shape, target.strides)
+    }
+
+    init(wholeOf place: Place) {
+      (source, shape, byteOffset) = (Address(place), place.shape, 0)
+      loop = CopyLoop(gathering: place.shape, place.layout.strides)
+    }
+  }
+
+  private let zeroBytes: Int
+  /// The copy of the beginning, if there is one, then the pieces.
+  private let copies: [Piece]
+  private let scalarType: ScalarType
   private let result: Int
 
-  init(_ beginning: Beginning, _ pieces: [(place: Place, target: Layout)], result: Int) {
-    (self.beginning, self.pieces, self.result) = (beginning, pieces, result)
+  init(_ beginning: Beginning, _ pieces: [(place: Place, target: Layout)], _ scalarType: ScalarType, result: Int) {
+    var copies = pieces.filter { $0.place.shape.product > 0 }.map { Piece($0.place, to: $0.target) }
+    var zeroBytes = 0
+    switch beginning {
+    case .nothing: break
+    case .zeros(let byteCount): zeroBytes = byteCount
+    case .copy(let place): copies.insert(Piece(wholeOf: place), at: 0)
+    }
+    (self.zeroBytes, self.copies, self.scalarType, self.result) = (zeroBytes, copies, scalarType, result)
   }
 
-  override var listing: [String] {
-    ["assembly of \(pieces.map { "\($0.place.shape)" }.joined(separator: " and "))"]
-  }
+  override var listing: [String] { ["assembly of \(copies.map { "\($0.shape)" }.joined(separator: " and "))"] }
 
   override func run(_ frame: ProgramFrame) {
     let target = frame.addresses[result]
-    switch beginning {
-    case .nothing: break
-    case .zeros(let byteCount): target.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
-    case .copy(let place):
-      func copy<T: LoopScalar>(_: T.Type) {
-        StridedCopy.copy(frame.view(place, T.self), to: target.assumingMemoryBound(to: T.self))
+    if zeroBytes > 0 { target.initializeMemory(as: UInt8.self, repeating: 0, count: zeroBytes) }
+    func write<T: LoopScalar>(_: T.Type) {
+      for piece in copies {
+        piece.loop.run(
+          from: piece.source.pointer(frame, T.self), to: (target + piece.byteOffset).assumingMemoryBound(to: T.self))
       }
-      perType(place.scalarType, double: copy(Double.self), float: copy(Float.self))
     }
-    for (place, layout) in pieces where place.shape.product > 0 {
-      func write<T: LoopScalar>(_: T.Type) {
-        let (source, target) = (frame.pointer(place, T.self), target.assumingMemoryBound(to: T.self) + layout.offset)
-        if layout.isRowMajor {
-          StridedCopy.copyRun(source, to: target, count: place.shape.product)
-        } else {
-          StridedCopy.scatter(source, shape: place.shape, to: target, strides: layout.strides)
-        }
-      }
-      perType(place.scalarType, double: write(Double.self), float: write(Float.self))
-    }
+    perType(scalarType, double: write(Double.self), float: write(Float.self))
   }
 }

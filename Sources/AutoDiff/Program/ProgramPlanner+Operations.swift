@@ -94,13 +94,14 @@ extension ProgramPlanner {
         if isApart, isUnneededAfter(operation, operation.inputs[number], place) {
           places[output] = place
           places[output]!.producer = item
-          items.append(.step(AssemblyStep(.nothing, sources, result: place.buffer)))
+          items.append(.step(AssemblyStep(.nothing, sources, place.scalarType, result: place.buffer)))
           return
         }
         start = .copy(of: place)
       }
       let result = define(output, nil, producer: item)
-      items.append(.step(AssemblyStep(start, sources, result: result)))
+      let type = graph.values[output].type.scalarType
+      items.append(.step(AssemblyStep(start, sources, type, result: result)))
     }
   }
 

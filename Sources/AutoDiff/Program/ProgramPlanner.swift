@@ -215,9 +215,9 @@ struct ProgramPlanner {
     var all: [ProgramStep] = []
     var pooledBytes = 0
     for item in items.indices {
-      let (memory, inherited) = takeMemory(for: item, starting[item])
-      if let memory { all.append(memory) }
-      pooledBytes += memory?.takenBytes(of: plans.map(\.byteCount)) ?? 0
+      let (needs, inherited) = takeMemory(for: item, starting[item])
+      if !needs.isEmpty { all.append(MemoryStep(needs)) }
+      for buffer in needs.taken { pooledBytes += plans[buffer].byteCount }
       mostBytes = max(mostBytes, arena.byteCount + pooledBytes)
       all.append(steps[item])
       var released: [Int] = []
@@ -236,27 +236,27 @@ struct ProgramPlanner {
 
   /// Gives the buffers that an item writes their memory.
   ///
-  /// - Returns: the step that is needed for it before the item's own, and the operands whose memory lives on in a result.
-  private mutating func takeMemory(for item: Int, _ buffers: [Int]) -> (step: MemoryStep?, inherited: Set<Int>) {
-    var step = MemoryStep.Needs()
+  /// - Returns: what has to be provided before the item's step, and the operands whose memory lives on in a result.
+  private mutating func takeMemory(for item: Int, _ buffers: [Int]) -> (MemoryStep.Needs, inherited: Set<Int>) {
+    var needs = MemoryStep.Needs()
     var inherited: Set<Int> = []
     let overwritten = overwritten(by: item, buffers.filter { plans[$0].kind == nil })
     for buffer in buffers {
       let bytes = plans[buffer].byteCount
       if plans[buffer].kind != nil {
-        step.results.append(buffer)
+        needs.results.append(buffer)
       } else if let operand = overwritten[buffer], plans[operand].byteCount == bytes {
         plans[buffer].kind = plans[operand].kind
         inherited.insert(operand)
-        if case .pooled = plans[buffer].kind { step.inherited.append((buffer, operand)) }
+        if case .pooled = plans[buffer].kind { needs.inherited.append((buffer, operand)) }
       } else if bytes >= Program.leastPooled {
         plans[buffer].kind = .pooled
-        step.taken.append(buffer)
+        needs.taken.append(buffer)
       } else {
         plans[buffer].kind = .arena(arena.take(bytes))
       }
     }
-    return (step.isEmpty ? nil : MemoryStep(step), inherited)
+    return (needs, inherited)
   }
 
   /// By result of an item, the operand in whose memory it may stand.

@@ -19,28 +19,48 @@ struct Place {
   var producer: Int
 }
 
+/// The first entry of a place, without the lists of its layout, which would be counted references on the way of every run.
+struct Address {
+  let buffer: Int, byteOffset: Int
+
+  init(_ place: Place) {
+    (buffer, byteOffset) = (place.buffer, place.layout.offset * place.scalarType.byteCount)
+  }
+
+  @inline(__always)
+  func callAsFunction(_ frame: ProgramFrame) -> UnsafeMutableRawPointer { frame.addresses[buffer] + byteOffset }
+
+  @inline(__always)
+  func pointer<T>(_ frame: ProgramFrame, _: T.Type) -> UnsafePointer<T> {
+    UnsafePointer(self(frame).assumingMemoryBound(to: T.self))
+  }
+}
+
 /// A product of matrices.
 final class ContractionStep: ProgramStep, @unchecked Sendable {
   private let plan: ContractionPlan
-  private let left: Place, right: Place
+  private let left: Address, right: Address
+  private let shapes: [[Int]]
+  private let scalarType: ScalarType
   private let result: Int
   /// Memory for the factors that have to be copied.
   private let scratch: Int?
 
   init(_ plan: ContractionPlan, _ left: Place, _ right: Place, result: Int, scratch: Int?) {
-    (self.plan, self.left, self.right, self.result, self.scratch) = (plan, left, right, result, scratch)
+    (self.plan, self.left, self.right) = (plan, Address(left), Address(right))
+    (shapes, scalarType, self.result, self.scratch) = ([left.shape, right.shape], left.scalarType, result, scratch)
   }
 
-  override var listing: [String] { ["product of \(left.shape) and \(right.shape)"] }
+  override var listing: [String] { ["product of \(shapes[0]) and \(shapes[1])"] }
 
   override func run(_ frame: ProgramFrame) {
     func run<T: LoopScalar>(_: T.Type) {
       plan.run(
-        frame.pointer(left, T.self), frame.pointer(right, T.self),
+        left.pointer(frame, T.self), right.pointer(frame, T.self),
         into: frame.addresses[result].assumingMemoryBound(to: T.self),
         scratch: scratch.map { frame.addresses[$0].assumingMemoryBound(to: T.self) })
     }
-    perType(left.scalarType, double: run(Double.self), float: run(Float.self))
+    perType(scalarType, double: run(Double.self), float: run(Float.self))
   }
 }
 
@@ -49,6 +69,7 @@ class SumStep: ProgramStep, @unchecked Sendable {
   private let nest: LoopNest
   private let kind: ReductionKind
   let place: Place
+  private let address: Address
   let result: Int
   let resultCount: Int
 
@@ -57,6 +78,7 @@ class SumStep: ProgramStep, @unchecked Sendable {
     nest = ReductionLoop<Double>.nest(place.shape, strides, strides, axes: axes)
     resultCount = place.shape.dropping(axes).product
     (self.kind, self.place, self.result) = (kind, place, result)
+    address = Address(place)
   }
 
   override var listing: [String] { ["sum of \(place.shape), \(resultCount) in all"] }
@@ -69,7 +91,7 @@ class SumStep: ProgramStep, @unchecked Sendable {
     let y = frame.addresses[result].assumingMemoryBound(to: T.self)
     // The sum of no entries.
     if nest.count == 0 { return y.update(repeating: 0, count: resultCount) }
-    let x = frame.pointer(place, T.self)
+    let x = address.pointer(frame, T.self)
     ReductionLoop(kind: kind, a: x, b: x, y: y).run(nest)
   }
 }
@@ -108,18 +130,24 @@ final class NormStep: SumStep, @unchecked Sendable {
 
 /// A copy into row-major order.
 final class CopyStep: ProgramStep, @unchecked Sendable {
-  private let place: Place
+  private let source: Address
+  private let shape: [Int]
+  private let scalarType: ScalarType
+  private let loop: CopyLoop
   private let result: Int
 
-  init(_ place: Place, to result: Int) { (self.place, self.result) = (place, result) }
+  init(_ place: Place, to result: Int) {
+    (source, shape, scalarType, self.result) = (Address(place), place.shape, place.scalarType, result)
+    loop = CopyLoop(gathering: place.shape, place.layout.strides)
+  }
 
-  override var listing: [String] { ["copy of \(place.shape)"] }
+  override var listing: [String] { ["copy of \(shape)"] }
 
   override func run(_ frame: ProgramFrame) {
     func run<T: LoopScalar>(_: T.Type) {
-      StridedCopy.copy(frame.view(place, T.self), to: frame.addresses[result].assumingMemoryBound(to: T.self))
+      loop.run(from: source.pointer(frame, T.self), to: frame.addresses[result].assumingMemoryBound(to: T.self))
     }
-    perType(place.scalarType, double: run(Double.self), float: run(Float.self))
+    perType(scalarType, double: run(Double.self), float: run(Float.self))
   }
 }
 
@@ -166,8 +194,6 @@ final class MemoryStep: ProgramStep, @unchecked Sendable {
 
   private let needs: Needs
   init(_ needs: Needs) { self.needs = needs }
-
-  func takenBytes(of byteCounts: [Int]) -> Int { needs.taken.reduce(0) { $0 + byteCounts[$1] } }
 
   override func run(_ frame: ProgramFrame) {
     for buffer in needs.taken { frame.take(buffer) }

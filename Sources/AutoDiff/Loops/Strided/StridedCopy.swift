@@ -1,48 +1,15 @@
 /// Copies between strided and contiguous memory.
 enum StridedCopy {
-  /// The size of the pieces that are shared out among the threads.
-  private static let entriesPerTile = 1 << 15
-
   /// y = x, with y row-major contiguous.
   static func copy<T: LoopScalar>(_ x: StridedView<T>, to y: UnsafeMutablePointer<T>) {
-    var nest = LoopNest(x.shape, x.strides)
-    nest.mergeAxes()
-    run(nest, from: x.base, to: y)
+    CopyLoop(gathering: x.shape, x.strides).run(from: x.base, to: y)
   }
 
   /// y[strided] = x, with x row-major contiguous.
   static func scatter<T: LoopScalar>(
     _ x: UnsafePointer<T>, shape: [Int], to y: UnsafeMutablePointer<T>, strides: [Int]
   ) {
-    var nest = LoopNest(shape, strides)
-    for axis in nest.axes.indices {
-      let strides = nest.axes[axis].strides
-      nest.axes[axis].strides = SIMD4(strides[1], strides[0], 0, 0)
-    }
-    // Nothing is written twice, so the order is free: that of y in memory is the fastest.
-    nest.sortAxes { abs($0.strides[0]) }
-    nest.mergeAxes()
-    run(nest, from: x, to: y)
-  }
-
-  /// Copies operand 1 of the loop to operand 0, whose last axis is the one with the smallest stride.
-  private static func run<T: LoopScalar>(
-    _ nest: LoopNest, from x: UnsafePointer<T>, to y: UnsafeMutablePointer<T>
-  ) {
-    if nest.count == 0 { return }
-    var nest = nest
-    let isTransposed = nest.putRowsFirst(for: 1)
-    nest.padToMatrix()
-    nest.forEachTile(entries: entriesPerTile, rows: isTransposed ? 64 : 1) { part in
-      let outer = part.axes.count - 2
-      let rows = part.axes[outer]
-      let columns = part.axes[outer + 1]
-      part.forEachIndex(ofFirst: outer) { offset in
-        copyMatrix(
-          x + offset[1], rowStride: rows.strides[1], columnStride: columns.strides[1], to: y + offset[0],
-          rowStride: rows.strides[0], columnStride: columns.strides[0], rows: rows.extent, columns: columns.extent)
-      }
-    }
+    CopyLoop(scattering: shape, strides).run(from: x, to: y)
   }
 
   /// y = x, both contiguous.
@@ -90,6 +57,57 @@ enum StridedCopy {
     } else {
       for row in 0..<rows {
         for column in 0..<columns { y[row * yRow + column * yColumn] = x[row * xRow + column * xColumn] }
+      }
+    }
+  }
+}
+
+/// The loop of a copy between strided and contiguous memory, which what copies often finds once.
+struct CopyLoop: Sendable {
+  /// From operand 1 to operand 0; the last two axes are a matrix.
+  private let nest: LoopNest
+  private let isTransposed: Bool
+
+  /// The size of the pieces that are shared out among the threads.
+  private static let entriesPerTile = 1 << 15
+
+  /// From strided to contiguous memory.
+  init(gathering shape: [Int], _ strides: [Int]) {
+    var nest = LoopNest(shape, strides)
+    nest.mergeAxes()
+    self.init(nest)
+  }
+
+  /// From contiguous to strided memory.
+  init(scattering shape: [Int], _ strides: [Int]) {
+    var nest = LoopNest(shape, strides)
+    for axis in nest.axes.indices {
+      let strides = nest.axes[axis].strides
+      nest.axes[axis].strides = SIMD4(strides[1], strides[0], 0, 0)
+    }
+    // Nothing is written twice, so the order is free: that of y in memory is the fastest.
+    nest.sortAxes { abs($0.strides[0]) }
+    nest.mergeAxes()
+    self.init(nest)
+  }
+
+  private init(_ loop: LoopNest) {
+    var nest = loop
+    isTransposed = nest.putRowsFirst(for: 1)
+    nest.padToMatrix()
+    self.nest = nest
+  }
+
+  func run<T: LoopScalar>(from x: UnsafePointer<T>, to y: UnsafeMutablePointer<T>) {
+    if nest.count == 0 { return }
+    nest.forEachTile(entries: Self.entriesPerTile, rows: isTransposed ? 64 : 1) { part in
+      let outer = part.axes.count - 2
+      let rows = part.axes[outer]
+      let columns = part.axes[outer + 1]
+      part.forEachIndex(ofFirst: outer) { offset in
+        StridedCopy.copyMatrix(
+          x + offset[1], rowStride: rows.strides[1], columnStride: columns.strides[1], to: y + offset[0],
+          rowStride: rows.strides[0], columnStride: columns.strides[0], rows: rows.extent, columns: columns.extent)
       }
     }
   }

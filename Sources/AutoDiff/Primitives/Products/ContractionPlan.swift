@@ -23,6 +23,8 @@ extension Contraction: LoweredPrimitive {
 /// A contraction as products of matrices: what its operands' places in memory make of it.
 struct ContractionPlan {
   private let left: Factor, right: Factor
+  /// The extents of one product, and how many there are; nil without batch axes.
+  private let rows: Int, summed: Int, columns: Int, batchCount: Int?
 
   init(_ contraction: Contraction, _ a: Layout, _ b: Layout) {
     var left = Factor(a, contraction.leftBatch, contraction.leftFree(a.shape.count), contraction.leftSummed)
@@ -40,6 +42,8 @@ struct ContractionPlan {
     left.mergeOrCopy()
     right.mergeOrCopy()
     (self.left, self.right) = (left, right)
+    (rows, summed, columns) = (left.free.count, left.summed.count, right.free.count)
+    batchCount = left.batch.extents.isEmpty ? nil : left.batch.count
   }
 
   /// How many entries have to be copied, because no strides make a matrix of them.
@@ -52,15 +56,16 @@ struct ContractionPlan {
   ) {
     let p = left.base(a, scratch)
     let q = right.base(b, scratch.map { $0 + left.copiedCount })
-    let (m, k, n) = (left.free.count, left.summed.count, right.free.count)
-    let x = MatrixView(base: p, rows: m, columns: k, rowStride: left.free.stride, columnStride: left.summed.stride)
-    let y = MatrixView(base: q, rows: k, columns: n, rowStride: right.summed.stride, columnStride: right.free.stride)
-    if left.batch.extents.isEmpty {
-      MatrixProduct.multiplyOrGram(x, y, into: c, accumulate: accumulate)
-    } else {
-      let (s, t) = (left.batch.layout, right.batch.layout)
+    let x = MatrixView(
+      base: p, rows: rows, columns: summed, rowStride: left.free.stride, columnStride: left.summed.stride)
+    let y = MatrixView(
+      base: q, rows: summed, columns: columns, rowStride: right.summed.stride, columnStride: right.free.stride)
+    if let batchCount {
+      let (s, t) = (left.batch, right.batch)
       MatrixProduct.multiplyBatch(
-        left.batch.extents.product, x, offset: { s.offset(ofEntry: $0) }, y, offset: { t.offset(ofEntry: $0) }, into: c)
+        batchCount, x, offset: { s.offset(of: $0) }, y, offset: { t.offset(of: $0) }, into: c)
+    } else {
+      MatrixProduct.multiplyOrGram(x, y, into: c, accumulate: accumulate)
     }
   }
 
@@ -80,7 +85,10 @@ struct ContractionPlan {
     }
 
     var count: Int { extents.product }
-    var layout: Layout { Layout(shape: extents, strides: strides) }
+    /// How far behind the first entry another one stands.
+    func offset(of entry: Int) -> Int {
+      extents.count == 1 ? entry * strides[0] : Layout(shape: extents, strides: strides).offset(ofEntry: entry)
+    }
     /// The stride of the single axis that is left after merging; any number will do where there is none.
     var stride: Int { strides.last ?? 1 }
 
@@ -112,8 +120,9 @@ struct ContractionPlan {
   /// An operand as a stack of matrices.
   private struct Factor {
     var batch: Axes, free: Axes, summed: Axes
-    /// What has to be copied into row-major order first.
-    private(set) var copied: Axes?
+    /// How many entries have to be copied into row-major order first, and how.
+    private(set) var copiedCount = 0
+    private var copy: CopyLoop?
 
     init(_ layout: Layout, _ batch: [Int], _ free: [Int], _ summed: [Int]) {
       self.batch = Axes(layout, batch)
@@ -121,12 +130,10 @@ struct ContractionPlan {
       self.summed = Axes(layout, summed)
     }
 
-    var copiedCount: Int { copied?.count ?? 0 }
-
     /// Where the first matrix starts, after copying what has to be.
     func base<T: LoopScalar>(_ address: UnsafePointer<T>, _ scratch: UnsafeMutablePointer<T>?) -> UnsafePointer<T> {
-      guard let copied, let scratch else { return address }
-      StridedCopy.copy(StridedView(base: address, shape: copied.extents, strides: copied.strides), to: scratch)
+      guard let copy, let scratch else { return address }
+      copy.run(from: address, to: scratch)
       return UnsafePointer(scratch)
     }
 
@@ -137,7 +144,7 @@ struct ContractionPlan {
       _ = batch.merge()
       if freeMerges, summedMerges { return }
       let order = Axes(joining: Axes(joining: batch, free), summed)
-      copied = order
+      (copiedCount, copy) = (order.count, CopyLoop(gathering: order.extents, order.strides))
       let strides = order.extents.rowMajorStrides
       batch.strides = Array(strides[..<batch.strides.count])
       let (freeCount, summedCount) = (free.count, summed.count)
