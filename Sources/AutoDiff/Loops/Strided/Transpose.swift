@@ -22,16 +22,63 @@ enum Transpose {
         }
       }
     }
-    for block in stride(from: 0, to: wholeColumns, by: 128) {
-      for row in wholeRows..<rows {
-        for column in block..<min(block + 128, wholeColumns) { y[row * yStride + column] = x[column * xStride + row] }
+    copyBand(x, xStride, y, yStride, rows: wholeRows..<rows, columns: 0..<wholeColumns)
+    copyBand(x, xStride, y, yStride, rows: 0..<rows, columns: wholeColumns..<columns)
+  }
+
+  /// A part with fewer than eight rows or columns.
+  private static func copyBand<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ xStride: Int, _ y: UnsafeMutablePointer<T>, _ yStride: Int, rows: Range<Int>,
+    columns: Range<Int>
+  ) {
+    if rows.isEmpty || columns.isEmpty { return }
+    let rowEnd = rows.upperBound - rows.count % 4
+    let columnEnd = columns.upperBound - columns.count % 4
+    for column in stride(from: columns.lowerBound, to: columnEnd, by: 4) {
+      for row in stride(from: rows.lowerBound, to: rowEnd, by: 4) {
+        copy4x4(x + (column * xStride + row), xStride, y + (row * yStride + column), yStride)
       }
     }
-    for block in stride(from: 0, to: rows, by: 128) {
-      for column in wholeColumns..<columns {
-        for row in block..<min(block + 128, rows) { y[row * yStride + column] = x[column * xStride + row] }
+    copyEntries(x, xStride, y, yStride, rows: rowEnd..<rows.upperBound, columns: columns.lowerBound..<columnEnd)
+    copyEntries(x, xStride, y, yStride, rows: rows, columns: columnEnd..<columns.upperBound)
+  }
+
+  @inline(__always)
+  private static func copyEntries<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ xStride: Int, _ y: UnsafeMutablePointer<T>, _ yStride: Int, rows: Range<Int>,
+    columns: Range<Int>
+  ) {
+    var column = columns.lowerBound
+    while column < columns.upperBound {
+      var (from, to) = (x + (column &* xStride &+ rows.lowerBound), y + (rows.lowerBound &* yStride &+ column))
+      let end = from + rows.count
+      while from < end {
+        to.pointee = from.pointee
+        from += 1
+        to += yStride
       }
+      column &+= 1
     }
+  }
+
+  @inline(__always)
+  private static func copy4x4<T: LoopScalar>(
+    _ x: UnsafePointer<T>, _ xStride: Int, _ y: UnsafeMutablePointer<T>, _ yStride: Int
+  ) {
+    @inline(__always) func load(_ i: Int) -> SIMD4<T> {
+      UnsafeRawPointer(x + i * xStride).loadUnaligned(as: SIMD4<T>.self)
+    }
+    @inline(__always) func store(_ i: Int, _ v: SIMD4<T>) {
+      UnsafeMutableRawPointer(y + i * yStride).storeBytes(of: v, as: SIMD4<T>.self)
+    }
+    let (a0, a2) = takeApart(load(0), load(1))
+    let (a1, a3) = takeApart(load(2), load(3))
+    let (b0, b2) = takeApart(a0, a1)
+    let (b1, b3) = takeApart(a2, a3)
+    store(0, b0)
+    store(1, b1)
+    store(2, b2)
+    store(3, b3)
   }
 
   /// Three times, each pair of neighboring rows is taken apart into its even and its odd entries. Every time the six
@@ -71,5 +118,10 @@ enum Transpose {
   @inline(__always)
   private static func takeApart<T>(_ a: SIMD8<T>, _ b: SIMD8<T>) -> (SIMD8<T>, SIMD8<T>) {
     (SIMD8(lowHalf: a.evenHalf, highHalf: b.evenHalf), SIMD8(lowHalf: a.oddHalf, highHalf: b.oddHalf))
+  }
+
+  @inline(__always)
+  private static func takeApart<T>(_ a: SIMD4<T>, _ b: SIMD4<T>) -> (SIMD4<T>, SIMD4<T>) {
+    (SIMD4(lowHalf: a.evenHalf, highHalf: b.evenHalf), SIMD4(lowHalf: a.oddHalf, highHalf: b.oddHalf))
   }
 }
