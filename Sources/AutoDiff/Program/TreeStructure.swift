@@ -12,8 +12,21 @@ struct TreeStructure: Equatable {
     case is Tensor: break
     case let tensors as [Tensor]: rest.append(tensors.count)
     case let tree as any DescribedTree: tree.describeStructure(to: &rest)
+    case _ where Self.isNothingButLeaves(tree, leaves): break
     // With a mark on the leaves, because what the tree does not list may be tensors too.
     default: collect(tree.mapTensors { _ in Self.leaf })
+    }
+  }
+
+  /// Whether the memory of a tree is its leaves, one behind the other, as that of a structure of tensors is. Its type then says
+  /// all that there is to say, and nobody need look at it by reflection, which takes microseconds.
+  private static func isNothingButLeaves<T: TensorTree>(_ tree: T, _ leaves: [Tensor]) -> Bool {
+    guard !leaves.isEmpty, MemoryLayout<T>.size == leaves.count * MemoryLayout<Tensor>.size else { return false }
+    return withUnsafeBytes(of: tree) { bytes in
+      leaves.indices.allSatisfy { k in
+        bytes.load(fromByteOffset: k * MemoryLayout<Tensor>.size, as: UnsafeRawPointer?.self)
+          == UnsafeRawPointer(Unmanaged.passUnretained(leaves[k].node).toOpaque())
+      }
     }
   }
 

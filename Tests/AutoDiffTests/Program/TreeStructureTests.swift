@@ -63,6 +63,71 @@ struct TreeStructureTests {
     }
   }
 
+  /// Trees that are as large as their leaves, though what they are is not said by these alone.
+  enum Signed: TensorTree {
+    case plus(Tensor), minus(Tensor)
+    mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+      switch self {
+      case .plus(var x):
+        body(&x)
+        self = .plus(x)
+      case .minus(var x):
+        body(&x)
+        self = .minus(x)
+      }
+    }
+    var value: Tensor {
+      switch self {
+      case .plus(let x): x
+      case .minus(let x): -x
+      }
+    }
+  }
+
+  /// A leaf and a constant in the memory of two leaves, and two leaves, the second first.
+  struct Scaled: TensorTree {
+    var x: Tensor, factor: Tensor
+    mutating func forEachTensor(_ body: (inout Tensor) -> Void) { body(&x) }
+  }
+  struct Reversed: TensorTree {
+    var x: Tensor, y: Tensor
+    mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+      body(&y)
+      body(&x)
+    }
+  }
+
+  @Test func ofTheSizeOfTheirLeaves() {
+    let signed = compiled { (tree: Signed) in tree.value * 2 }
+    for _ in 0..<2 {
+      #expect(signed(.plus(Tensor([1, 2]))) == Tensor([2, 4]))
+      #expect(signed(.minus(Tensor([1, 2]))) == Tensor([-2, -4]))
+    }
+    let reversed = compiled { (tree: Reversed) in tree.x - 2 * tree.y }
+    for k in 0..<3 { #expect(reversed(Reversed(x: Tensor(Double(k)), y: Tensor(1))).scalar == Double(k) - 2) }
+    let pair = compiled { (tree: PairOfTensors) in tree.x - 2 * tree.y }
+    for k in 0..<3 {
+      #expect(pair(PairOfTensors(x: Tensor(Double(k)), y: Tensor([1, 3]))) == Tensor([Double(k) - 2, Double(k) - 6]))
+      #expect(pair(PairOfTensors(x: Tensor(Double(k)), y: Tensor(1))).scalar == Double(k) - 2)
+    }
+    // A constant that is not listed is a part of what tells the trees apart, also where it is the leaf itself.
+    let (one, two) = (Tensor([1, 1]), Tensor([2, 2]))
+    let scaled = compiled { (tree: Scaled) in tree.x * tree.factor }
+    for _ in 0..<2 {
+      for (x, factor) in [(one, two), (one, one), (two, two), (two, one)] {
+        #expect(scaled(Scaled(x: x, factor: factor)) == x * factor)
+      }
+    }
+  }
+
+  struct PairOfTensors: TensorTree {
+    var x: Tensor, y: Tensor
+    mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+      body(&x)
+      body(&y)
+    }
+  }
+
   @Test func typesOfProtocolValues() {
     expectToldApart([Doubled(), Tripled()] as [any Activation]) { $0.part($0.x) }
     expectToldApart([1, 1.0, "1", true] as [any Sendable]) { $0.x * ($0.part is Int ? 2 : $0.part is Double ? 3 : 5) }
