@@ -15,6 +15,10 @@ final class ProgramFrame: @unchecked Sendable {
   private var inputs: [Tensor?]
   /// What primitives returned, by buffer.
   private var kept: [Int: Tensor] = [:]
+  /// Whether large results get their memory when they are computed; otherwise it is there already, as in a loop.
+  var allocatesResults = false
+  /// That memory, by buffer.
+  private var allocated: [Int: Storage] = [:]
   /// What loops have kept, by the buffer of the token.
   private var histories: [Int: HistoryMemory] = [:]
   /// Why a step has no result, the first time; then the run has none. (Not checked for overlapping access, because loops look
@@ -66,10 +70,6 @@ final class ProgramFrame: @unchecked Sendable {
   @inline(__always)
   func pointer<T: LoopScalar>(_ place: Place, _: T.Type) -> UnsafePointer<T> {
     UnsafePointer(addresses[place.buffer].assumingMemoryBound(to: T.self)) + place.layout.offset
-  }
-
-  func view<T: LoopScalar>(_ place: Place, _: T.Type) -> StridedView<T> {
-    StridedView(base: pointer(place, T.self), shape: place.shape, strides: place.layout.strides)
   }
 
   /// What stands at a place, as a tensor for the time of a step.
@@ -142,11 +142,7 @@ final class ProgramFrame: @unchecked Sendable {
   /// Memory from the pool, until the buffer or one that inherits it is released.
   func take(_ buffer: Int) { addresses[buffer] = BufferPool.takeOrStop(program.buffers[buffer].byteCount) }
 
-  /// Whether large results get their memory when they are computed; otherwise it is there already, as in a loop.
-  var allocatesResults = false
-  /// The memory of large results, by buffer.
-  private var allocated: [Int: Storage] = [:]
-
+  /// Gives a large result memory of its own, if the run is to.
   func allocateResult(_ buffer: Int) {
     guard allocatesResults else { return }
     guard let storage = Storage.allocate(byteCount: program.buffers[buffer].byteCount) else {

@@ -25,8 +25,8 @@ extension ModelRun {
     return sum ?? .zeros([exampleCount, hidden.size, hidden.size], as: outputs.scalarType)
   }
 
-  /// Calls a function with the operations that examples pass, from the output back, with the tape's entries and the
-  /// cotangents of their outputs. False where the sum over operations could not be formed.
+  /// Calls a function with the operations that examples pass, from the output back, their places on the tape and the
+  /// cotangents of their outputs. False, without a call, where ``secondDerivatives(along:hiddenBy:)`` is nil.
   func visitBackward(
     along directions: [Tensor], _ visit: (MovingOperation, _ index: Int, _ cotangent: Tensor) -> Void
   ) -> Bool {

@@ -142,24 +142,24 @@ extension MovingOperation {
   fileprivate func gradientParts(
     _ argument: Int, _ cotangent: Tensor, _ change: Tensor?, to add: (ParameterGradient) -> Void, _ axes: MovingAxes
   ) {
-    func part(_ inputs: Inputs, _ cotangent: Tensor) {
+    func addDense(_ part: Tensor?) {
+      guard let part else { return }
       var gradient = ParameterGradient()
-      if let products = operation.outerProducts(inputs, output: output, cotangent: cotangent, argument: argument) {
-        gradient.add(GradientFactors(products, left: axes.paired) { axes.paired($0).expanded(at: 1) })
-      } else if let part = operation.vjp(inputs, output: output, cotangent: cotangent, argument: argument) {
-        gradient.add(dense: axes.paired(part).expanded(at: 1))
-      }
+      gradient.add(dense: axes.paired(part).expanded(at: 1))
       add(gradient)
     }
-    if let change { part(inputs, change) }
+    func addPart(_ inputs: Inputs, _ cotangent: Tensor) {
+      guard let products = operation.outerProducts(inputs, output: output, cotangent: cotangent, argument: argument)
+      else { return addDense(operation.vjp(inputs, output: output, cotangent: cotangent, argument: argument)) }
+      var gradient = ParameterGradient()
+      gradient.add(GradientFactors(products, left: axes.paired) { axes.paired($0).expanded(at: 1) })
+      add(gradient)
+    }
+    if let change { addPart(inputs, change) }
     switch dependence {
     case .linear: break
-    case .bilinear: part(inputs.replacing(own, by: [tangents[own[0]]!]), cotangent)
-    case .nonlinear:
-      guard let change = self.change(of: argument, cotangent, along: moving) else { return }
-      var gradient = ParameterGradient()
-      gradient.add(dense: axes.paired(change).expanded(at: 1))
-      add(gradient)
+    case .bilinear: addPart(inputs.replacing(own, by: [tangents[own[0]]!]), cotangent)
+    case .nonlinear: addDense(self.change(of: argument, cotangent, along: moving))
     }
   }
 }

@@ -84,10 +84,17 @@ struct TreeStructureTests {
     }
   }
 
-  /// A leaf and a constant in the memory of two leaves, and two leaves, the second first.
+  /// A leaf and a constant in the memory of two leaves; two leaves; two leaves, the second first.
   struct Scaled: TensorTree {
     var x: Tensor, factor: Tensor
     mutating func forEachTensor(_ body: (inout Tensor) -> Void) { body(&x) }
+  }
+  struct PairOfTensors: TensorTree {
+    var x: Tensor, y: Tensor
+    mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
+      body(&x)
+      body(&y)
+    }
   }
   struct Reversed: TensorTree {
     var x: Tensor, y: Tensor
@@ -117,14 +124,6 @@ struct TreeStructureTests {
       for (x, factor) in [(one, two), (one, one), (two, two), (two, one)] {
         #expect(scaled(Scaled(x: x, factor: factor)) == x * factor)
       }
-    }
-  }
-
-  struct PairOfTensors: TensorTree {
-    var x: Tensor, y: Tensor
-    mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
-      body(&x)
-      body(&y)
     }
   }
 
