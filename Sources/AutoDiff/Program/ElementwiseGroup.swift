@@ -24,18 +24,16 @@ final class ElementwiseGroup {
     let count: Int
     let operations: [ElementwiseStep.Operation]
     let loads: [ElementwiseStep.Load]
-    let rows: ElementwiseStep.Rows
-    let tileBytes: Int
+    let operands: ElementwiseStep.Operands
     let sums: [ElementwiseStep.TileSum]
     /// That of one thread, and behind it the sums of all tiles.
     var scratchBytes: Int {
-      let tiles = (count * scalarType.byteCount + tileBytes - 1) / max(1, tileBytes)
-      return ElementwiseStep.scratchBytes(rows, tileBytes: tileBytes) + sums.count * tiles * scalarType.byteCount
+      let tiles = (count * scalarType.byteCount + operands.tileBytes - 1) / max(1, operands.tileBytes)
+      return operands.scratchBytes + sums.count * tiles * scalarType.byteCount
     }
 
     func step(scratch: Int) -> ElementwiseStep {
-      ElementwiseStep(
-        scalarType, count: count, operations, loads, sums, rows: rows, tileBytes: tileBytes, scratch: scratch)
+      ElementwiseStep(scalarType, count: count, operations, loads, sums, operands, scratch: scratch)
     }
   }
 
@@ -65,8 +63,8 @@ final class ElementwiseGroup {
     return overwritten
   }
 
-  /// A row of a tile before the rows are numbered.
-  private enum Row: Hashable {
+  /// An operand of a tile before the operands are numbered.
+  private enum Operand: Hashable {
     case slot(Int)
     case array(Int)
     case part(Int)
@@ -84,12 +82,12 @@ final class ElementwiseGroup {
     }
   }
 
-  /// What is done in a tile, with rows in scratch memory that have a number of their own each.
+  /// What is done in a tile, with slots in scratch memory that have a number of their own each.
   private struct Draft {
-    var operations: [(function: TileFunction, operands: [Row], result: Row)] = []
+    var operations: [(function: TileFunction, inputs: [Operand], result: Operand)] = []
     /// What is copied, before which operation, and to which slot.
     var loads: [(place: Place, time: Int, slot: Int, mayRepeat: Bool)] = []
-    var rows = ElementwiseStep.Rows()
+    var operands = ElementwiseStep.Operands()
     var slotCount = 0
 
     mutating func addSlot() -> Int {
@@ -97,86 +95,108 @@ final class ElementwiseGroup {
       return slotCount - 1
     }
 
-    mutating func addArray(_ place: Place, isPadded: Bool) -> Row {
-      rows.arrays.append(place)
-      rows.isPadded.append(isPadded)
-      return .array(rows.arrays.count - 1)
+    mutating func addArray(_ place: Place, isPadded: Bool) -> Operand {
+      operands.arrays.append(place)
+      operands.isPadded.append(isPadded)
+      return .array(operands.arrays.count - 1)
     }
 
-    /// The length of the tiles in bytes.
+    /// Chooses the size of the tiles.
     ///
-    /// Where all strided operands have long rows of one length, no tile reaches beyond a row: what is contiguous along the rows is
-    /// then read where it stands, and what is the same in a row is a number. Otherwise these operands are copied tile by
-    /// tile, and tiles are multiples of the vectors that repeat themselves.
-    mutating func chooseTile(count: Int, _ scalarType: ScalarType) -> Int {
+    /// What repeats itself soon is copied once, into a tile of whole repetitions. Otherwise, where the strided operands have
+    /// rows of one length, tiles consist of rows: what is contiguous along them is read where it stands, and what is the
+    /// same in all of a row is a number. What is left is copied tile by tile.
+    mutating func chooseTile(count: Int, _ scalarType: ScalarType) {
       let (vector, entry) = (VectorMap.vectorBytes, scalarType.byteCount)
       let longest = ElementwiseStep.longestTile(slots: min(slotCount, 8))
-      let whole = (count * entry + vector - 1) / vector * vector
-      if let length = loads.map({ $0.place.shape.last ?? 1 }).min(), length * entry >= 1024,
-        length * entry % vector == 0,
-        loads.allSatisfy({ $0.place.shape.last! % length == 0 })
-      {
-        let multiples = (1...min(longest, length * entry) / vector).map { $0 * vector }
-        let tile = multiples.last { length * entry % $0 == 0 }
-        if let tile, tile >= 1024 {
-          readRows()
-          return tile
-        }
+      operands.rowBytes = min(longest, (count * entry + vector - 1) / vector * vector)
+      let periods = loads.map { $0.place.layout.period.map { $0 * entry } ?? .max }
+      let period = periods.max() ?? vector
+      if period <= longest, period % vector == 0, periods.allSatisfy({ period % $0 == 0 }) {
+        operands.rowBytes = min(longest - longest % period, operands.rowBytes)
+      } else {
+        takeRows(entry, longest: longest)
       }
-      // The longest of the vectors that repeat themselves decides; shorter ones mostly divide it.
-      let periods = loads.compactMap { $0.place.layout.period }
-      if let period = periods.max().map({ $0 * entry }), period % vector == 0, period <= longest {
-        return min(longest - longest % period, whole)
-      }
-      return min(longest, whole)
     }
 
-    /// Replaces copies by rows where they stand, for tiles inside rows.
-    private mutating func readRows() {
-      var row: [Row: Row] = [:]
+    private mutating func takeRows(_ entry: Int, longest: Int) {
+      let vector = VectorMap.vectorBytes
+      let length = loads.map { $0.place.shape.last ?? 1 }.min()!
+      let rowBytes = length * entry
+      // Shorter rows are faster copied.
+      guard rowBytes >= 4 * vector, rowBytes % vector == 0 else { return }
+      guard loads.allSatisfy({ $0.place.shape.last! % length == 0 }) else { return }
+      if rowBytes > longest {
+        // A part of a row, as long as it can be.
+        guard let part = (1...longest / vector).last(where: { rowBytes % ($0 * vector) == 0 }) else { return }
+        if part * vector < 1024 { return }
+        operands.rowBytes = part * vector
+        return readRows(rowStrides: loads.map { _ in 0 })
+      }
+      // As many rows as have one distance between neighbors in every operand.
+      var (rowStrides, extents): ([Int], [Int]) = ([], [])
+      for load in loads {
+        let layout = load.place.layout
+        var outer = LoopNest(
+          layout.shape.dropLast() + [layout.shape.last! / length],
+          layout.strides.dropLast() + [layout.strides.last! * length])
+        outer.mergeAxes()
+        rowStrides.append((outer.axes.last?.strides[1] ?? 0) * entry)
+        if outer.axes.count > 1 { extents.append(outer.axes.last!.extent) }
+      }
+      operands.rowBytes = rowBytes
+      operands.rowsPerTile = (1...longest / rowBytes).last { rows in extents.allSatisfy { $0 % rows == 0 } }!
+      readRows(rowStrides: rowStrides)
+    }
+
+    /// Replaces copies by what stands in rows, for tiles that consist of them.
+    private mutating func readRows(rowStrides: [Int]) {
+      var found: [Operand: Operand] = [:]
       var others = loads
       others.removeAll()
-      for load in loads {
+      for (load, rowStride) in zip(loads, rowStrides) {
+        let rows = ElementwiseStep.Rows(
+          address: .init(load.place), source: TileSource(load.place.layout), rowStride: rowStride)
         switch load.place.layout.strides.last! {
         case 1:
-          rows.parts.append(load.place)
-          row[.slot(load.slot)] = .part(rows.parts.count - 1)
+          operands.parts.append(rows)
+          found[.slot(load.slot)] = .part(operands.parts.count - 1)
         case 0 where load.mayRepeat:
-          rows.rowNumbers.append(load.place)
-          row[.slot(load.slot)] = .rowNumber(rows.rowNumbers.count - 1)
+          operands.rowNumbers.append(rows)
+          found[.slot(load.slot)] = .rowNumber(operands.rowNumbers.count - 1)
         default: others.append(load)
         }
       }
       loads = others
       for k in operations.indices {
-        operations[k].operands = operations[k].operands.map { row[$0] ?? $0 }
+        operations[k].inputs = operations[k].inputs.map { found[$0] ?? $0 }
       }
     }
   }
 
-  /// Gives every intermediate result a row in scratch memory, which others take over after its last use.
+  /// Gives every intermediate result a slot in scratch memory, which others take over after its last use.
   func lowered(isVirtual: [Bool], isPadded: [Bool]) -> Lowered {
-    var (draft, rowOfResult) = draft(isVirtual, isPadded)
-    let tileBytes = draft.chooseTile(count: count, scalarType)
-    let perTile = tileBytes / scalarType.byteCount
+    var (draft, operandOfResult) = draft(isVirtual, isPadded)
+    draft.chooseTile(count: count, scalarType)
+    let perTile = draft.operands.tileBytes / scalarType.byteCount
     // What is the same in every tile is copied once, into a slot that stays.
     let isLasting = draft.loads.map { load in
       load.place.layout.period.map { perTile % $0 == 0 && perTile < count } ?? false
     }
     var lastUse = [Int](repeating: -1, count: draft.slotCount)
     for (k, operation) in draft.operations.enumerated() {
-      for case .slot(let slot) in operation.operands + [operation.result] { lastUse[slot] = k }
+      for case .slot(let slot) in operation.inputs + [operation.result] { lastUse[slot] = k }
     }
     for (load, isLasting) in zip(draft.loads, isLasting) where isLasting { lastUse[load.slot] = .max }
-    for sum in sums { if case .slot(let slot) = rowOfResult[sum.member]! { lastUse[slot] = .max } }
+    for sum in sums { if case .slot(let slot) = operandOfResult[sum.member]! { lastUse[slot] = .max } }
     var slotOf = [Int](repeating: -1, count: draft.slotCount)
     var free: [Int] = []
     func place(_ slot: Int) {
       if let known = free.popLast() {
         slotOf[slot] = known
       } else {
-        slotOf[slot] = draft.rows.slots
-        draft.rows.slots += 1
+        slotOf[slot] = draft.operands.slots
+        draft.operands.slots += 1
       }
     }
     // Lasting ones first, because nothing may stand in their slots before.
@@ -188,7 +208,7 @@ final class ElementwiseGroup {
         nextLoad += 1
       }
       // A function may write where it has read.
-      for case .slot(let slot) in operation.operands where lastUse[slot] == k && !free.contains(slotOf[slot]) {
+      for case .slot(let slot) in operation.inputs where lastUse[slot] == k && !free.contains(slotOf[slot]) {
         free.append(slotOf[slot])
       }
       if case .slot(let slot) = operation.result {
@@ -196,60 +216,76 @@ final class ElementwiseGroup {
         if lastUse[slot] == k { free.append(slotOf[slot]) }
       }
     }
-    let rows = draft.rows
-    func index(_ row: Row) -> Int {
-      switch row {
+    let operands = draft.operands
+    let firstNumber = operands.slots + operands.arrays.count + operands.parts.count
+    func number(_ operand: Operand) -> Int {
+      switch operand {
       case .slot(let slot): slotOf[slot]
-      case .array(let number): rows.slots + number
-      case .part(let number): rows.slots + rows.arrays.count + number
-      case .number(let number): rows.slots + rows.arrays.count + rows.parts.count + number
-      case .rowNumber(let number):
-        rows.slots + rows.arrays.count + rows.parts.count + rows.numbers.count + number
+      case .array(let number): operands.slots + number
+      case .part(let number): operands.slots + operands.arrays.count + number
+      case .number(let number): firstNumber + number
+      case .rowNumber(let number): firstNumber + operands.numbers.count + number
+      }
+    }
+    func rowStride(_ operand: Operand) -> Int {
+      switch operand {
+      case .slot, .array: operands.rowBytes
+      case .part(let number): operands.parts[number].rowStride
+      case .number: 0
+      case .rowNumber: VectorMap.vectorBytes
       }
     }
     let operations = draft.operations.map { operation in
-      let operands = operation.operands.map(index)
+      let inputs = operation.inputs.map { ElementwiseStep.Operand(number: number($0), rowStride: rowStride($0)) }
+      let isFlat = operation.inputs.allSatisfy {
+        switch $0 {
+        case .slot, .array, .number: true
+        case .part(let number): operands.parts[number].rowStride == operands.rowBytes
+        case .rowNumber: false
+        }
+      }
       return ElementwiseStep.Operation(
-        function: operation.function, a: operands[0], b: operands.count > 1 ? operands[1] : 0,
-        c: operands.count > 2 ? operands[2] : 0, result: index(operation.result))
+        function: operation.function, a: inputs[0], b: inputs.count > 1 ? inputs[1] : .init(),
+        c: inputs.count > 2 ? inputs[2] : .init(), result: number(operation.result),
+        isFlat: isFlat || operands.rowsPerTile == 1)
     }
     let loads = zip(draft.loads, isLasting).map { load, isLasting in
       ElementwiseStep.Load(
-        address: .init(load.place), copy: TileCopy(load.place.layout), row: slotOf[load.slot],
+        address: .init(load.place), source: TileSource(load.place.layout), operand: slotOf[load.slot],
         time: isLasting ? nil : load.time)
     }
     return Lowered(
       scalarType: scalarType, count: count, operations: operations,
-      loads: loads.filter { $0.time == nil } + loads.filter { $0.time != nil }, rows: rows, tileBytes: tileBytes,
-      sums: sums.map { .init(row: index(rowOfResult[$0.member]!), result: $0.result) })
+      loads: loads.filter { $0.time == nil } + loads.filter { $0.time != nil }, operands: operands,
+      sums: sums.map { .init(operand: number(operandOfResult[$0.member]!), result: $0.result) })
   }
 
-  private func draft(_ isVirtual: [Bool], _ isPadded: [Bool]) -> (Draft, rowOfResult: [Int: Row]) {
+  private func draft(_ isVirtual: [Bool], _ isPadded: [Bool]) -> (Draft, operandOfResult: [Int: Operand]) {
     var draft = Draft()
-    var rowOfResult: [Int: Row] = [:]
-    var known: [PlaceKey: Row] = [:]
-    func row(_ place: Place, mayRepeat: Bool) -> Row {
-      if place.isWhole, let row = rowOfResult[place.buffer] { return row }
+    var operandOfResult: [Int: Operand] = [:]
+    var known: [PlaceKey: Operand] = [:]
+    func operand(_ place: Place, mayRepeat: Bool) -> Operand {
+      if place.isWhole, let operand = operandOfResult[place.buffer] { return operand }
       let key = PlaceKey(place, mayRepeat: mayRepeat)
-      if let row = known[key] { return row }
-      let row: Row
+      if let operand = known[key] { return operand }
+      let operand: Operand
       if count > 1, place.layout.repeatsOneEntry, mayRepeat {
-        draft.rows.numbers.append(place)
-        row = .number(draft.rows.numbers.count - 1)
+        draft.operands.numbers.append(place)
+        operand = .number(draft.operands.numbers.count - 1)
       } else if place.layout.isRowMajor {
         // What begins inside a buffer may reach to the end of its padding.
-        row = draft.addArray(place, isPadded: isPadded[place.buffer] && place.layout.offset == 0)
+        operand = draft.addArray(place, isPadded: isPadded[place.buffer] && place.layout.offset == 0)
       } else {
         let slot = draft.addSlot()
         draft.loads.append((place, draft.operations.count, slot, mayRepeat))
-        row = .slot(slot)
+        operand = .slot(slot)
       }
-      known[key] = row
-      return row
+      known[key] = operand
+      return operand
     }
     for member in members {
-      let operands = member.inputs.map { row($0, mayRepeat: member.function.takesNumbers) }
-      let result: Row
+      let inputs = member.inputs.map { operand($0, mayRepeat: member.function.takesNumbers) }
+      let result: Operand
       if isVirtual[member.result] {
         result = .slot(draft.addSlot())
       } else {
@@ -258,9 +294,9 @@ final class ElementwiseGroup {
           Place(buffer: member.result, layout: layout, scalarType: scalarType, isWhole: true, producer: 0),
           isPadded: true)
       }
-      rowOfResult[member.result] = result
-      draft.operations.append((member.function, operands, result))
+      operandOfResult[member.result] = result
+      draft.operations.append((member.function, inputs, result))
     }
-    return (draft, rowOfResult)
+    return (draft, operandOfResult)
   }
 }

@@ -3,82 +3,118 @@
 ///
 /// Each function is the loop that evaluates it on its own, hence the same bits as there.
 final class ElementwiseStep: ProgramStep, @unchecked Sendable {
-  /// One function; operands and result are positions in the table of rows.
+  /// One function.
   struct Operation {
     var function: TileFunction
-    var a = 0, b = 0, c = 0
+    var a = Operand(), b = Operand(), c = Operand()
+    /// A position in the table of operands.
     var result: Int
+    /// Whether all of a tile is one row to it, because the rows of its operands follow each other without gaps.
+    var isFlat: Bool
+  }
+
+  struct Operand {
+    /// A position in the table of operands.
+    var number = 0
+    /// From one row of a tile to the next, in bytes.
+    var rowStride = 0
   }
 
   /// A copy of what an operand that is not contiguous shows of itself in a tile.
   struct Load {
     var address: Address
-    var copy: TileCopy
-    var row: Int
+    var source: TileSource
+    var operand: Int
     /// The operation before which it is due; nil if it is the same for all tiles.
     var time: Int?
   }
 
-  /// The sum of all entries of a row.
+  /// The sum of all entries of an operand.
   struct TileSum {
-    var row: Int
+    var operand: Int
     /// The buffer of the sum over all tiles.
     var result: Int
   }
 
-  /// The rows of a tile stand where these say, in this order.
+  /// An operand that stands in the rows of an array, repeated or strided otherwise than one after the other.
   struct Rows {
-    /// How many rows lie in scratch memory.
+    var address: Address
+    var source: TileSource
+    /// From one row of a tile to the next, in bytes.
+    var rowStride: Int
+
+    /// Where a tile begins, by the number of its first entry.
+    @inline(__always)
+    func start(_ entry: Int, _ entryBytes: Int, _ frame: ProgramFrame) -> UnsafeMutableRawPointer {
+      address(frame) + source.offset(ofEntry: entry) * entryBytes
+    }
+  }
+
+  /// The operands of a tile stand where these say, in this order.
+  struct Operands {
+    /// How many stand in scratch memory.
     var slots = 0
-    /// Rows of arrays in memory.
+    /// Arrays in memory.
     var arrays: [Place] = []
-    /// Where no tile reaches beyond a row of the operands: parts of a row of an array that is repeated or strided otherwise.
-    var parts: [Place] = []
+    /// Where tiles consist of rows: contiguous parts of them.
+    var parts: [Rows] = []
     /// Vectors full of one number.
     var numbers: [Place] = []
-    /// Where no tile reaches beyond a row of the operands: vectors full of a number that changes from row to row.
-    var rowNumbers: [Place] = []
+    /// Where tiles consist of rows: vectors full of a number, one for each row.
+    var rowNumbers: [Rows] = []
     /// By array, whether reading and writing may go beyond its end, up to a whole vector.
     var isPadded: [Bool] = []
+    /// The shape of a tile, whose last rows may be missing at the end.
+    var rowBytes = 0, rowsPerTile = 1
+
+    var tileBytes: Int { rowBytes * rowsPerTile }
+    /// The memory that one thread needs.
+    var scratchBytes: Int {
+      (slots + arrays.count) * tileBytes + (numbers.count + rowNumbers.count * rowsPerTile) * VectorMap.vectorBytes
+    }
   }
 
   private let scalarType: ScalarType
   private let count: Int
-  private let operations: [Operation]
-  private let loads: [Load]
-  private let sums: [TileSum]
-  private let rows: Rows
-  private let arrays: [Address], numbers: [Address]
-  private let tileBytes: Int
+  private let operations: FixedList<Operation>
+  private let loads: FixedList<Load>
+  private let sums: FixedList<TileSum>
+  private let arrays: FixedList<Address>, numbers: FixedList<Address>
+  private let parts: FixedList<Rows>, rowNumbers: FixedList<Rows>
+  /// The arrays behind which nothing may be read or written.
+  private let unpadded: FixedList<Int>
+  private let slots: Int, rowsPerTile: Int, rowBytes: Int, tileBytes: Int
   /// What an entry takes, in bytes times the weights of the functions.
   private let work: Int
-  /// Where scratch memory for one thread lies.
-  private let scratch: Int
+  /// The memory that one thread needs, and where that for the first one lies.
+  private let scratchBytes: Int, scratch: Int
 
   init(
     _ scalarType: ScalarType, count: Int, _ operations: [Operation], _ loads: [Load], _ sums: [TileSum],
-    rows: Rows, tileBytes: Int, scratch: Int
+    _ operands: Operands, scratch: Int
   ) {
-    (self.scalarType, self.count, self.operations, self.loads) = (scalarType, count, operations, loads)
-    (self.sums, self.rows, self.tileBytes, self.scratch) = (sums, rows, tileBytes, scratch)
+    (self.scalarType, self.count, self.scratch) = (scalarType, count, scratch)
+    (slots, scratchBytes) = (operands.slots, operands.scratchBytes)
+    (rowsPerTile, rowBytes, tileBytes) = (operands.rowsPerTile, operands.rowBytes, operands.tileBytes)
     work = scalarType.byteCount * operations.reduce(0) { $0 + $1.function.weight }
-    arrays = rows.arrays.map { Address($0) }
-    numbers = rows.numbers.map { Address($0) }
+    self.operations = FixedList(operations)
+    self.loads = FixedList(loads)
+    self.sums = FixedList(sums)
+    arrays = FixedList(operands.arrays.map { Address($0) })
+    numbers = FixedList(operands.numbers.map { Address($0) })
+    parts = FixedList(operands.parts)
+    rowNumbers = FixedList(operands.rowNumbers)
+    unpadded = FixedList(operands.isPadded.indices.filter { !operands.isPadded[$0] })
   }
 
-  /// How long a tile is at most, so that the rows in scratch memory and as many others stay in the first-level cache.
+  /// How long a tile is at most, so that the operands in scratch memory and as many others stay in the first-level cache.
   static func longestTile(slots: Int) -> Int {
     min(4096, max(512, (24 << 10) / max(1, slots)) / VectorMap.vectorBytes * VectorMap.vectorBytes)
   }
 
-  /// The memory that one thread needs.
-  static func scratchBytes(_ rows: Rows, tileBytes: Int) -> Int {
-    (rows.slots + rows.arrays.count) * tileBytes
-      + (rows.numbers.count + rows.rowNumbers.count) * VectorMap.vectorBytes
-  }
-
   override var listing: [String] {
-    let names = operations.map { $0.function.name } + sums.map { _ in "sum" }
+    var names = Array(repeating: "sum", count: sums.count)
+    for k in (0..<operations.count).reversed() { names.insert(operations[k].function.name, at: 0) }
     return ["\(names.joined(separator: ", ")) of \(count) entries"]
   }
 
@@ -92,20 +128,21 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
     let perTile = tileBytes / MemoryLayout<T>.stride
     let tiles = (count + perTile - 1) / perTile
     let own = frame.addresses[scratch]
-    let bytes = Self.scratchBytes(rows, tileBytes: tileBytes)
-    let tileSums = (own + bytes).assumingMemoryBound(to: T.self)
+    let tileSums = (own + scratchBytes).assumingMemoryBound(to: T.self)
     if count * work < VectorMap.leastSharedWork || tiles < 2 {
       runTiles(0..<tiles, frame, own, tileSums)
     } else {
       // At least four tasks, at most about 64, and of some tiles each: what repeats itself is copied once for a task.
       let cut = Cut(tiles, length: max(1, tiles / 64, min(8, tiles / 4)))
       ThreadTeam.run(cut.count) { task in
-        withPooledScratch(UInt8.self, bytes) { runTiles(cut[task], frame, UnsafeMutableRawPointer($0), tileSums) }
+        withPooledScratch(UInt8.self, scratchBytes) {
+          runTiles(cut[task], frame, UnsafeMutableRawPointer($0), tileSums)
+        }
       }
     }
-    for (k, sum) in sums.enumerated() {
+    for k in 0..<sums.count {
       let parts = StridedView(UnsafePointer(tileSums + k * tiles), shape: [tiles])
-      Reduction.sum(parts, axes: [0], into: frame.addresses[sum.result].assumingMemoryBound(to: T.self))
+      Reduction.sum(parts, axes: [0], into: frame.addresses[sums[k].result].assumingMemoryBound(to: T.self))
     }
   }
 
@@ -115,52 +152,53 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   ) {
     let stride = MemoryLayout<T>.stride
     let perTile = tileBytes / stride
-    let (slots, arrays, numbers) = (rows.slots, self.arrays.count, self.numbers.count)
-    let tails = scratch + slots * tileBytes
-    let vectors = tails + arrays * tileBytes
-    let firstNumber = slots + arrays + rows.parts.count
-    let length = firstNumber + numbers + rows.rowNumbers.count
-    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: length) { table in
+    let vectorBytes = VectorMap.vectorBytes
+    let firstTail = scratch + slots * tileBytes
+    let firstVector = firstTail + arrays.count * tileBytes
+    let firstNumber = slots + arrays.count + parts.count
+    let firstRowNumber = firstNumber + numbers.count
+    withUnsafeTemporaryAllocation(
+      of: UnsafeMutableRawPointer.self, capacity: firstRowNumber + rowNumbers.count
+    ) { table in
       let table = table.baseAddress!
       for k in 0..<slots { table[k] = scratch + k * tileBytes }
-      for k in 0..<arrays { table[slots + k] = self.arrays[k](frame) }
-      for k in 0..<numbers {
-        let vector = vectors + k * VectorMap.vectorBytes
-        let number = self.numbers[k](frame).load(as: T.self)
-        T.Lanes(repeating: number).store(vector.assumingMemoryBound(to: T.self))
+      for k in 0..<arrays.count { table[slots + k] = arrays[k](frame) + tiles.lowerBound * tileBytes }
+      for k in 0..<numbers.count {
+        let vector = firstVector + k * vectorBytes
+        T.Lanes(repeating: numbers[k](frame).load(as: T.self)).store(vector.assumingMemoryBound(to: T.self))
         table[firstNumber + k] = vector
       }
-      for k in rows.rowNumbers.indices {
-        table[firstNumber + numbers + k] = vectors + (numbers + k) * VectorMap.vectorBytes
+      for k in 0..<rowNumbers.count {
+        table[firstRowNumber + k] = firstVector + (numbers.count + k * rowsPerTile) * vectorBytes
       }
-      for k in 0..<arrays { table[slots + k] += tiles.lowerBound * tileBytes }
       for tile in tiles {
         let start = tile * perTile
         let length = min(perTile, count - start)
         let whole = (length + T.Lanes.count - 1) / T.Lanes.count * T.Lanes.count
+        let rowCount = length == perTile ? rowsPerTile : whole * stride / rowBytes
         if length < whole {
-          for k in 0..<arrays where !rows.isPadded[k] {
-            let tail = tails + k * tileBytes
+          unpadded.forEach { k in
+            let tail = firstTail + k * tileBytes
             tail.copyMemory(from: table[slots + k], byteCount: length * stride)
             table[slots + k] = tail
           }
         }
-        for k in rows.parts.indices {
-          let place = rows.parts[k]
-          table[slots + arrays + k] = frame.address(place) + place.layout.offset(ofEntry: start) * stride
-        }
-        for k in rows.rowNumbers.indices {
-          let place = rows.rowNumbers[k]
-          let number = (frame.address(place) + place.layout.offset(ofEntry: start) * stride).load(as: T.self)
-          T.Lanes(repeating: number).store(table[firstNumber + numbers + k].assumingMemoryBound(to: T.self))
+        for k in 0..<parts.count { table[slots + arrays.count + k] = parts[k].start(start, stride, frame) }
+        for k in 0..<rowNumbers.count {
+          let first = rowNumbers[k].start(start, stride, frame)
+          for row in 0..<rowCount {
+            let number = (first + row * rowNumbers[k].rowStride).load(as: T.self)
+            let vector = table[firstRowNumber + k] + row * vectorBytes
+            T.Lanes(repeating: number).store(vector.assumingMemoryBound(to: T.self))
+          }
         }
         let isFirst = tile == tiles.lowerBound
-        runTile(start, length, whole, isFirst: isFirst, table, firstNumber: firstNumber, frame, T.self)
-        for (k, sum) in sums.enumerated() {
+        runTile(start, length, whole, rowCount, isFirst: isFirst, table, firstNumber: firstNumber, frame, T.self)
+        for k in 0..<sums.count {
           tileSums[k * ((count + perTile - 1) / perTile) + tile] = Self.sum(
-            UnsafePointer(table[sum.row].assumingMemoryBound(to: T.self)), length)
+            UnsafePointer(table[sums[k].operand].assumingMemoryBound(to: T.self)), length)
         }
-        for k in 0..<arrays { table[slots + k] += tileBytes }
+        for k in 0..<arrays.count { table[slots + k] += tileBytes }
       }
     }
   }
@@ -188,12 +226,16 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
 
   @inline(__always)
   private func runTile<T: LoopScalar>(
-    _ start: Int, _ length: Int, _ whole: Int, isFirst: Bool,
+    _ start: Int, _ length: Int, _ whole: Int, _ rowCount: Int, isFirst: Bool,
     _ table: UnsafeMutablePointer<UnsafeMutableRawPointer>, firstNumber: Int, _ frame: ProgramFrame, _: T.Type
   ) {
-    @inline(__always) func operand(_ k: Int) -> LaneOperand {
-      LaneOperand(base: UnsafeRawPointer(table[k]), step: k < firstNumber ? 1 : 0)
+    @inline(__always) func operand(_ x: Operand) -> TileOperand {
+      TileOperand(
+        base: UnsafeRawPointer(table[x.number]), step: x.number < firstNumber ? 1 : 0, rowStride: x.rowStride)
     }
+    let stride = MemoryLayout<T>.stride
+    let flat = TileRows(length: whole)
+    let rows = TileRows(count: rowCount, length: rowBytes / stride, stride: rowBytes)
     var nextLoad = 0
     /// Copies what is due before an operation.
     @inline(__always) func load(before operation: Int) {
@@ -203,21 +245,19 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
         // What repeats itself is there already, from the first tile on.
         let repeats = loads[number].time == nil
         if repeats && !isFirst { continue }
-        loads[number].copy.copy(
+        loads[number].source.copy(
           UnsafePointer(loads[number].address(frame).assumingMemoryBound(to: T.self)), from: start,
-          count: repeats ? tileBytes / MemoryLayout<T>.stride : length,
-          to: table[loads[number].row].assumingMemoryBound(to: T.self))
+          count: repeats ? tileBytes / stride : length,
+          to: table[loads[number].operand].assumingMemoryBound(to: T.self))
       }
     }
-    operations.withUnsafeBufferPointer { operations in
-      for k in operations.indices {
-        if nextLoad < loads.count { load(before: k) }
-        // Without counting a reference: the step holds the function.
-        Unmanaged.passUnretained(operations[k].function)._withUnsafeGuaranteedRef {
-          $0.run(
-            operand(operations[k].a), operand(operations[k].b), operand(operations[k].c), table[operations[k].result],
-            whole, T.scalarType)
-        }
+    for k in 0..<operations.count {
+      if nextLoad < loads.count { load(before: k) }
+      // Without counting a reference: the step holds the function.
+      Unmanaged.passUnretained(operations[k].function)._withUnsafeGuaranteedRef {
+        $0.run(
+          operand(operations[k].a), operand(operations[k].b), operand(operations[k].c), table[operations[k].result],
+          operations[k].isFlat ? flat : rows, T.scalarType)
       }
     }
   }

@@ -30,14 +30,12 @@ final class Program: @unchecked Sendable {
     case buffer(Int)
   }
 
-  private let steps: [ProgramStep]
-  /// The steps without the counting of references, which would be on the way of every small one.
-  let unmanagedSteps: [Unmanaged<ProgramStep>]
+  private let steps: FixedList<ProgramStep>
   let buffers: [Buffer]
-  let inputBuffers: [Int]
+  let inputBuffers: FixedList<Int>
   let results: [Result]
   /// By result, its buffer; −1 for one without.
-  let resultBuffers: [Int]
+  let resultBuffers: FixedList<Int>
   let resultTypes: [ProgramGraph.ValueType]
   let arenaBytes: Int
   /// About the most bytes that a run has in use beside inputs, results and what primitives return.
@@ -55,15 +53,29 @@ final class Program: @unchecked Sendable {
     steps: [ProgramStep], buffers: [Buffer], inputBuffers: [Int], results: [Result],
     resultTypes: [ProgramGraph.ValueType], arenaBytes: Int, mostBytes: Int, loops: [Program]
   ) {
-    (self.steps, self.buffers, self.inputBuffers) = (steps, buffers, inputBuffers)
+    self.steps = FixedList(steps)
+    self.buffers = buffers
+    self.inputBuffers = FixedList(inputBuffers)
     (self.results, self.resultTypes, self.loops) = (results, resultTypes, loops)
     (self.arenaBytes, self.mostBytes) = (arenaBytes, mostBytes)
-    resultBuffers = results.map { if case .buffer(let buffer) = $0 { buffer } else { -1 } }
-    unmanagedSteps = steps.map { .passUnretained($0) }
+    resultBuffers = FixedList(results.map { if case .buffer(let buffer) = $0 { buffer } else { -1 } })
   }
 
   /// What the steps do, in lines for people.
-  var listing: [String] { steps.flatMap(\.listing) }
+  var listing: [String] {
+    var lines: [String] = []
+    steps.forEach { lines += $0.listing }
+    return lines
+  }
+
+  /// Takes the steps, in the memory of a frame.
+  @inline(__always)
+  func run(in frame: ProgramFrame) {
+    for k in 0..<steps.count {
+      // Without counting a reference, which would be on the way of every small step.
+      Unmanaged.passUnretained(steps[k])._withUnsafeGuaranteedRef { $0.run(frame) }
+    }
+  }
 
   /// From so many bytes on, memory is taken when it is needed and given back when it is not, which takes a small part of the
   /// time in which it is filled: a program that is not running keeps little, and results take no memory before they are

@@ -146,7 +146,7 @@ final class ProgramFrame: @unchecked Sendable {
   func allocateResult(_ buffer: Int) {
     guard allocatesResults else { return }
     guard let storage = Storage.allocate(byteCount: program.buffers[buffer].byteCount) else {
-      let number = program.resultBuffers.firstIndex(of: buffer)!
+      let number = program.results.indices.first { program.resultBuffers[$0] == buffer }!
       stopForMemory(program.resultTypes[number].shape, program.resultTypes[number].scalarType, "program")
     }
     allocated[buffer] = storage
@@ -181,7 +181,7 @@ final class ProgramFrame: @unchecked Sendable {
     if buffer >= 0 { addresses[buffer] = address }
   }
 
-  func run() { for step in program.unmanagedSteps { step._withUnsafeGuaranteedRef { $0.run(self) } } }
+  func run() { program.run(in: self) }
 
   /// Notes that the run has no result.
   func fail(_ error: any Error) { if failure == nil { failure = error } }

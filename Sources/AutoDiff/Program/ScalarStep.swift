@@ -9,20 +9,26 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
 
   private let scalarType: ScalarType
   private let code: ScalarCode
+  private let instructions: FixedList<ScalarCode.Instruction>
   /// Where the instructions of one operation that follow each other end.
-  private let ends: [Int]
-  private let loads: [Transfer]
-  private let stores: [Transfer]
+  private let ends: FixedList<Int>
+  private let constants: FixedList<(register: ScalarCode.Register, value: Double)>
+  private let loads: FixedList<Transfer>
+  private let stores: FixedList<Transfer>
   /// Memory for the registers.
   private let scratch: Int
 
   init(_ scalarType: ScalarType, _ code: ScalarCode, loads: [Transfer], stores: [Transfer], scratch: Int) {
-    (self.scalarType, self.code, self.loads, self.stores) = (scalarType, code, loads, stores)
-    self.scratch = scratch
+    (self.scalarType, self.code, self.scratch) = (scalarType, code, scratch)
     let instructions = code.instructions
-    ends = instructions.indices.map { $0 + 1 }.filter {
-      $0 == instructions.count || instructions[$0].operation != instructions[$0 - 1].operation
-    }
+    self.instructions = FixedList(instructions)
+    ends = FixedList(
+      instructions.indices.map { $0 + 1 }.filter {
+        $0 == instructions.count || instructions[$0].operation != instructions[$0 - 1].operation
+      })
+    constants = FixedList(code.constants)
+    self.loads = FixedList(loads)
+    self.stores = FixedList(stores)
   }
 
   /// Bytes for the registers, and behind them vectors for the operands and the result of a function.
@@ -42,51 +48,48 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
 
   private func run<T: LoopScalar>(_ frame: ProgramFrame, _: T.Type) {
     let registers = frame.addresses[scratch].assumingMemoryBound(to: T.self)
-    for (register, value) in code.constants { registers[Int(register)] = T(value) }
-    for load in loads {
-      registers[Int(load.register)] = frame.addresses[load.buffer].assumingMemoryBound(to: T.self)[load.entry]
+    constants.forEach { registers[Int($0.register)] = T($0.value) }
+    loads.forEach {
+      registers[Int($0.register)] = frame.addresses[$0.buffer].assumingMemoryBound(to: T.self)[$0.entry]
     }
-    code.instructions.withUnsafeBufferPointer { instructions in
-      guard let first = instructions.baseAddress else { return }
-      var next = first
-      for end in ends {
-        let behind = first + end
-        /// Does one operation several times, without asking each time which one.
-        @inline(__always) func each(_ f: (_ a: T, _ b: T, ScalarCode.Instruction) -> T) {
-          repeat {
-            let instruction = next.pointee
-            registers[Int(instruction.result)] = f(
-              registers[Int(instruction.a)], registers[Int(instruction.b)], instruction)
-            next += 1
-          } while next < behind
+    var next = 0
+    for k in 0..<ends.count {
+      let end = ends[k]
+      /// Does one operation several times, without asking each time which one.
+      @inline(__always) func each(_ f: (_ a: T, _ b: T, ScalarCode.Instruction) -> T) {
+        repeat {
+          let instruction = instructions[next]
+          registers[Int(instruction.result)] = f(
+            registers[Int(instruction.a)], registers[Int(instruction.b)], instruction)
+          next += 1
+        } while next < end
+      }
+      @inline(__always) func c(_ instruction: ScalarCode.Instruction) -> T { registers[Int(instruction.c)] }
+      switch instructions[next].operation {
+      case .add: each { a, b, _ in a + b }
+      case .subtract: each { a, b, _ in a - b }
+      case .multiply: each { a, b, _ in a * b }
+      case .divide: each { a, b, _ in a / b }
+      case .negate: each { a, _, _ in -a }
+      case .squareRoot: each { a, _, _ in a.squareRoot() }
+      case .addProduct: each { Self.sum($0, $1, c($2)) }
+      case .less: each { a, b, _ in a < b ? 1 : 0 }
+      case .lessOrEqual: each { a, b, _ in a <= b ? 1 : 0 }
+      case .equal: each { a, b, _ in a == b ? 1 : 0 }
+      case .notEqual: each { a, b, _ in a == b ? 0 : 1 }
+      case .select: each { a, b, instruction in a == 0 ? c(instruction) : b }
+      case .chainProduct:
+        each { a, b, _ in
+          let product = a * b
+          return product != product && a == 0 ? 0 : product
         }
-        @inline(__always) func c(_ instruction: ScalarCode.Instruction) -> T { registers[Int(instruction.c)] }
-        switch next.pointee.operation {
-        case .add: each { a, b, _ in a + b }
-        case .subtract: each { a, b, _ in a - b }
-        case .multiply: each { a, b, _ in a * b }
-        case .divide: each { a, b, _ in a / b }
-        case .negate: each { a, _, _ in -a }
-        case .squareRoot: each { a, _, _ in a.squareRoot() }
-        case .addProduct: each { Self.sum($0, $1, c($2)) }
-        case .less: each { a, b, _ in a < b ? 1 : 0 }
-        case .lessOrEqual: each { a, b, _ in a <= b ? 1 : 0 }
-        case .equal: each { a, b, _ in a == b ? 1 : 0 }
-        case .notEqual: each { a, b, _ in a == b ? 0 : 1 }
-        case .select: each { a, b, instruction in a == 0 ? c(instruction) : b }
-        case .chainProduct:
-          each { a, b, _ in
-            let product = a * b
-            return product != product && a == 0 ? 0 : product
-          }
-        case .vanish: each { a, b, _ in a != a && b == 0 ? 0 : a }
-        case .function:
-          each { apply(code.functions[Int($2.function)], $0, $1, c($2), registers) }
-        }
+      case .vanish: each { a, b, _ in a != a && b == 0 ? 0 : a }
+      case .function:
+        each { apply(code.functions[Int($2.function)], $0, $1, c($2), registers) }
       }
     }
-    for store in stores {
-      frame.addresses[store.buffer].assumingMemoryBound(to: T.self)[store.entry] = registers[Int(store.register)]
+    stores.forEach {
+      frame.addresses[$0.buffer].assumingMemoryBound(to: T.self)[$0.entry] = registers[Int($0.register)]
     }
   }
 
@@ -112,8 +115,8 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
     fill(vectors.2, c)
     let result = first + 3 * VectorMap.vectorBytes
     function.run(
-      LaneOperand(base: vectors.0), LaneOperand(base: vectors.1), LaneOperand(base: vectors.2), result,
-      T.Lanes.count, scalarType)
+      TileOperand(base: vectors.0), TileOperand(base: vectors.1), TileOperand(base: vectors.2), result,
+      TileRows(length: T.Lanes.count), scalarType)
     return result.load(as: T.self)
   }
 }

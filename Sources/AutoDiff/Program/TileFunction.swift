@@ -1,8 +1,29 @@
+/// An operand of a tile: in each of its rows contiguous entries, or one vector that is used over and over.
+struct TileOperand {
+  var base: UnsafeRawPointer
+  /// 1, or 0 for a vector.
+  var step = 1
+  /// From row to row, in bytes.
+  var rowStride = 0
+
+  @inline(__always)
+  func row(_ number: Int) -> LaneOperand { LaneOperand(base: base + number &* rowStride, step: step) }
+}
+
+/// The entries of a tile that a function computes.
+struct TileRows {
+  var count = 1
+  /// The entries of a row, a multiple of a vector.
+  var length: Int
+  /// How far the rows of the result are apart, in bytes.
+  var stride = 0
+}
+
 /// An elementwise function as a loop over a part of its operands.
 class TileFunction: @unchecked Sendable {
-  /// y = f(a), f(a, b) or f(a, b, c) for `count` entries, a multiple of a vector.
+  /// y = f(a), f(a, b) or f(a, b, c) in all rows.
   func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ a: TileOperand, _ b: TileOperand, _ c: TileOperand, _ y: UnsafeMutableRawPointer, _ rows: TileRows,
     _ type: ScalarType
   ) { fatalError("TileFunction.run is abstract.") }
 
@@ -29,6 +50,16 @@ class TileFunction: @unchecked Sendable {
   }
 }
 
+extension TileRows {
+  /// Calls for every row what computes it, with its number and its place in the result.
+  @inline(__always)
+  fileprivate func forEach<T: LoopScalar>(
+    _ y: UnsafeMutableRawPointer, _: T.Type, _ body: (Int, UnsafeMutablePointer<T>) -> Void
+  ) {
+    for row in 0..<count { body(row, (y + row &* stride).assumingMemoryBound(to: T.self)) }
+  }
+}
+
 // Generic, and not holders of existential values, whose contents would have to be found at every call.
 private final class UnaryTileFunction<F: UnaryLaneFunction>: TileFunction, @unchecked Sendable {
   private let f: F
@@ -40,14 +71,18 @@ private final class UnaryTileFunction<F: UnaryLaneFunction>: TileFunction, @unch
   override var takesNumbers: Bool { false }
 
   override func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ a: TileOperand, _ b: TileOperand, _ c: TileOperand, _ y: UnsafeMutableRawPointer, _ rows: TileRows,
     _ type: ScalarType
   ) {
     switch type {
     case .float64:
-      f.map(a.base.assumingMemoryBound(to: Double.self), y.assumingMemoryBound(to: Double.self), count, streamed: false)
+      rows.forEach(y, Double.self) {
+        f.map(a.row($0).base.assumingMemoryBound(to: Double.self), $1, rows.length, streamed: false)
+      }
     case .float32:
-      f.map(a.base.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: Float.self), count, streamed: false)
+      rows.forEach(y, Float.self) {
+        f.map(a.row($0).base.assumingMemoryBound(to: Float.self), $1, rows.length, streamed: false)
+      }
     }
   }
 }
@@ -60,12 +95,12 @@ private final class BinaryTileFunction<F: BinaryLaneFunction>: TileFunction, @un
   }
 
   override func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ a: TileOperand, _ b: TileOperand, _ c: TileOperand, _ y: UnsafeMutableRawPointer, _ rows: TileRows,
     _ type: ScalarType
   ) {
     switch type {
-    case .float64: f.map(a, b, y.assumingMemoryBound(to: Double.self), count, streamed: false)
-    case .float32: f.map(a, b, y.assumingMemoryBound(to: Float.self), count, streamed: false)
+    case .float64: rows.forEach(y, Double.self) { f.map(a.row($0), b.row($0), $1, rows.length, streamed: false) }
+    case .float32: rows.forEach(y, Float.self) { f.map(a.row($0), b.row($0), $1, rows.length, streamed: false) }
     }
   }
 }
@@ -78,12 +113,12 @@ private final class TernaryTileFunction<F: TernaryLaneFunction>: TileFunction, @
   }
 
   override func run(
-    _ a: LaneOperand, _ b: LaneOperand, _ c: LaneOperand, _ y: UnsafeMutableRawPointer, _ count: Int,
+    _ a: TileOperand, _ b: TileOperand, _ c: TileOperand, _ y: UnsafeMutableRawPointer, _ rows: TileRows,
     _ type: ScalarType
   ) {
     switch type {
-    case .float64: f.map(a, b, c, y.assumingMemoryBound(to: Double.self), count)
-    case .float32: f.map(a, b, c, y.assumingMemoryBound(to: Float.self), count)
+    case .float64: rows.forEach(y, Double.self) { f.map(a.row($0), b.row($0), c.row($0), $1, rows.length) }
+    case .float32: rows.forEach(y, Float.self) { f.map(a.row($0), b.row($0), c.row($0), $1, rows.length) }
     }
   }
 }

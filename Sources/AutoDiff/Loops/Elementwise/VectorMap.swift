@@ -12,7 +12,7 @@ extension LaneFunction {
 protocol TranscendentalFunction: LaneFunction {}
 
 extension TranscendentalFunction {
-  var weight: Int { 16 }
+  var weight: Int { 6 }
 }
 
 /// A function of one number, written for whole vectors.
@@ -197,8 +197,9 @@ enum VectorMap {
     }
   }
 
-  /// From this work on, in bytes times the weights of the functions, several threads are worth while: some microseconds.
-  static var leastSharedWork: Int { 1 << 18 }
+  /// From this work on, in bytes times the weights of the functions, several threads are worth while: about fifteen
+  /// microseconds, because the others have to be woken and the entries to move between the cores.
+  static var leastSharedWork: Int { 1 << 19 }
 
   /// How `count` entries are divided among several threads, by their number and the work for each, in bytes times weights;
   /// nil where they are not worth it. A piece fits the second-level cache.

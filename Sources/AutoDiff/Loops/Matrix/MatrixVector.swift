@@ -26,6 +26,9 @@ enum MatrixVector {
     let steps = Cut(k, length: longestPiece)
     let rows = Cut(m, length: min(mostRows, max(8, (entriesPerTask / min(k, longestPiece) + 7) / 8 * 8)))
     let copiesX = x.stride != 1
+    if rows.count * steps.count == 1, !copiesX, !accumulate, stride == 1, scale == 1 {
+      return partialSums(a, x.base, into: y)
+    }
     withStackScratch(T.self, steps.count * m + (copiesX ? k : 0)) { sums in
       let contiguousX = copiesX ? UnsafePointer(sums + steps.count * m) : x.base
       if copiesX {

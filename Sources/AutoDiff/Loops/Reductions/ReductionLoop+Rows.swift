@@ -23,6 +23,8 @@ extension ReductionLoop {
   /// How many contiguous short rows are taken for one.
   private static func rowsInOne(_ rows: LoopNest.Axis, _ columns: LoopNest.Axis) -> Int {
     if rows.strides[1] != columns.extent || rows.strides[2] != columns.extent { return 1 }
+    // For few rows of whole vectors that would cost more than it saves.
+    if rows.extent <= rowsPerBlock, columns.extent >= T.Lanes.count { return 1 }
     return min(rows.extent / 16, 8 * T.Lanes.count / columns.extent)
   }
 
@@ -140,14 +142,11 @@ extension Reducer {
         return row == 0 ? result : joined(T.Lanes(y + column), result)
       }
       let lanes = T.Lanes.count
+      let whole = width - width % lanes
       // The last vector overlaps the one before, so it is computed before that is changed.
-      var last = none
-      for index in 0...(width - 1) / lanes {
-        let column = index == 0 ? width - lanes : (index - 1) * lanes
-        let vector = result(column)
-        if index == 0 { last = vector } else { vector.store(y + column) }
-      }
-      last.store(y + width - lanes)
+      let last = whole < width ? result(width - lanes) : none
+      for column in stride(from: 0, to: whole, by: lanes) { result(column).store(y + column) }
+      if whole < width { last.store(y + width - lanes) }
     }
   }
 }

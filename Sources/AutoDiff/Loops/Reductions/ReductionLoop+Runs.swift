@@ -82,11 +82,10 @@ extension ReductionLoop {
 
   /// The result for the entries of one vector.
   private static func joinLanes(_ kind: ReductionKind, _ vector: UnsafeMutablePointer<T>) -> T {
+    if kind.joining == .sum { return T.Lanes(vector).sum() }
     var half = T.Lanes.count / 2
     while half > 0 {
-      for i in 0..<half {
-        vector[i] = kind.joined(T.Lanes(repeating: vector[i]), T.Lanes(repeating: vector[i + half])).first
-      }
+      kind.joined(T.Lanes(vector), T.Lanes(vector + half, upTo: half)).store(vector)
       half /= 2
     }
     return vector[0]

@@ -73,7 +73,17 @@ struct DoubleLanes: LaneVector {
     #endif
   }
   @inline(__always) func rounded(_ rule: FloatingPointRoundingRule) -> Self { .init(v: v.rounded(rule)) }
-  @inline(__always) func sum() -> Double { total(v) }
+  @inline(__always) func sum() -> Double {
+    // Sums of halves, written with the operations of `SIMD`, would be taken apart into sums of single entries.
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      return _mm512_reduce_add_pd(v)
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      let pairs = _mm256_hadd_pd(v, v)
+      return pairs[0] + pairs[2]
+    #else
+      return v.x + v.y
+    #endif
+  }
 
   @inline(__always) static func isLess(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .< b.v) }
   @inline(__always) static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .<= b.v) }
@@ -99,7 +109,19 @@ struct DoubleLanes: LaneVector {
     @inline(__always) static func & (a: Self, b: Self) -> Self { .init(v: a.v .& b.v) }
     @inline(__always) static func | (a: Self, b: Self) -> Self { .init(v: a.v .| b.v) }
     @inline(__always) static prefix func ! (a: Self) -> Self { .init(v: .!a.v) }
-    var isAnyTrue: Bool { @inline(__always) get { any(v) } }
+    var isAnyTrue: Bool {
+      // `any` would be a call, which goes through the entries one by one.
+      @inline(__always) get {
+        #if arch(x86_64) && AUTODIFF_LANES_512
+          return _mm512_movepi64_mask(unsafeBitCast(v, to: SIMD8<Int64>.self)) != 0
+        #elseif arch(x86_64) && AUTODIFF_LANES_256
+          return _mm256_movemask_pd(unsafeBitCast(v, to: DoubleVector.self)) != 0
+        #else
+          let halves = unsafeBitCast(v, to: SIMD2<UInt64>.self)
+          return halves.x | halves.y != 0
+        #endif
+      }
+    }
   }
 
   struct Bits: LaneBits {
@@ -130,10 +152,6 @@ struct DoubleLanes: LaneVector {
     }
   }
 }
-
-@inline(__always) private func total(_ v: SIMD2<Double>) -> Double { v.x + v.y }
-@inline(__always) private func total(_ v: SIMD4<Double>) -> Double { total(v.lowHalf + v.highHalf) }
-@inline(__always) private func total(_ v: SIMD8<Double>) -> Double { total(v.lowHalf + v.highHalf) }
 
 /// What integers in 64-bit lanes can do besides: the product of 32-bit words.
 extension DoubleLanes.Bits {

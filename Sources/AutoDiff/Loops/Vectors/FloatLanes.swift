@@ -73,7 +73,18 @@ struct FloatLanes: LaneVector {
     #endif
   }
   @inline(__always) func rounded(_ rule: FloatingPointRoundingRule) -> Self { .init(v: v.rounded(rule)) }
-  @inline(__always) func sum() -> Float { total(v) }
+  @inline(__always) func sum() -> Float {
+    // Sums of halves, written with the operations of `SIMD`, would be taken apart into sums of single entries.
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      return _mm512_reduce_add_ps(v)
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      let pairs = _mm256_hadd_ps(v, v)
+      let fours = _mm256_hadd_ps(pairs, pairs)
+      return fours[0] + fours[4]
+    #else
+      return (v.x + v.z) + (v.y + v.w)
+    #endif
+  }
 
   @inline(__always) static func isLess(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .< b.v) }
   @inline(__always) static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .<= b.v) }
@@ -102,7 +113,19 @@ struct FloatLanes: LaneVector {
     @inline(__always) static func & (a: Self, b: Self) -> Self { .init(v: a.v .& b.v) }
     @inline(__always) static func | (a: Self, b: Self) -> Self { .init(v: a.v .| b.v) }
     @inline(__always) static prefix func ! (a: Self) -> Self { .init(v: .!a.v) }
-    var isAnyTrue: Bool { @inline(__always) get { any(v) } }
+    var isAnyTrue: Bool {
+      // `any` would be a call, which goes through the entries one by one.
+      @inline(__always) get {
+        #if arch(x86_64) && AUTODIFF_LANES_512
+          return _mm512_movepi32_mask(unsafeBitCast(v, to: SIMD8<Int64>.self)) != 0
+        #elseif arch(x86_64) && AUTODIFF_LANES_256
+          return _mm256_movemask_ps(unsafeBitCast(v, to: FloatVector.self)) != 0
+        #else
+          let halves = unsafeBitCast(v, to: SIMD2<UInt64>.self)
+          return halves.x | halves.y != 0
+        #endif
+      }
+    }
   }
 
   struct Bits: LaneBits {
@@ -133,7 +156,3 @@ struct FloatLanes: LaneVector {
     }
   }
 }
-
-@inline(__always) private func total(_ v: SIMD4<Float>) -> Float { (v.x + v.z) + (v.y + v.w) }
-@inline(__always) private func total(_ v: SIMD8<Float>) -> Float { total(v.lowHalf + v.highHalf) }
-@inline(__always) private func total(_ v: SIMD16<Float>) -> Float { total(v.lowHalf + v.highHalf) }

@@ -41,7 +41,7 @@ protocol LaneVector: Sendable {
   func squareRoot() -> Self
   /// The nearest integer by the given rule.
   func rounded(_ rule: FloatingPointRoundingRule) -> Self
-  /// The sum of the entries, always in the same order: halves are added until one entry is left.
+  /// The sum of the entries, on one machine always in the same order.
   func sum() -> Element
 
   static func isLess(_ a: Self, _ b: Self) -> Mask

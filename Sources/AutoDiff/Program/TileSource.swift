@@ -1,5 +1,5 @@
-/// Copies of a part of a strided array. (An object, because a structure with lists is copied list by list when it is used.)
-final class TileCopy: Sendable {
+/// A strided array that is shown in tiles. (An object, because a structure with lists is copied list by list when it is used.)
+final class TileSource: Sendable {
   /// The axes, neighbors that walk through memory like one joined.
   private let shape: [Int], strides: [Int]
   /// The last two of them.
@@ -18,17 +18,17 @@ final class TileCopy: Sendable {
   /// y = the entries with the row-major indices `first ..< first + count`; an array that ends before begins anew.
   func copy<T: LoopScalar>(_ base: UnsafePointer<T>, from first: Int, count: Int, to y: UnsafeMutablePointer<T>) {
     var (row, column) = (0, 0)
-    var matrix = base
+    var matrix = 0
     var done = 0
     if first > 0 {
       (row, column) = first.quotientAndRemainder(dividingBy: columns)
-      (matrix, row) = start(ofRow: row, base)
+      (matrix, row) = start(ofRow: row)
     }
     while done < count {
       if row == rows {
-        (matrix, row) = start(ofRow: (first + done) / columns, base)
+        (matrix, row) = start(ofRow: (first + done) / columns)
       }
-      let x = matrix + (row * rowStride + column * columnStride)
+      let x = base + (matrix + row * rowStride + column * columnStride)
       let length = min(columns - column, count - done)
       let target = y + done
       switch columnStride {
@@ -42,12 +42,19 @@ final class TileCopy: Sendable {
     }
   }
 
-  /// The matrix of the last two axes in which a row lies, and the row's number in it.
+  /// How far behind the first entry the one with a row-major index stands.
+  func offset(ofEntry index: Int) -> Int {
+    let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+    let (matrix, inner) = row < rows ? (0, row) : start(ofRow: row)
+    return matrix + inner * rowStride + column * columnStride
+  }
+
+  /// Where the matrix of the last two axes in which a row lies begins, and the row's number in it.
   @inline(never)
-  private func start<T: LoopScalar>(ofRow row: Int, _ base: UnsafePointer<T>) -> (UnsafePointer<T>, Int) {
+  private func start(ofRow row: Int) -> (matrix: Int, row: Int) {
     var rest = row / rows
     let inner = row % rows
-    var matrix = base
+    var matrix = 0
     for axis in (0..<max(0, shape.count - 2)).reversed() {
       matrix += rest % shape[axis] * strides[axis]
       rest /= shape[axis]
