@@ -1,4 +1,5 @@
 import AutoDiff
+import Foundation
 import Tangent
 import Testing
 
@@ -286,7 +287,9 @@ struct CertificateProblem: Sendable {
     var certified = 0
     for seed in 1...5 as ClosedRange<UInt64> {
       let problem = CertificateProblem(seed: seed, count: 2, width: 4)
-      let (p, x) = (problem.p.map { $0.as(type) }, problem.x.as(type))
+      // The nearer the examples, the smaller λ_min, and the larger the scale that makes up for it.
+      let near = problem.x[0] + (problem.x[1] - problem.x[0]) * pow(2, -Double(seed - 1))
+      let (p, x) = (problem.p.map { $0.as(type) }, stack([problem.x[0], near]).as(type))
       let itself = try TrainingStart(of: CertificateProblem.network, from: p, on: x, targets: problem.y)
       func verdict(_ scale: Double) throws -> Verdict {
         let model = lazyModel(CertificateProblem.network, around: p, scale: scale)
@@ -304,7 +307,7 @@ struct CertificateProblem: Sendable {
         #expect(try verdict(scale.upper.value * factor) == .proved, "seed \(seed): \(scale) · \(factor)")
       }
     }
-    #expect(certified >= 3)
+    #expect(certified >= 2)
   }
 
   /// Without curvature or without labels any scale will do.
