@@ -86,11 +86,14 @@ public struct SmoothFunction: Sendable {
       // A turning point is known to the last digits only, and so is whether the interval holds it.
       for point in points where lower <= point + 1e-9 && point - 1e-9 <= upper { include(point) }
     case .everyPi(let start):
-      // Of a function of period 2π two of them in a row are enough.
-      let first = ((lower - start) / .pi - 1e-9).rounded(.up)
-      let last = ((upper - start) / .pi + 1e-9).rounded(.down)
-      if first <= last { include(start + first * .pi) }
-      if first + 1 <= last { include(start + (first + 1) * .pi) }
+      // Of a function of period 2π two of them in a row are enough, and all that matters of their numbers is which is even.
+      // Far from 0 the numbers are known to the rounding of the ends only.
+      let slack = 1e-9 + Swift.max(abs(lower), abs(upper)) * Rounding.unit
+      let first = ((lower - start) / .pi - slack).rounded(.up)
+      let last = ((upper - start) / .pi + slack).rounded(.down)
+      let parity = abs(first.truncatingRemainder(dividingBy: 2))
+      if first <= last { include(start + parity * .pi) }
+      if first < last { include(start + (1 - parity) * .pi) }
     }
     let slack = 4 * Rounding.unit * accuracy + Double.leastNormalMagnitude
     return (least - slack - 4 * Rounding.unit * abs(least), most + slack + 4 * Rounding.unit * abs(most))

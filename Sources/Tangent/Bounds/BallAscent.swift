@@ -30,7 +30,8 @@ struct BallAscent<P: TensorTree> {
     var points: [P]
   }
 
-  /// Climbs from every start. Points of the ball where the quantity is not finite are passed over.
+  /// Climbs from every start. Points of the ball where the quantity is not finite are passed over; where all starts are, an
+  /// error says what is not finite at the center.
   ///
   /// - Parameters:
   ///   - evaluate: the quantity at a point.
@@ -63,7 +64,13 @@ struct BallAscent<P: TensorTree> {
         best = Result(peak: peak, stoppingReason: reason, iterations: 0, points: [])
       }
     }
-    var result = best!
+    guard var result = best else {
+      // Bounds know of no type, so in single precision there may be some where the model itself overflows.
+      let (value, slope) = try valueWithGradient(of: f, at: center)
+      guard value.isFinite else { throw LipschitzError.valueNotFinite(value.scalar) }
+      let leaf = slope.leaves.firstIndex { !$0.isFinite } ?? 0
+      throw LipschitzError.gradientNotFinite(leaf: leaf, value: slope.euclideanNorm.scalar)
+    }
     (result.iterations, result.points) = (iterations, points)
     return result
   }

@@ -78,7 +78,9 @@ public struct DescentCertificate: Sendable {
         let ends = try start.upperEnds(radius: trial)
         let needed = reach(ends.gradientNorm, residualNorm.upper.value, low) * (1 + 1e-9)
         if trial >= needed {
-          (u, l, radius) = (ends.gradientNorm * (trial / needed) * (1 + 1e-9), ends.lipschitz, trial)
+          // Residuals that are 0 need no ball at all.
+          let excess = needed > 0 ? trial / needed : 1
+          (u, l, radius) = (ends.gradientNorm * excess * (1 + 1e-9), ends.lipschitz, trial)
           break
         }
         (trial, tries) = (needed * 1.002, tries + 1)
@@ -112,19 +114,19 @@ public struct DescentCertificate: Sendable {
       "(b)", "U and L are finite on the ball", obstacle == nil ? .proved : .undecided, left: lipschitz, right: infinite,
       reason: obstacle ?? "U ≤ \(u), L ≤ \(l) for r = \(radius)")
     let factor = 12 * m * m.squareRoot()
+    /// (λ/U) ((λ/U)/√F) / factor: no square leaves the range of numbers that its root is far within.
+    func right(_ lambda: Double, _ u: Double, _ root: Double) -> Double {
+      let share = lambda / u
+      return share * (share / root) / factor
+    }
     // Moved outward by what products lose that are too small to be represented.
     let tiny = Double.leastNormalMagnitude
-    let numerator = (low: max(0, low * low - tiny), high: high * high + tiny)
-    let denominator = (
-      low: factor * leastU * leastU * residualNorm.lower.value - tiny,
-      high: factor * u * u * residualNorm.upper.value + tiny
-    )
-    let most =
-      denominator.low > 0 && denominator.low.isFinite ? numerator.high / denominator.low * (1 + 1e-12) : .infinity
-    let least = denominator.high.isFinite ? numerator.low / denominator.high * (1 - 1e-12) : 0
-    let right = Bracket(least, lower: Bound(least, .derived), upper: Bound(most, .derived))
+    let (inner, outer) = (right(low, u, residualNorm.upper.value), right(high, leastU, residualNorm.lower.value))
+    let least = inner.isNaN ? 0 : max(0, inner * (1 - 1e-12) - tiny)
+    let most = outer.isNaN ? .infinity : outer * (1 + 1e-12) + tiny
+    let bound = Bracket(least, lower: Bound(least, .derived), upper: Bound(most, .derived))
     let smooth = CertificateCondition(
-      "(c)", "L ≤ λ_min² / (12 m^(3/2) U² √F)", left: lipschitz, atMost: right, missing: obstacle)
+      "(c)", "L ≤ λ_min² / (12 m^(3/2) U² √F)", left: lipschitz, atMost: bound, missing: obstacle)
     conditions = [regular, bounded, smooth]
   }
 

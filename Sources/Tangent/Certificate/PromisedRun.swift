@@ -18,7 +18,8 @@ public struct PromisedRun: Sendable {
   public let steps: [Step]
   /// The promised bound of the distance.
   public let radius: Double
-  /// What rounding may add to a computed residual: no promise is held against less.
+  /// What rounding may add to a computed residual, e: no promise is held against less. A step that follows such a residual
+  /// leads astray by at most 2 e, which later steps shrink as they shrink the residual; so much is allowed besides.
   public let noise: Double
   /// The first step that breaks a promise; nil if none does.
   public let firstBroken: Int?
@@ -33,6 +34,7 @@ public struct PromisedRun: Sendable {
     var (p, promised) = (start.parameters, start.residualNorm.upper.value)
     let initial = try start.outputs(p).as(.float64)
     var (seen, broken): ([Step], Int?) = ([], nil)
+    var allowance = noise
     let measured = RecordedWherePossible { (p: P) -> Pair<P, [Tensor]> in
       let (loss, gradient) = try valueWithGradient(
         of: { p in
@@ -51,11 +53,13 @@ public struct PromisedRun: Sendable {
       let state = Step(
         distance: numbers[1], residualNorm: norm, promisedResidualNorm: promised, linearizationError: numbers[2])
       seen.append(state)
-      let isKept = state.distance <= radius * (1 + 1e-9) && norm <= promised * (1 + 1e-9) + noise
+      let isKept = state.distance <= radius * (1 + 1e-9) && norm <= promised * (1 + 1e-9) + allowance
       if broken == nil, !isKept { broken = k }
-      if promised < noise || !norm.isFinite || norm == 0 { break }
+      if promised < allowance || !norm.isFinite || norm == 0 { break }
       p = p.adding(gradient, scaledBy: -step)
       promised *= rate
+      // The step times the kernel's norm is at most 2 while a certificate holds.
+      allowance = allowance * rate + 2 * noise
     }
     (steps, self.radius, self.noise, firstBroken) = (seen, radius, noise, broken)
   }

@@ -22,7 +22,7 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
   let gradientError: Double
   /// ‖r‖ at θ₀, r = f − y.
   public let residualNorm: Bracket
-  /// What rounding may add to ‖r‖ when it is computed.
+  /// What rounding may add to ‖r‖ when it is computed in the parameters' type.
   let residualNoise: Double
   /// λ_min and λ_max of the tangent kernel of all data at θ₀, both ends proved, rounding of the gradients included.
   public let smallestEigenvalue: Bracket, largestEigenvalue: Bracket
@@ -34,8 +34,8 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
   ///   - p: θ₀.
   ///   - examples: a tree whose leaves have the shape [n, example leaf shape...].
   ///   - targets: [n, output entries...], the entries of an output leaf after leaf; another number of entries stops.
-  /// - Throws: ``AutoDiff/BoundError`` if the gradients at θ₀ cannot be bounded, and what the model and the eigenproblem
-  ///   throw.
+  /// - Throws: ``KernelMatrixError/labelNotFinite(example:output:value:)``; ``AutoDiff/BoundError`` if the gradients at θ₀
+  ///   cannot be bounded, and what the model and the eigenproblem throw.
   /// - Complexity: some thirty gradients per datum, m² p flops, and memory for m gradients.
   public init<Output: TensorTree>(
     of f: @escaping (Example, P) throws -> Output, from p: P, on examples: Example, targets: Tensor
@@ -51,6 +51,10 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
         got: "\(targets.shape) for \(exampleCount) examples of \(outputCount) outputs")
     }
     self.targets = targets.flattened.as(.float64)
+    if let datum = self.targets.scalars.firstIndex(where: { !$0.isFinite }) {
+      throw KernelMatrixError.labelNotFinite(
+        example: datum / outputCount, output: datum % outputCount, value: self.targets.scalars[datum])
+    }
 
     let found = try Self.outputBounds(self.f, p, examples, exampleCount, outputCount, radius: 0)
     let gradients = stack(found.map(\.gradient))
@@ -63,7 +67,9 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
     let most = upper.euclideanNorm * (1 + 1e-12)
     residualNorm = Bracket(
       (least + most) / 2, lower: Bound(least, .propagation), upper: Bound(most, .propagation))
-    residualNoise = found.map { $0.value.upper - $0.value.lower }.euclideanNorm
+    // The bounds are those of double precision whatever the type, and sixteen times as far apart as an operation rounds.
+    let coarseness = max(1, (p.leaves.first?.scalarType ?? .float64).epsilon / Double.ulpOfOne / 16)
+    residualNoise = found.map { $0.value.upper - $0.value.lower }.euclideanNorm * coarseness
     (smallestEigenvalue, largestEigenvalue) = try Self.spectrum(gradients, error: gradientError)
   }
 
@@ -110,6 +116,14 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
   func upperEnds(radius: Double) throws -> (gradientNorm: Double, lipschitz: Double) {
     let found = try Self.outputBounds(f, parameters, examples, exampleCount, outputCount, radius: radius)
     return (found.map(\.gradientNorm).max()!, found.map(\.lipschitz).max()!)
+  }
+
+  /// A bound of ‖f − f(θ₀)‖ at θ₀ with the constant f(θ₀) as the model computes it, rounded in the parameters' type.
+  func differenceFromItself() throws -> Double {
+    let (f, p) = (f, parameters)
+    let difference = { (x: Example, q: P) in try f(x, q) - (try f(x, p)) }
+    let found = try Self.outputBounds(difference, p, examples, exampleCount, outputCount, radius: 0)
+    return found.map { max(abs($0.value.lower), abs($0.value.upper)) }.euclideanNorm * (1 + 1e-12)
   }
 
   /// An attained lower end of U: the largest gradient at θ₀.

@@ -4,7 +4,8 @@ import Foundation
 /// The width m ≥ C′ (n/λ)³ (ln m)^C ln(n/ε)² from which training of the hierarchy's network converges, in numbers.
 ///
 /// The theorem says that there are constants C and C′, "large", and not which. So the condition can be refuted, for all
-/// C′ ≥ 1 and C ≥ 0, but never proved; ``admissibleConstant`` is the C′ (ln m)^C up to which it would hold.
+/// C′ ≥ 1 and C ≥ 0, but never proved; ``admissibleConstant`` is the C′ (ln m)^C up to which it would hold. (For m ≤ 2, where
+/// ln m < 1, it is not refuted either: large C make it hold.)
 ///
 /// - Source: Huang and Yau, *Dynamics of deep neural networks and neural tangent hierarchy* (2020), Corollary 2.5, (13), (14).
 public struct WidthCondition: Sendable {
@@ -42,7 +43,7 @@ public struct WidthCondition: Sendable {
       m / needed.estimate, lower: Bound(m / high * (1 - 1e-12), .derived), upper: Bound(m / low * (1 + 1e-12), .derived)
     )
     let width = Bracket(m, error: 0, .derived)
-    let isTooNarrow = m < low
+    let isTooNarrow = m >= 3 && m < low
     condition = CertificateCondition(
       "width", "m ≥ C′ (n/λ)³ (ln m)^C ln(n/ε)²", isTooNarrow ? .refuted : .undecided, left: needed, right: width,
       reason: isTooNarrow

@@ -28,8 +28,9 @@ public struct GaussianProcess: Sendable {
   ///   - covariance: K(X, X), of a kernel, symmetric but for rounding.
   ///   - labels: y, of the covariance's scalar type; another one stops, as does another number of examples.
   ///   - noise: σ², the variance of the noise, one number or one for every example; by default 0. Negative ones stop.
-  ///   - solver: by default Cholesky, differentiable in everything. The pseudo-inverse takes singular covariances: it conditions on
-  ///     the part of the labels that the process can have.
+  ///   - solver: by default Cholesky, differentiable in everything, which examples with huge noise do not disturb. The
+  ///     pseudo-inverse takes singular covariances: it conditions on the part of the labels that the process can have. Its
+  ///     cut-off is relative to the largest eigenvalue, so that variances of the noise should be of like size there.
   /// - Throws: ``KernelMatrixError/indefinite(smallestEigenvalue:count:cutoff:)``; by Cholesky also
   ///   ``KernelMatrixError/singular(smallestEigenvalue:count:cutoff:)``. ``SymmetricMatrixError`` for entries of the covariance,
   ///   ``KernelMatrixError/labelNotFinite(example:output:value:)``,

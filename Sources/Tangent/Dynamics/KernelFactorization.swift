@@ -28,7 +28,7 @@ public struct KernelFactorization: Sendable {
   public let scalarType: ScalarType
   /// The number of eigenvalues that do not count as zero.
   public let rank: Int
-  /// The eigenvalues of K + λ I up to this magnitude count as zero.
+  /// The eigenvalues of K + λ I up to this magnitude count as zero; with `.cholesky`, the least of the limits of the pivots.
   public let cutoff: Double
   /// The spectrum of K + λ I, where the pseudo-inverse needed it.
   public let spectrum: KernelSpectrum?
@@ -42,7 +42,9 @@ public struct KernelFactorization: Sendable {
   ///   - solver: the method; by default the pseudo-inverse, which stops where a transform follows K.
   /// - Throws: ``SymmetricMatrixError`` for entries that are not finite or not symmetric. With `.cholesky`,
   ///   ``KernelMatrixError/indefinite(smallestEigenvalue:count:cutoff:)`` or
-  ///   ``KernelMatrixError/singular(smallestEigenvalue:count:cutoff:)`` unless all pivots are larger than n ε max Kᵢᵢ.
+  ///   ``KernelMatrixError/singular(smallestEigenvalue:count:cutoff:)`` unless every pivot is larger than n ε times its
+  ///   diagonal entry: a condition that does not change with the units of single examples, so an example whose noise is huge,
+  ///   as good as not observed, does not make the others count as zero.
   /// - Complexity: n³/3 flops by Cholesky, 21 n³ by the pseudo-inverse.
   public init(_ kernel: Tensor, ridge: Tensor? = nil, solver: KernelSolver = .pseudoInverse()) throws {
     var matrix = try symmetricPart(of: kernel, for: "KernelFactorization")
@@ -82,7 +84,7 @@ public struct KernelFactorization: Sendable {
     }
   }
 
-  /// The factor and the magnitude up to which a pivot counts as zero.
+  /// The factor and the least magnitude up to which a pivot counts as zero.
   private static func cholesky(_ matrix: Tensor) throws -> (lower: Tensor, cutoff: Double) {
     let n = matrix.shape[0]
     guard n > 0 else { return (matrix, 0) }
@@ -95,21 +97,21 @@ public struct KernelFactorization: Sendable {
         ? .indefinite(smallestEigenvalue: values[0], count: n, cutoff: limit)
         : .singular(smallestEigenvalue: values[0], count: n, cutoff: limit)
     }
-    let numbers = stopGradient(matrix)
-    // Smaller pivots than the least normal number have no finite reciprocal.
-    let cutoff = max(
-      Double(n) * matrix.scalarType.epsilon * (0..<n).reduce(0.0) { max($0, numbers[$1, $1].scalar) },
-      matrix.scalarType.leastNormalMagnitude)
+    // A pivot is what is left of its diagonal entry, with the rounding of that. (Smaller ones than the least normal number have
+    // no finite reciprocal.)
+    let limits = stopGradient(matrix).diagonal.scalars.map {
+      max(Double(n) * matrix.scalarType.epsilon * $0, matrix.scalarType.leastNormalMagnitude)
+    }
     let lower: Tensor
     do {
       lower = try AutoDiff.cholesky(matrix)
     } catch LinearAlgebraError.notPositiveDefinite {
       throw try failure()
     }
-    // No eigenvalue is larger than a pivot, so a small pivot shows a small eigenvalue, which rounding may have made.
-    let pivots = (0..<n).map { square(stopGradient(lower)[$0, $0]).scalar }
-    if pivots.contains(where: { $0 <= cutoff }) { throw try failure() }
-    return (lower, cutoff)
+    // The smallest eigenvalue is no larger than any pivot, so a small pivot shows a small one, which rounding may have made.
+    let pivots = square(stopGradient(lower).diagonal).scalars
+    if zip(pivots, limits).contains(where: { $0 <= $1 }) { throw try failure() }
+    return (lower, limits.min()!)
   }
 
   /// (K + λ I)⁺ B, of the kernel's type.

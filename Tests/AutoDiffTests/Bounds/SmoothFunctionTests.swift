@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import AutoDiff
@@ -54,6 +55,26 @@ import Testing
       #expect(range.lower <= least && most <= range.upper, "[\(a), \(b)]")
       let tolerance = 1e-3 * (most - least) + 1e-12 * max(1, abs(most), abs(least))
       #expect(least - range.lower <= tolerance && range.upper - most <= tolerance, "[\(a), \(b)]: \(range)")
+    }
+  }
+
+  /// Far from 0 a turning point is known to the rounding of numbers there, and still no value is left out.
+  @Test(arguments: [SmoothFunction.sin, .cos], 0...3) func farRangesHoldEveryValue(
+    _ function: SmoothFunction, order: Int
+  ) {
+    var random = RandomGenerator(seed: 3)
+    for exponent in 0...300 {
+      let magnitude = pow(10, Double(exponent) / 6)
+      let parts = Tensor.uniform([3], in: 0..<1, using: &random).scalars
+      let a = magnitude * (parts[0] < 0.5 ? -1 : 1) * (0.5 + parts[1])
+      // From a part of a period to many.
+      let b = max(a + pow(1000, 1.5 * parts[2] - 0.5), a.nextUp)
+      let range = function.range(ofOrder: order, from: a, to: b)
+      #expect(range.lower >= -1 - 1e-12 && range.upper <= 1 + 1e-12)
+      for share in Tensor.uniform([200], in: 0..<1, using: &random).scalars {
+        let value = function.orders[order].value(min(a + (b - a) * share, b))
+        #expect(range.lower <= value && value <= range.upper, "\(value) is not in \(range) over [\(a), \(b)]")
+      }
     }
   }
 }

@@ -75,6 +75,46 @@ import Testing
     #expect(abs(products).max().scalar < 6 / Double(draws).squareRoot())
   }
 
+  /// Examples may be measured in units of their own: with y, K and the noise of each multiplied by powers of two, nothing
+  /// changes, not by a bit, and a point seen twice is singular in any units.
+  @Test func unitsOfExamplesDoNotMatter() throws {
+    var random = RandomGenerator(seed: 4)
+    for _ in 0..<10 {
+      let x = Tensor.normal([7, 3], using: &random), y = Tensor.normal([7], using: &random)
+      let noise = Tensor.uniform([7], in: 0..<0.1, using: &random)
+      let units = Tensor((0..<7).map { _ in scalbn(1.0, Int(random.next() % 300) - 150) })
+      let k = rbfKernel(x, x, rate: 0.5), cross = rbfKernel(Tensor.normal([2, 3], using: &random), x, rate: 0.5)
+      let plain = try GaussianProcess(covariance: k, labels: y, noise: noise)
+      let scaled = try GaussianProcess(
+        covariance: k * outer(units, units), labels: y * units, noise: noise * square(units))
+      #expect(plain.mean(cross) == scaled.mean(cross * units))
+      #expect(
+        try plain.variances(cross, prior: .ones([2])) == scaled.variances(cross * units, prior: .ones([2])))
+      let twice = concatenate([x, x[0..<1]])
+      let all = concatenate([units, units[6..<7]])
+      for units in [Tensor.ones([8]), all] {
+        #expect(throws: KernelMatrixError.self) {
+          _ = try GaussianProcess(
+            covariance: rbfKernel(twice, twice, rate: 0.5) * outer(units, units), labels: .ones([8]))
+        }
+      }
+    }
+  }
+
+  /// An observation with huge noise is none.
+  @Test(arguments: [1e18, 1e30, 1e200]) func anUnobservedExampleDoesNotMatter(variance: Double) throws {
+    let (x, y) = (SixPoints.x, SixPoints.y)
+    let others = Tensor([0.1, 0.2, 0.3, 0.1, 0.2])
+    let noise = concatenate([Tensor([variance]), others])
+    let all = try GaussianProcess(covariance: rbfKernel(x, x, rate: 0.5), labels: y, noise: noise)
+    let rest = try GaussianProcess(covariance: rbfKernel(x[1...], x[1...], rate: 0.5), labels: y[1...], noise: others)
+    let cross = rbfKernel(SixPoints.new, x, rate: 0.5)
+    expectClose(all.mean(cross), rest.mean(cross[.all, 1...]), tolerance: 1e-13)
+    expectClose(
+      try all.variances(cross, prior: .ones([2])), try rest.variances(cross[.all, 1...], prior: .ones([2])),
+      tolerance: 1e-13)
+  }
+
   /// Without noise the process passes through the labels and is certain there; a point seen twice is singular.
   @Test func singularCovariancesAreRefusedOrConditionedOn() throws {
     let x = concatenate([SixPoints.x, SixPoints.x[2..<3]])

@@ -107,6 +107,39 @@ import Testing
     }
   }
 
+  /// What is small beside the rest of an activation may be all that separates its images: 1 + x takes small inputs to nearly
+  /// equal ones, x + x² takes opposite ones to nearly opposite ones, and a ReLU behind it sees the angles.
+  @Test(arguments: [1e-1, 1e-3, 1e-5, 1e-7, 3e-8, 1e-8, 1e-9, 1e-12]) func smallPartsKeepAngles(size: Double) throws {
+    var random = RandomGenerator(seed: 21)
+    let angles = [0, 1e-6, Double.pi] + Tensor.uniform([6], in: 0..<6, using: &random).scalars
+    let x = Tensor(angles.map { [cos($0), sin($0)] }) * (size * 2.0.squareRoot())
+    let q = size * size
+    let constant = DualActivation.smooth("1 + x") { $0 + 1 }
+    let squared = DualActivation.smooth("x + x²") { $0 + square($0) }
+    for (activation, isConstant) in [(constant, true), (squared, false)] {
+      let found = try InfiniteNetwork(
+        [activation, .relu], parameterization: .neuralTangent(weightScale: 1, biasScale: 0)
+      ).kernels(x)
+      // E[σσ] for u = v, 1 − c′, 1 + c′ and E[σ′σ′].
+      let moment = isConstant ? 1 + q : q + 3 * q * q
+      let expected = angles.map { a in
+        angles.map { b -> (Double, Double) in
+          let (minus, plus) = (2 * pow(sin((a - b) / 2), 2), 2 * pow(cos((a - b) / 2), 2))
+          let c = 1 - minus
+          let near = isConstant ? q * minus / (1 + q) : (minus + 2 * q * minus * plus) / (1 + 3 * q)
+          let far = isConstant ? 2 - near : (plus + q * (4 + 2 * c * c)) / (1 + 3 * q)
+          let slope = isConstant ? 1 : 1 + 4 * q * c
+          let theta = 2 * atan2(near.squareRoot(), far.squareRoot())
+          let nngp = moment * (sin(theta) + (.pi - theta) * cos(theta)) / (2 * .pi)
+          let tangent = moment * (far - near) / 2 + slope * q * c
+          return (nngp, nngp + tangent * (1 - theta / .pi) / 2)
+        }
+      }
+      expectClose(found.nngp / moment, Tensor(expected.map { $0.map { $0.0 / moment } }), tolerance: 1e-13)
+      expectClose(found.ntk / moment, Tensor(expected.map { $0.map { $0.1 / moment } }), tolerance: 1e-13)
+    }
+  }
+
   // MARK: The text's formulas
 
   @Test func shallowReluKernelsOfTheText() throws {
