@@ -5,7 +5,9 @@
     /// eˣ; a precise one takes into account how far the powers in the table are rounded.
     @inline(__always)
     static func expByTable<V: LaneVector>(_ x: V, isPrecise: Bool) -> V {
-      let x = x.limited(from: V.isDouble ? -800 : -120).limited(to: V.isDouble ? 800 : 120)
+      // Results that underflow take a hundred times as long, unless their exponent is far below all that numbers have.
+      let vanishes = V.isLess(x, VectorFunctions.leastExponent(V.self))
+      let x = V.select(vanishes, V(double: -6000, float: -700), x).limited(to: V.isDouble ? 800 : 120)
       let n = nearestSixteenth(x, times: 1.4426950408889634)
       let r = x.adding(n.number, times: V(double: -0x1.62e42feep-1, float: -0x1.62e4p-1))
         .adding(n.number, times: V(double: -1.9082149292705877e-10, float: -1.428606820309417e-06))
