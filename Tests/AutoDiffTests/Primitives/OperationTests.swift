@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import AutoDiff
@@ -180,6 +181,28 @@ import Testing
         variant.apply(whole.map { $0[start..<min(start + piece, count)] })
       }
       expectClose(variant.apply(whole), concatenate(results), .exact, seed: variant.seed)
+    }
+  }
+
+  /// Quotients by powers of two are products, with the same bits wherever numbers begin and end.
+  @Test func quotientsByConstantsAreRoundedOnce() {
+    let exponents = [-1074, -1000, -150, -127, -126, -3, 0, 1, 5, 126, 127, 1000, 1023]
+    let finite = exponents.flatMap { [scalbn(1.0, $0), -scalbn(1.0, $0), scalbn(1.5, $0)] }
+    let divisors: [Double] = finite + [0, -0.0, .infinity, .nan]
+    var g = RandomGenerator(seed: 12)
+    let sizes = (0..<40).map { _ in
+      scalbn(Double.random(in: -2...2, using: &g), Int.random(in: -1080...1030, using: &g))
+    }
+    let small = (0..<40).map { _ in scalbn(Double.random(in: -2...2, using: &g), Int.random(in: -155...130, using: &g))
+    }
+    let x: [Double] = sizes + small + [0, -0.0, .infinity, -.infinity, .nan]
+    for c in divisors {
+      let double = (Tensor(x) / c).scalars, single = (Tensor(x, as: .float32) / c).floats
+      for (k, x) in x.enumerated() {
+        #expect(double[k] == x / c || (x / c).isNaN && double[k].isNaN, "\(x) / \(c)")
+        let expected = Float(x) / Float(c)
+        #expect(single[k] == expected || expected.isNaN && single[k].isNaN, "\(Float(x)) / \(c) in single precision")
+      }
     }
   }
 
