@@ -113,8 +113,9 @@ final class ElementwiseStep: ProgramStep, @unchecked Sendable {
   }
 
   override var listing: [String] {
-    var names = Array(repeating: "sum", count: sums.count)
-    for k in (0..<operations.count).reversed() { names.insert(operations[k].function.name, at: 0) }
+    var names: [String] = []
+    operations.forEach { names.append($0.function.name) }
+    sums.forEach { _ in names.append("sum") }
     return ["\(names.joined(separator: ", ")) of \(count) entries"]
   }
 

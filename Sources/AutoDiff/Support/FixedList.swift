@@ -16,8 +16,6 @@ struct FixedList<Element>: ~Copyable, @unchecked Sendable {
     base.deallocate()
   }
 
-  var isEmpty: Bool { @inline(__always) get { count == 0 } }
-
   /// The element at an index, which is not checked.
   @inline(__always)
   subscript(index: Int) -> Element {
