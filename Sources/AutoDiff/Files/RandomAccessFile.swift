@@ -24,7 +24,11 @@ package final class RandomAccessFile: @unchecked Sendable {
     }
   }
 
-  deinit { close(file) }
+  deinit {
+    // A child process that is just being started still has the file open, and would keep the lock for that time.
+    flock(file, LOCK_UN)
+    close(file)
+  }
 
   /// The size in bytes.
   package var size: Int {
