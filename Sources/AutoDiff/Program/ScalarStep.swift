@@ -8,18 +8,20 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
   }
 
   private let scalarType: ScalarType
-  private let code: ScalarCode
+  private let functions: [TileFunction]
   private let instructions: FixedList<ScalarCode.Instruction>
   /// Where the instructions of one operation that follow each other end.
   private let ends: FixedList<Int>
   private let constants: FixedList<(register: ScalarCode.Register, value: Double)>
   private let loads: FixedList<Transfer>
   private let stores: FixedList<Transfer>
-  /// Memory for the registers.
+  /// Memory for the registers, and how many bytes of it they take.
   private let scratch: Int
+  private let registerBytes: Int
 
   init(_ scalarType: ScalarType, _ code: ScalarCode, loads: [Transfer], stores: [Transfer], scratch: Int) {
-    (self.scalarType, self.code, self.scratch) = (scalarType, code, scratch)
+    (self.scalarType, self.scratch, functions) = (scalarType, scratch, code.functions)
+    registerBytes = Self.registerBytes(code, scalarType)
     let instructions = code.instructions
     self.instructions = FixedList(instructions)
     ends = FixedList(
@@ -33,13 +35,17 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
 
   /// Bytes for the registers, and behind them vectors for the operands and the result of a function.
   static func scratchBytes(_ code: ScalarCode, _ scalarType: ScalarType) -> Int {
-    Program.padded(Int(code.registerCount) * scalarType.byteCount) + 4 * VectorMap.vectorBytes
+    registerBytes(code, scalarType) + 4 * VectorMap.vectorBytes
+  }
+
+  private static func registerBytes(_ code: ScalarCode, _ scalarType: ScalarType) -> Int {
+    Program.padded(Int(code.registerCount) * scalarType.byteCount)
   }
 
   override var listing: [String] {
-    let names = Set(code.functions.map(\.name)).sorted()
-    let functions = names.isEmpty ? "" : ", \(names.joined(separator: ", ")) among them"
-    return ["\(code.instructions.count) operations on single numbers\(functions)"]
+    let names = Set(functions.map(\.name)).sorted()
+    let among = names.isEmpty ? "" : ", \(names.joined(separator: ", ")) among them"
+    return ["\(instructions.count) operations on single numbers\(among)"]
   }
 
   override func run(_ frame: ProgramFrame) {
@@ -85,7 +91,7 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
         }
       case .vanish: each { a, b, _ in a != a && b == 0 ? 0 : a }
       case .function:
-        each { apply(code.functions[Int($2.function)], $0, $1, c($2), registers) }
+        each { apply(functions[Int($2.function)], $0, $1, c($2), registers) }
       }
     }
     stores.forEach {
@@ -103,8 +109,7 @@ final class ScalarStep: ProgramStep, @unchecked Sendable {
   private func apply<T: LoopScalar>(
     _ function: TileFunction, _ a: T, _ b: T, _ c: T, _ registers: UnsafeMutablePointer<T>
   ) -> T {
-    let bytes = Program.padded(Int(code.registerCount) * scalarType.byteCount)
-    let first = UnsafeMutableRawPointer(registers) + bytes
+    let first = UnsafeMutableRawPointer(registers) + registerBytes
     let vectors = (first, first + VectorMap.vectorBytes, first + 2 * VectorMap.vectorBytes)
     // Whole vectors, so that no other entry takes a longer way than these.
     func fill(_ vector: UnsafeMutableRawPointer, _ number: T) {

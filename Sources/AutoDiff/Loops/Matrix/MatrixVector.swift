@@ -26,6 +26,7 @@ enum MatrixVector {
     let steps = Cut(k, length: longestPiece)
     let rows = Cut(m, length: min(mostRows, max(8, (entriesPerTask / min(k, longestPiece) + 7) / 8 * 8)))
     let copiesX = x.stride != 1
+    // Nothing to share, scale or add: small products need no memory between.
     if rows.count * steps.count == 1, !copiesX, !accumulate, stride == 1, scale == 1 {
       return partialSums(a, x.base, into: y)
     }
