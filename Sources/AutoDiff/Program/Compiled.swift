@@ -35,6 +35,27 @@ public func compiled<Input: TensorTree, Output: TensorTree>(
   Compiled(f)
 }
 
+/// Records a function of two inputs; see ``compiled(_:)``.
+///
+///     let step = compiled { (p: Parameters, images: Tensor) in … }
+///     p = step(p, batch)
+///
+/// - Parameter f: from two trees of tensors to one.
+public func compiled<A: TensorTree, B: TensorTree, Output: TensorTree>(
+  _ f: @escaping (A, B) -> Output
+) -> Compiled<Pair<A, B>, Output> {
+  Compiled { f($0.first, $0.second) }
+}
+
+/// Records a function of three inputs; see ``compiled(_:)``.
+///
+/// - Parameter f: from three trees of tensors to one.
+public func compiled<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>(
+  _ f: @escaping (A, B, C) -> Output
+) -> Compiled<Pair<A, Pair<B, C>>, Output> {
+  Compiled { f($0.first, $0.second.first, $0.second.second) }
+}
+
 /// Records a function that throws; see ``compiled(_:)``.
 ///
 ///     let solve = compiled { (a: Tensor) in try choleskySolve(a, b) }
@@ -46,6 +67,24 @@ public func compiled<Input: TensorTree, Output: TensorTree>(
   throwing f: @escaping (Input) throws -> Output
 ) -> ThrowingCompiled<Input, Output> {
   ThrowingCompiled(f)
+}
+
+/// Records a function of two inputs that throws; see ``compiled(throwing:)``.
+///
+/// - Parameter f: from two trees of tensors to one.
+public func compiled<A: TensorTree, B: TensorTree, Output: TensorTree>(
+  throwing f: @escaping (A, B) throws -> Output
+) -> ThrowingCompiled<Pair<A, B>, Output> {
+  ThrowingCompiled { try f($0.first, $0.second) }
+}
+
+/// Records a function of three inputs that throws; see ``compiled(throwing:)``.
+///
+/// - Parameter f: from three trees of tensors to one.
+public func compiled<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>(
+  throwing f: @escaping (A, B, C) throws -> Output
+) -> ThrowingCompiled<Pair<A, Pair<B, C>>, Output> {
+  ThrowingCompiled { try f($0.first, $0.second.first, $0.second.second) }
 }
 
 /// A function that is recorded when it is first called; see ``compiled(_:)``.
@@ -69,6 +108,14 @@ public final class Compiled<Input: TensorTree, Output: TensorTree>: CustomString
     }
   }
 
+  /// The value of a function of two inputs. Stops where a factorization or a search fails.
+  public func callAsFunction<A, B>(_ a: A, _ b: B) -> Output where Input == Pair<A, B> { self(Pair(a, b)) }
+
+  /// The value of a function of three inputs. Stops where a factorization or a search fails.
+  public func callAsFunction<A, B, C>(_ a: A, _ b: B, _ c: C) -> Output where Input == Pair<A, Pair<B, C>> {
+    self(Pair(a, Pair(b, c)))
+  }
+
   /// For every program, the last one used first, its inputs and results, and a line for each of its steps.
   public var description: String { programs.description }
 }
@@ -83,6 +130,14 @@ public final class ThrowingCompiled<Input: TensorTree, Output: TensorTree>: Cust
   ///
   /// - Throws: what the function throws while it is recorded, or where a factorization or a search fails.
   public func callAsFunction(_ input: Input) throws -> Output { try programs.value(input) }
+
+  /// The value of a function of two inputs; throws like that of one.
+  public func callAsFunction<A, B>(_ a: A, _ b: B) throws -> Output where Input == Pair<A, B> { try self(Pair(a, b)) }
+
+  /// The value of a function of three inputs; throws like that of one.
+  public func callAsFunction<A, B, C>(_ a: A, _ b: B, _ c: C) throws -> Output where Input == Pair<A, Pair<B, C>> {
+    try self(Pair(a, Pair(b, c)))
+  }
 
   /// For every program, the last one used first, its inputs and results, and a line for each of its steps.
   public var description: String { programs.description }

@@ -106,28 +106,33 @@ struct BundleAdjustment: GradBenchProblem {
     stride(from: 0, to: p, by: Self.blockSize).map { $0..<min($0 + Self.blockSize, p) }
   }
 
-  /// [p, 2] and [p].
-  func errors() -> (projection: Tensor, weight: Tensor) {
-    let projection = blocks.map { range in
-      let (observation, features) = observations(range)
-      return stack(vmap { Self.error($0, seenAt: $1) }(observation, features), axis: 1)
-    }
-    return (concatenate(projection), Self.weightError(weights))
+  /// The two errors of every observation, [p, 2].
+  static func errors(_ observations: Observation, seenAt features: [Tensor]) -> Tensor {
+    stack(vmap { error($0, seenAt: $1) }(observations, features), axis: 1)
   }
 
-  func jacobian() -> SparseMatrix {
-    let one = Tensor(1), zero = Tensor(0)
-    let parts = blocks.map { range in
-      let (observation, features) = observations(range)
-      let rows = vmap { (observation: Observation, features: [Tensor]) in
-        let pullback = vjp(of: { Self.error($0, seenAt: features) }, at: observation).pullback
-        return [pullback([one, zero]), pullback([zero, one])]
-      }(observation, features)
-      return stack(rows.flatMap(\.leaves)).transposed.flattened
+  /// The two rows of every observation, one after the other.
+  static func derivatives(_ observations: Observation, seenAt features: [Tensor]) -> Tensor {
+    let (one, zero) = (Tensor(1), Tensor(0))
+    let rows = vmap { (observation: Observation, features: [Tensor]) in
+      let pullback = vjp(of: { error($0, seenAt: features) }, at: observation).pullback
+      return [pullback([one, zero]), pullback([zero, one])]
+    }(observations, features)
+    return stack(rows.flatMap(\.leaves), axis: 1).flattened
+  }
+
+  /// What a function of observations gives for all of them, block by block.
+  private func map(_ f: Compiled<Pair<Observation, [Tensor]>, Tensor>) -> [Tensor] {
+    blocks.map { range in
+      let (observations, features) = observations(range)
+      return f(observations, features)
     }
+  }
+
+  private func jacobian(_ derivatives: [Tensor]) -> SparseMatrix {
     let slopes = vmap { (w: Tensor) in gradient(of: Self.weightError, at: w) }(weights)
     let (rows, columns) = structure()
-    return SparseMatrix(rows: rows, columns: columns, values: concatenate(parts + [slopes]))
+    return SparseMatrix(rows: rows, columns: columns, values: concatenate(derivatives + [slopes]))
   }
 
   /// Which entries are there: two rows for every observation, then one for every weight.
@@ -158,14 +163,16 @@ struct BundleAdjustment: GradBenchProblem {
   static var functions: [GradBenchFunction<BundleAdjustment>] {
     [
       GradBenchFunction("objective") { problem in
-        { problem.errors() }
-      } answer: { projection, weight in
+        let errors = compiled(Self.errors)
+        return { (concatenate(problem.map(errors)), Self.weightError(problem.weights)) }
+      } answer: { (projection: Tensor, weight: Tensor) in
         Errors(
           projection: .init(elements: projection[0].scalars, repeated: projection.shape[0]),
           weight: .init(element: weight[0].scalar, repeated: weight.count))
       },
       GradBenchFunction("jacobian") { problem in
-        { problem.jacobian() }
+        let derivatives = compiled(Self.derivatives)
+        return { problem.jacobian(problem.map(derivatives)) }
       } answer: {
         Excerpt(
           rows: excerpt($0.rows), cols: excerpt($0.columns),

@@ -47,6 +47,25 @@ struct CompiledTests {
     expectSame(p, Self.descent(x, y))
   }
 
+  @Test(arguments: types) func severalInputs(type: ScalarType) throws {
+    let (x, y, p) = Self.network(type)
+    let loss = compiled { (p: [Tensor], x: Tensor) in square(matmul(tanh(matmul(x, p[0]) + p[1]), p[2])).sum() }
+    let step = compiled { (p: [Tensor], x: Tensor, y: Tensor) in Self.descent(x, y)(p) }
+    for batch in [0..<32, 5..<9, 0..<32] {
+      let expected = Self.descent(x[batch], y[batch])(p)
+      #expect(step(p, x[batch], y[batch]) == expected)
+      #expect(loss(p, x[batch]) == square(matmul(tanh(matmul(x[batch], p[0]) + p[1]), p[2])).sum())
+    }
+    let positive = Tensor([[2, 1], [1, 3]], as: type)
+    let solve = compiled { (a: Tensor, b: Tensor) in try choleskySolve(a, b) }
+    let shifted = compiled { (a: Tensor, b: Tensor, c: Tensor) in try choleskySolve(a, b) + c }
+    let (b, c) = (Tensor([1, 2], as: type), Tensor([3, 4], as: type))
+    #expect(try solve(positive, b) == choleskySolve(positive, b))
+    #expect(try shifted(positive, b, c) == choleskySolve(positive, b) + c)
+    #expect(throws: (any Error).self) { try solve(-positive, b) }
+    #expect(throws: (any Error).self) { try shifted(-positive, b, c) }
+  }
+
   @Test(arguments: types) func loops(type: ScalarType) {
     let (x, y, p) = Self.network(type)
     let step = Self.descent(x, y)
