@@ -55,20 +55,32 @@ enum MatrixTile {
     _ b: UnsafePointer<T>, rowStride bRow: Int, into target: ProductTarget<T>, rows: Int, columns: Int
   ) {
     let lanes = T.Lanes.count
-    let isTall = rows > unitRows
-    let isWide = columns > lanes
-    let isWhole = rows % unitRows == 0 && columns % lanes == 0
-    withUnsafeTemporaryAllocation(of: T.self, capacity: Self.rows * 2 * lanes) { memory in
-      var place = target
-      if !isWhole {
-        place.base = memory.baseAddress!
-        place.rowStride = 2 * lanes
-        if target.accumulate { target.copy(to: place, rows: rows, columns: columns) }
-      }
-      wholeTile(
-        k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: place, isTall: isTall, isWide: isWide)
-      if !isWhole { place.copy(to: target, rows: rows, columns: columns) }
+    let (isTall, isWide) = (rows > unitRows, columns > lanes)
+    if rows % unitRows == 0 && columns % lanes == 0 {
+      return stridedTile(
+        k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: target, isTall: isTall, isWide: isWide)
     }
+    // A variable, because temporary allocations of more than a kilobyte come from the heap.
+    var memory = (SixRows<T.Lanes>(), SixRows<T.Lanes>(), SixRows<T.Lanes>(), SixRows<T.Lanes>())
+    withUnsafeMutableBytes(of: &memory) { bytes in
+      var place = target
+      place.base = bytes.baseAddress!.assumingMemoryBound(to: T.self)
+      place.rowStride = 2 * lanes
+      if target.accumulate { target.copy(to: place, rows: rows, columns: columns) }
+      stridedTile(
+        k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: place, isTall: isTall, isWide: isWide)
+      place.copy(to: target, rows: rows, columns: columns)
+    }
+  }
+
+  /// ``wholeTile(_:_:rowStride:columnStride:_:rowStride:into:isTall:isWide:)``, compiled once.
+  @inline(never)
+  private static func stridedTile<T: LoopScalar>(
+    _ k: Int, _ a: UnsafePointer<T>, rowStride aRow: Int, columnStride aColumn: Int,
+    _ b: UnsafePointer<T>, rowStride bRow: Int, into target: ProductTarget<T>, isTall: Bool, isWide: Bool
+  ) {
+    wholeTile(
+      k, a, rowStride: aRow, columnStride: aColumn, b, rowStride: bRow, into: target, isTall: isTall, isWide: isWide)
   }
 
   /// A full tile from packed panels.

@@ -82,13 +82,11 @@ extension ReductionLoop {
 
   /// The result for the entries of one vector.
   private static func joinLanes(_ kind: ReductionKind, _ vector: UnsafeMutablePointer<T>) -> T {
-    if kind.joining == .sum { return T.Lanes(vector).sum() }
-    var half = T.Lanes.count / 2
-    while half > 0 {
-      kind.joined(T.Lanes(vector), T.Lanes(vector + half, upTo: half)).store(vector)
-      half /= 2
+    switch kind {
+    case .sum, .dot: T.Lanes(vector).sum()
+    case .maximum: T.Lanes(vector).largest()
+    case .minimum: -(-T.Lanes(vector)).largest()
     }
-    return vector[0]
   }
 }
 

@@ -21,9 +21,9 @@ extension RowFunctions {
     forEachRow(rows, columns) { row, scratch in
       let (x, v, y) = (x + row * columns, v + row * columns, y + row * columns)
       let (largest, sum) = weights(x, columns, into: scratch)
-      let reference = T.Lanes(repeating: v[place(of: largest, in: x, columns)])
+      let reference = T.Lanes(repeating: largest.isNaN ? v[0] : self.largest(of: v, where: largest, in: x, columns))
       map(v, columns, into: y) { $0 - reference }
-      let share = ReductionLoop.reduceRun(.dot, scratch, y, columns) / sum
+      let share = dot(scratch, y, columns) / sum
       if share.isNaN, (0..<columns).allSatisfy({ v[$0] == 0 }) { return y.update(repeating: 0, count: columns) }
       let shareLanes = T.Lanes(repeating: share)
       map(y, columns, into: y) { $0 - shareLanes }
@@ -49,14 +49,13 @@ extension RowFunctions {
     }
     forEachRow(rows, columns) { row, scratch in
       let (x, v, y) = (x + row * columns, v + row * columns, y + row * columns)
-      let (largest, sum) = weights(x, columns, into: scratch)
+      let (largest, total) = weights(x, columns, into: scratch)
       let place = place(of: largest, in: x, columns)
       func sumOfOthers(_ a: UnsafePointer<T>) -> T {
-        ReductionLoop.reduceRun(.sum, a, a, place)
-          + ReductionLoop.reduceRun(.sum, a + place + 1, a + place + 1, columns - place - 1)
+        sum(a, place) + sum(a + place + 1, columns - place - 1)
       }
       let (others, rest) = (sumOfOthers(scratch), sumOfOthers(v))
-      let factor = (rest + v[place]) / (sum.isNaN ? sum : others + 1)
+      let factor = (rest + v[place]) / (total.isNaN ? total : others + 1)
       if factor.isNaN, (0..<columns).allSatisfy({ v[$0] == 0 }) { return y.update(repeating: 0, count: columns) }
       let minusFactor = T.Lanes(repeating: -factor)
       var i = 0
@@ -67,6 +66,21 @@ extension RowFunctions {
       }
       y[place] = factor * others - rest
     }
+  }
+
+  /// The largest entry of v among those where x has its largest one: so it does not depend on their order.
+  @inline(__always)
+  private static func largest<T: LoopScalar>(
+    of v: UnsafePointer<T>, where largest: T, in x: UnsafePointer<T>, _ columns: Int
+  ) -> T {
+    let (largest, none) = (T.Lanes(repeating: largest), T.Lanes(repeating: -.infinity))
+    var result = none
+    for i in stride(from: 0, to: columns, by: T.Lanes.count) {
+      let n = min(T.Lanes.count, columns - i)
+      let isHere = T.Lanes.isEqual(T.Lanes(x + i, upTo: n, padding: .nan), largest)
+      result = T.Lanes.maximum(result, T.Lanes.select(isHere, T.Lanes(v + i, upTo: n), none))
+    }
+    return result.largest()
   }
 
   /// Where the first of the largest entries is; 0 if there is none, which is so where an entry is not a number.

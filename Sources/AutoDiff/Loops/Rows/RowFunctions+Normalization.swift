@@ -57,8 +57,8 @@ extension RowFunctions {
         return y.update(repeating: 0, count: columns)
       }
       let count = T(columns)
-      let mean = T.Lanes(repeating: ReductionLoop.reduceRun(.sum, v, v, columns) / count)
-      let share = T.Lanes(repeating: -ReductionLoop.reduceRun(.dot, v, scratch, columns) / count)
+      let mean = T.Lanes(repeating: sum(v, columns) / count)
+      let share = T.Lanes(repeating: -dot(v, scratch, columns) / count)
       var i = 0
       while i < columns {
         let n = min(T.Lanes.count, columns - i)
@@ -76,11 +76,11 @@ extension RowFunctions {
   ) -> T {
     let count = T(columns)
     func subtractMean(_ x: UnsafePointer<T>) {
-      let mean = T.Lanes(repeating: ReductionLoop.reduceRun(.sum, x, x, columns) / count)
+      let mean = T.Lanes(repeating: sum(x, columns) / count)
       map(x, columns, into: y) { $0 - mean }
     }
     subtractMean(x)
-    var variance = ReductionLoop.reduceRun(.dot, y, y, columns) / count
+    var variance = dot(y, y, columns) / count
     var (scale, epsilon) = (T(1), epsilon)
     if needsScale(T.Lanes(repeating: variance), epsilon).isAnyTrue {
       var largest: T = 0
@@ -89,7 +89,7 @@ extension RowFunctions {
       scale = scaleLanes.first
       map(x, columns, into: y) { $0 * scaleLanes }
       subtractMean(y)
-      variance = ReductionLoop.reduceRun(.dot, y, y, columns) / count
+      variance = dot(y, y, columns) / count
       epsilon = epsilon * scale * scale
     }
     let factor = 1 / (variance + epsilon).squareRoot()

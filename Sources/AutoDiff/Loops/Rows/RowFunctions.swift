@@ -64,10 +64,10 @@ enum RowFunctions {
   static func weights<T: LoopScalar>(
     _ x: UnsafePointer<T>, _ count: Int, into y: UnsafeMutablePointer<T>
   ) -> (largest: T, sum: T) {
-    let largest = ReductionLoop.reduceRun(.maximum, x, x, count)
+    let largest = largest(x, count)
     let largestLanes = T.Lanes(repeating: largest)
     map(x, count, into: y) { weight($0, largestLanes) }
-    return (largest, ReductionLoop.reduceRun(.sum, y, y, count))
+    return (largest, sum(y, count))
   }
 
   @inline(__always)
@@ -89,6 +89,59 @@ enum RowFunctions {
       f(T.Lanes(x + i, upTo: n)).store(y + i, upTo: n)
       i += T.Lanes.count
     }
+  }
+
+  /// The most vectors of a row that are summed one after the other; the sums of longer rows are those of pairs of parts.
+  private static var mostVectors: Int { 64 }
+
+  /// The sum of a row.
+  @inline(__always)
+  static func sum<T: LoopScalar>(_ x: UnsafePointer<T>, _ count: Int) -> T {
+    let lanes = T.Lanes.count
+    if count > mostVectors * lanes { return ReductionLoop.reduceRun(.sum, x, x, count) }
+    var (even, odd) = (T.Lanes(repeating: 0), T.Lanes(repeating: 0))
+    var i = 0
+    while i + 2 * lanes <= count {
+      even = even + T.Lanes(x + i)
+      odd = odd + T.Lanes(x + (i + lanes))
+      i += 2 * lanes
+    }
+    while i < count {
+      even = even + T.Lanes(x + i, upTo: min(lanes, count - i))
+      i += lanes
+    }
+    return (even + odd).sum()
+  }
+
+  /// The inner product of two rows.
+  @inline(__always)
+  static func dot<T: LoopScalar>(_ x: UnsafePointer<T>, _ y: UnsafePointer<T>, _ count: Int) -> T {
+    let lanes = T.Lanes.count
+    if count > mostVectors * lanes { return ReductionLoop.reduceRun(.dot, x, y, count) }
+    var (even, odd) = (T.Lanes(repeating: 0), T.Lanes(repeating: 0))
+    var i = 0
+    while i + 2 * lanes <= count {
+      even = even.adding(T.Lanes(x + i), times: T.Lanes(y + i))
+      odd = odd.adding(T.Lanes(x + (i + lanes)), times: T.Lanes(y + (i + lanes)))
+      i += 2 * lanes
+    }
+    while i < count {
+      let n = min(lanes, count - i)
+      even = even.adding(T.Lanes(x + i, upTo: n), times: T.Lanes(y + i, upTo: n))
+      i += lanes
+    }
+    return (even + odd).sum()
+  }
+
+  /// The largest entry of a row; not-a-number if there is one.
+  @inline(__always)
+  static func largest<T: LoopScalar>(_ x: UnsafePointer<T>, _ count: Int) -> T {
+    let lanes = T.Lanes.count
+    var result = T.Lanes(repeating: -.infinity)
+    for i in stride(from: 0, to: count, by: lanes) {
+      result = T.Lanes.maximum(result, T.Lanes(x + i, upTo: min(lanes, count - i), padding: -.infinity))
+    }
+    return result.largest()
   }
 
   /// Calls `body` with every row and with room for one, on several threads where there are many entries.

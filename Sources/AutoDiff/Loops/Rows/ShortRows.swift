@@ -1,4 +1,4 @@
-/// Rows that are shorter than a few vectors, one in every lane: entry `j` of all of them is one vector.
+/// Rows that are shorter than two vectors, one in every lane: entry `j` of all of them is one vector.
 struct ShortRows<T: LoopScalar> {
   /// The first of the rows.
   let start: Int
@@ -14,7 +14,7 @@ struct ShortRows<T: LoopScalar> {
 
   /// Whether it is worth turning rows into lanes and back.
   static func areSuitable(_ rows: Int, _ columns: Int) -> Bool {
-    rows >= T.Lanes.count && columns > 0 && columns < 8 * T.Lanes.count
+    rows >= T.Lanes.count && columns > 0 && columns < 2 * T.Lanes.count
   }
 
   /// Calls `body` with all rows of one or two matrices, on several threads where there are many, and writes what it

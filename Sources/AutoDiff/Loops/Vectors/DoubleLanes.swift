@@ -85,6 +85,17 @@ struct DoubleLanes: LaneVector {
     #endif
   }
 
+  @inline(__always) func largest() -> Double {
+    if isNaN.isAnyTrue { return .nan }
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      return _mm512_reduce_max_pd(v)
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      return Swift.max(Swift.max(v.x, v.y), Swift.max(v.z, v.w))
+    #else
+      return Swift.max(v.x, v.y)
+    #endif
+  }
+
   @inline(__always) static func isLess(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .< b.v) }
   @inline(__always) static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .<= b.v) }
   @inline(__always) static func isEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .== b.v) }

@@ -86,6 +86,19 @@ struct FloatLanes: LaneVector {
     #endif
   }
 
+  @inline(__always) func largest() -> Float {
+    if isNaN.isAnyTrue { return .nan }
+    #if arch(x86_64) && AUTODIFF_LANES_512
+      return _mm512_reduce_max_ps(v)
+    #elseif arch(x86_64) && AUTODIFF_LANES_256
+      let exchanged = unsafeBitCast(SIMD8<Int32>(4, 5, 6, 7, 0, 1, 2, 3), to: SIMD4<Int64>.self)
+      let halves = _mm256_max_ps(v, _mm256_permutevar8x32_ps(v, exchanged))
+      return Swift.max(Swift.max(halves[0], halves[1]), Swift.max(halves[2], halves[3]))
+    #else
+      return Swift.max(Swift.max(v.x, v.y), Swift.max(v.z, v.w))
+    #endif
+  }
+
   @inline(__always) static func isLess(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .< b.v) }
   @inline(__always) static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .<= b.v) }
   @inline(__always) static func isEqual(_ a: Self, _ b: Self) -> Mask { .init(v: a.v .== b.v) }

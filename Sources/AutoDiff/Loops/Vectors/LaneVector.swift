@@ -43,6 +43,8 @@ protocol LaneVector: Sendable {
   func rounded(_ rule: FloatingPointRoundingRule) -> Self
   /// The sum of the entries, on one machine always in the same order.
   func sum() -> Element
+  /// The largest entry; not-a-number if there is one.
+  func largest() -> Element
 
   static func isLess(_ a: Self, _ b: Self) -> Mask
   static func isLessOrEqual(_ a: Self, _ b: Self) -> Mask

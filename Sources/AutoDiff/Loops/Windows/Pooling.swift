@@ -35,79 +35,127 @@ struct PoolingGeometry: Hashable, Sendable {
 
 /// Two-dimensional pooling of contiguous images, and its derivatives. Results do not depend on the number of threads.
 enum Pooling {
-  /// The largest entry under each window, and where it was: `row * columns + column` in its image.
+  /// The number of results that is worth a task of its own.
+  private static let entriesPerTask = 1 << 12
+
+  /// Calls `body` with the image and the number of every row of places.
+  private static func forEachRow(_ geometry: PoolingGeometry, _ body: (_ image: Int, _ row: Int) -> Void) {
+    let (places, rows) = (geometry.output.rows, geometry.images * geometry.output.rows)
+    let perTask = max(1, entriesPerTask / max(1, geometry.output.columns * geometry.channels))
+    ThreadTeam.run((rows + perTask - 1) / perTask) { task in
+      for row in task * perTask..<min(rows, (task + 1) * perTask) { body(row / places, row % places) }
+    }
+  }
+
+  /// Where the largest entry under each window lies: `row * columns + column` in its image.
   ///
   /// Among equal entries the first counts. Not-a-number counts as the largest.
   ///
-  /// - Shapes: `x` as `inputShape`, `y` and `index` as `outputShape` of the geometry.
-  static func maximum<T: LoopScalar>(
-    _ geometry: PoolingGeometry, _ x: UnsafePointer<T>, into y: UnsafeMutablePointer<T>,
-    index: UnsafeMutablePointer<Int32>
+  /// - Shapes: `x` as `inputShape`, `positions` as `outputShape` of the geometry.
+  static func maximumPositions<T: LoopScalar>(
+    _ geometry: PoolingGeometry, _ x: UnsafePointer<T>, into positions: UnsafeMutablePointer<Double>
   ) {
-    let rows = geometry.rows, columns = geometry.columns, channels = geometry.channels
-    ThreadTeam.run(geometry.images * rows.places) { task in
-      let image = x + task / rows.places * geometry.input.rows * geometry.input.columns * channels
+    let (rows, columns, channels) = (geometry.rows, geometry.columns, geometry.channels)
+    let (lanes, end) = (T.Lanes.count, x + geometry.inputCount)
+    forEachRow(geometry) { image, row in
+      let pixels = x + image * geometry.input.rows * geometry.input.columns * channels
+      let to = positions + (image * rows.places + row) * columns.places * channels
+      let windowRows = rows.entries(at: row)
       for place in 0..<columns.places {
-        let start = (task * columns.places + place) * channels
-        let best = y + start, found = index + start
-        var isFirst = true
-        for i in rows.entries(at: task % rows.places) {
-          for j in columns.entries(at: place) {
-            let row = rows.coordinate(of: i, at: task % rows.places)
-            let position = row * geometry.input.columns + columns.coordinate(of: j, at: place)
-            let candidates = image + position * channels
-            if isFirst {
-              best.update(from: candidates, count: channels)
-              found.update(repeating: Int32(truncatingIfNeeded: position), count: channels)
-              isFirst = false
-            } else {
-              replace(best, found, where: candidates, at: Int32(truncatingIfNeeded: position), channels)
-            }
-          }
+        let windowColumns = columns.entries(at: place)
+        let corner = WindowCorner(
+          position: rows.coordinate(of: windowRows.lowerBound, at: row) * geometry.input.columns
+            + columns.coordinate(of: windowColumns.lowerBound, at: place),
+          rows: windowRows.count, rowStep: rows.dilation * geometry.input.columns, columns: windowColumns.count,
+          columnStep: columns.dilation)
+        for channel in stride(from: 0, to: channels, by: lanes) {
+          // The last vector overlaps the one before; a single one reaches into the next pixel, if there is one.
+          let first = min(channel, max(0, channels - lanes))
+          let count = min(lanes, channels - first)
+          let isInside = pixels + (corner.lastPosition * channels + first + lanes) <= end
+          let found =
+            isInside
+            ? corner.largest { T.Lanes(pixels + ($0 &* channels &+ first)) }
+            : corner.largest { T.Lanes(pixels + ($0 &* channels &+ first), upTo: count) }
+          storeIntegers(found, count, to: to + (place * channels + first))
         }
       }
     }
   }
 
-  /// Replaces the entries than which the candidates are larger. Without branches, so that it becomes vector code.
+  /// The entries of a window that lie on an image.
+  private struct WindowCorner {
+    /// Where the first of them lies.
+    let position: Int
+    let rows: Int, rowStep: Int
+    let columns: Int, columnStep: Int
+
+    var lastPosition: Int { position + (rows - 1) * rowStep + (columns - 1) * columnStep }
+
+    /// The positions of the largest entries, as integers in the bits of a vector.
+    @inline(__always)
+    func largest<V: LaneVector>(_ entries: (_ position: Int) -> V) -> V {
+      var best = entries(position)
+      var found = V(bits: .init(repeating: position))
+      for i in 0..<rows {
+        var next = position &+ i &* rowStep
+        for _ in 0..<columns {
+          let candidates = entries(next)
+          let isLarger = !V.isLessOrEqual(candidates, best) & !best.isNaN
+          best = V.select(isLarger, candidates, best)
+          found = V.select(isLarger, V(bits: .init(repeating: next)), found)
+          next &+= columnStep
+        }
+      }
+      return found
+    }
+  }
+
+  /// Writes integers that are the bits of a vector as numbers.
   @inline(__always)
-  private static func replace<T: LoopScalar>(
-    _ best: UnsafeMutablePointer<T>, _ index: UnsafeMutablePointer<Int32>, where candidates: UnsafePointer<T>,
-    at position: Int32, _ count: Int
-  ) {
-    for channel in 0..<count {
-      let candidate = candidates[channel], old = best[channel]
-      let isLarger = candidate > old || (candidate != candidate && old == old)
-      best[channel] = isLarger ? candidate : old
-      index[channel] = isLarger ? position : index[channel]
-    }
-  }
-
-  /// The entries that ``maximum(_:_:into:index:)`` found the largest: the derivative of the pooling along `x`.
-  ///
-  /// - Shapes: `x` as `inputShape`, `index` and `y` as `outputShape` of the geometry.
-  static func gather<T: LoopScalar>(
-    _ geometry: PoolingGeometry, _ x: UnsafePointer<T>, index: UnsafePointer<Int32>, into y: UnsafeMutablePointer<T>
-  ) {
-    let rowLength = geometry.output.columns * geometry.channels
-    let imageCount = geometry.input.rows * geometry.input.columns * geometry.channels
-    ThreadTeam.run(geometry.images * geometry.output.rows) { task in
-      let image = x + task / geometry.output.rows * imageCount
-      for place in 0..<geometry.output.columns {
-        let start = task * rowLength + place * geometry.channels
-        for channel in 0..<geometry.channels {
-          y[start + channel] = image[Int(index[start + channel]) * geometry.channels + channel]
-        }
+  private static func storeIntegers<V: LaneVector>(_ vector: V, _ count: Int, to y: UnsafeMutablePointer<Double>) {
+    withUnsafeBytes(of: vector) { bytes in
+      if V.isDouble {
+        let integers = bytes.baseAddress!.assumingMemoryBound(to: Int64.self)
+        for k in 0..<count { y[k] = Double(integers[k]) }
+      } else {
+        let integers = bytes.baseAddress!.assumingMemoryBound(to: Int32.self)
+        for k in 0..<count { y[k] = Double(integers[k]) }
       }
     }
   }
 
-  /// The gradient of maximum pooling, the adjoint of ``gather(_:_:index:into:)``: each entry of `dy` goes to where the
-  /// largest entry was.
+  /// The entries at the given positions: the derivative of maximum pooling along `x`.
   ///
-  /// - Shapes: `dy` and `index` as `outputShape`, `dx` as `inputShape` of the geometry.
+  /// - Shapes: `x` as `inputShape`, `positions` and `y` as `outputShape` of the geometry. The positions must be whole numbers
+  ///   that lie in an image.
+  static func gather<T: LoopScalar>(
+    _ geometry: PoolingGeometry, _ x: UnsafePointer<T>, positions: UnsafePointer<Double>,
+    into y: UnsafeMutablePointer<T>
+  ) {
+    let channels = geometry.channels
+    let imageCount = geometry.input.rows * geometry.input.columns * channels
+    forEachRow(geometry) { image, row in
+      let from = x + image * imageCount
+      var next = (image * geometry.output.rows + row) * geometry.output.columns * channels
+      for _ in 0..<geometry.output.columns {
+        for channel in 0..<channels { y[next + channel] = from[index(positions[next + channel]) * channels + channel] }
+        next += channels
+      }
+    }
+  }
+
+  /// A whole number below 2⁵², which is not checked, as an integer.
+  @inline(__always)
+  private static func index(_ position: Double) -> Int {
+    Int(truncatingIfNeeded: (position + 0x1p52).bitPattern & (1 << 52 - 1))
+  }
+
+  /// The gradient of maximum pooling, the adjoint of ``gather(_:_:positions:into:)``: each entry of `dy` goes to its position.
+  ///
+  /// - Shapes: `dy` and `positions` as `outputShape`, `dx` as `inputShape` of the geometry.
   static func maximumGradient<T: LoopScalar>(
-    _ geometry: PoolingGeometry, _ dy: UnsafePointer<T>, index: UnsafePointer<Int32>,
+    _ geometry: PoolingGeometry, _ dy: UnsafePointer<T>, positions: UnsafePointer<Double>,
     into dx: UnsafeMutablePointer<T>
   ) {
     let channels = geometry.channels
@@ -120,10 +168,14 @@ enum Pooling {
       let image = task / parts
       let range = task % parts * part..<min(channels, (task % parts + 1) * part)
       let to = dx + image * pixels * channels
-      for pixel in 0..<pixels { (to + pixel * channels + range.lowerBound).update(repeating: 0, count: range.count) }
+      if parts == 1 {
+        to.update(repeating: 0, count: pixels * channels)
+      } else {
+        for pixel in 0..<pixels { (to + pixel * channels + range.lowerBound).update(repeating: 0, count: range.count) }
+      }
       for place in image * places..<(image + 1) * places {
         for channel in range {
-          to[Int(index[place * channels + channel]) * channels + channel] += dy[place * channels + channel]
+          to[index(positions[place * channels + channel]) * channels + channel] += dy[place * channels + channel]
         }
       }
     }

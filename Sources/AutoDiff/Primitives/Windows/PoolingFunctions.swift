@@ -95,17 +95,14 @@ struct PooledPlaces: Hashable, Sendable {
     return shape.dropLast(3) + geometry(operation, shape).inputShape.dropFirst()
   }
 
-  /// Calls `body` with positions as whole numbers. Stops at one that is no position in an image.
-  func withIndices(_ operation: String, _ positions: Tensor, _ body: (UnsafePointer<Int32>) -> Void) {
+  /// Calls `body` with the positions. Stops at one that is no position in an image.
+  func withPositions(_ operation: String, _ positions: Tensor, _ body: (UnsafePointer<Double>) -> Void) {
     let count = positions.count
     positions.withIndices(operation) { positions in
       if let bad = Indexing.firstInvalidIndex(positions, count: count, extent: image.rows * image.columns) {
         stop(operation, "positions must lie in an image of \(image.rows * image.columns)", got: "\(positions[bad])")
       }
-      withPooledScratch(Int32.self, count) { indices in
-        for k in 0..<count { indices[k] = Int32(positions[k]) }
-        body(UnsafePointer(indices))
-      }
+      body(positions)
     }
   }
 }

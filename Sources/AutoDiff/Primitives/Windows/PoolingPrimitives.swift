@@ -13,14 +13,7 @@ struct MaximumPositions: Primitive {
     let geometry = places.geometry(name, x.shape)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       make(shape, Double.self) { positions in
-        let count = shape.product
-        x.withEntries(T.self) { x in
-          withPooledScratch(Int32.self, count) { indices in
-            // The values are read again by index.
-            withPooledScratch(T.self, count) { Pooling.maximum(geometry, x, into: $0, index: indices) }
-            for k in 0..<count { positions[k] = Double(indices[k]) }
-          }
-        }
+        x.withEntries(T.self) { Pooling.maximumPositions(geometry, $0, into: positions) }
       }
     }
     return perType(x.scalarType, double: run(Double.self), float: run(Float.self))
@@ -52,7 +45,7 @@ struct GatherPooled: IndexedLinearPrimitive {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       make(shape, T.self) { y in
         x.withEntries(T.self) { x in
-          places.withIndices(name, inputs[1]) { Pooling.gather(geometry, x, index: $0, into: y) }
+          places.withPositions(name, inputs[1]) { Pooling.gather(geometry, x, positions: $0, into: y) }
         }
       }
     }
@@ -90,7 +83,7 @@ struct ScatterPooled: IndexedLinearPrimitive {
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       make(shape, T.self) { x in
         y.withEntries(T.self) { y in
-          places.withIndices(name, inputs[1]) { Pooling.maximumGradient(geometry, y, index: $0, into: x) }
+          places.withPositions(name, inputs[1]) { Pooling.maximumGradient(geometry, y, positions: $0, into: x) }
         }
       }
     }

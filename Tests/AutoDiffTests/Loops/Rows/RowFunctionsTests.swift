@@ -89,6 +89,81 @@ import Testing
     #expect(empty == [-inf, -inf, -inf])
   }
 
+  /// Products with derivatives of rows of every width: against their definition, in the memory of the direction, and 0 for no
+  /// direction even where a row has no numbers.
+  @Test(arguments: Array(1...40) + [63, 64, 65, 127, 128, 130, 257, 1100]) func productsOfAllWidths(columns: Int) {
+    checkProducts(columns, Double.self)
+    checkProducts(columns, Float.self)
+  }
+
+  private func checkProducts<T: LoopScalar>(_ columns: Int, _: T.Type) {
+    typealias Product = (UnsafePointer<T>, UnsafePointer<T>, UnsafeMutablePointer<T>) -> Void
+    var generator = StridedNoise(14)
+    let rows = 19
+    func noise() -> [T] { (0..<rows * columns).map { _ in T(Double.random(in: -3...3, using: &generator)) } }
+    var (x, v) = (noise(), noise())
+    // Ties, an entry that is nearly all there is, and rows without numbers, with and without a direction.
+    for j in 0..<columns where j % 3 == 0 { x[j] = 5 }
+    x[columns + columns / 2] = 60
+    x[2 * columns + columns - 1] = .nan
+    x[3 * columns] = .nan
+    for j in 0..<columns { v[3 * columns + j] = 0 }
+    let epsilon: T = 1e-3
+    let products: [(String, Product, ([Double], [Double]) -> [Double])] = [
+      (
+        "softmaxDeviation", { RowFunctions.softmaxDeviation($0, $1, rows: rows, columns: columns, into: $2) },
+        { p, v in
+          let mean = zip(p, v).reduce(0) { $0 + $1.0 * $1.1 }
+          return v.map { $0 - mean }
+        }
+      ),
+      (
+        "softmaxDeviationTransposed",
+        { RowFunctions.softmaxDeviationTransposed($0, $1, rows: rows, columns: columns, into: $2) },
+        { p, v in
+          let sum = v.reduce(0, +)
+          return zip(p, v).map { $1 - $0 * sum }
+        }
+      ),
+    ]
+    func compare(_ name: String, _ run: Product, _ define: (Int) -> (entries: [Double], size: Double)) {
+      let found = withGuardedOutput(x.count) { run(x, v, $0) }
+      #expect(found.isIntact)
+      for row in 0..<rows {
+        let range = row * columns..<(row + 1) * columns
+        if row == 3 {
+          #expect(found.entries[range].allSatisfy { $0 == 0 }, "\(name) of \(columns)")
+        } else if row == 2 {
+          #expect(found.entries[range].allSatisfy { $0.isNaN }, "\(name) of \(columns)")
+        } else {
+          let expected = define(row)
+          let tolerance: Double = 8 * Double(T.ulpOfOne) * expected.size * Double(columns).squareRoot()
+          let distance = zip(found.entries[range], expected.entries).map { abs(Double($0) - $1) }.max()!
+          #expect(distance <= tolerance, "\(name) of \(columns), row \(row)")
+        }
+      }
+      var inPlace = v
+      inPlace.withUnsafeMutableBufferPointer { run(x, UnsafePointer($0.baseAddress!), $0.baseAddress!) }
+      #expect(isIdentical(inPlace, found.entries), "\(name) of \(columns) in place")
+    }
+    func row(_ entries: [T], _ row: Int) -> [Double] { entries[row * columns..<(row + 1) * columns].map { Double($0) } }
+    for (name, run, define) in products {
+      compare(name, run) { (define(expected(row(x, $0), columns).soft, row(v, $0)), 6) }
+    }
+    let normalization: Product = {
+      RowFunctions.normalizationProduct($0, $1, rows: rows, columns: columns, epsilon: epsilon, into: $2)
+    }
+    compare("normalizationProduct", normalization) {
+      let (x, v, n) = (row(x, $0), row(v, $0), Double(columns))
+      let mean = x.reduce(0, +) / n
+      let factor = 1 / (x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n + Double(epsilon)).squareRoot()
+      let share = zip(x, v).reduce(0) { $0 + ($1.0 - mean) * factor * $1.1 } / n
+      let center = v.reduce(0, +) / n
+      // Terms of the size of v, which may cancel, times the factor.
+      return (zip(x, v).map { ($1 - center - ($0 - mean) * factor * share) * factor }, 6 * max(1, factor))
+    }
+  }
+
   @Test func threadsDoNotMatter() {
     var generator = StridedNoise(13)
     let x = (0..<60_000).map { _ in Float.random(in: -9...9, using: &generator) }

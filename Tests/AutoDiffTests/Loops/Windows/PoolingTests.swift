@@ -29,10 +29,10 @@ struct PoolingTests {
     let channels = geometry.channels, area = geometry.input.rows * geometry.input.columns
     let places = geometry.output.rows * geometry.output.columns
 
-    var largest = [T](repeating: -.infinity, count: u.count), index = [Int32](repeating: -1, count: u.count)
+    var largest = [T](repeating: -.infinity, count: u.count), index = [Double](repeating: -1, count: u.count)
     var sums = [T](repeating: 0, count: u.count), counts = [Int](repeating: 0, count: u.count)
     geometry.forEachTerm { out, input in
-      if x[input] > largest[out] { (largest[out], index[out]) = (x[input], Int32(input / channels % area)) }
+      if x[input] > largest[out] { (largest[out], index[out]) = (x[input], Double(input / channels % area)) }
       sums[out] += x[input]
       counts[out] += 1
     }
@@ -42,11 +42,10 @@ struct PoolingTests {
       dx[input] += u[out]
       picked[out] = v[input]
     }
-    var found = [Int32](repeating: -1, count: u.count)
-    #expect(written(u.count) { Pooling.maximum(geometry, x, into: $0, index: &found) } == largest)
-    #expect(found == index)
-    #expect(written(u.count) { Pooling.gather(geometry, v, index: index, into: $0) } == picked)
-    let gradient = written(x.count) { Pooling.maximumGradient(geometry, u, index: index, into: $0) }
+    #expect(written(u.count) { Pooling.maximumPositions(geometry, x, into: $0) } == index)
+    #expect(written(u.count) { Pooling.gather(geometry, x, positions: index, into: $0) } == largest)
+    #expect(written(u.count) { Pooling.gather(geometry, v, positions: index, into: $0) } == picked)
+    let gradient = written(x.count) { Pooling.maximumGradient(geometry, u, positions: index, into: $0) }
     #expect(relativeDistance(gradient, dx) <= tolerance)
 
     for divisor in [Pooling.Divisor.window, .covered] {
@@ -62,13 +61,19 @@ struct PoolingTests {
     }
   }
 
-  @Test func theFirstOfEqualEntriesCountsAndNotANumberIsLargest() {
-    let geometry = PoolingGeometry.make(1, [2, 4], 1, window: [2, 2], strides: [2, 2])
-    let x: [Double] = [1, 7, .infinity, .nan, 7, 7, 3, .nan]
-    var index = [Int32](repeating: -1, count: 2)
-    let y = written(2) { Pooling.maximum(geometry, x, into: $0, index: &index) }
-    #expect(y[0] == 7 && y[1].isNaN)
-    #expect(index == [1, 3])
+  /// With any number of channels, and with whatever lies in the channels and pixels beside.
+  @Test(arguments: [1, 2, 5, 16, 17, 40]) func theFirstOfEqualEntriesCountsAndNotANumberIsLargest(channels: Int) {
+    let geometry = PoolingGeometry.make(1, [2, 4], channels, window: [2, 2], strides: [2, 2])
+    let patterns: [[Double]] = [
+      [1, 7, .infinity, .nan, 7, 7, 3, .nan], [.nan, .nan, -.infinity, -.infinity, 1, .nan, -.infinity, -.infinity],
+      [-0.0, 0, 2, 2, 0, 0, 2, 2],
+    ]
+    let expected: [[Double]] = [[1, 3], [0, 2], [0, 2]]
+    let x = (0..<8).flatMap { pixel in (0..<channels).map { patterns[$0 % 3][pixel] } }
+    let positions = (0..<2).flatMap { place in (0..<channels).map { expected[$0 % 3][place] } }
+    #expect(written(2 * channels) { Pooling.maximumPositions(geometry, x, into: $0) } == positions)
+    let single = x.map { Float($0) }
+    #expect(written(2 * channels) { Pooling.maximumPositions(geometry, single, into: $0) } == positions)
   }
 }
 
