@@ -28,8 +28,8 @@ struct ShortRows<T: LoopScalar> {
     ThreadTeam.run((rows + rowsPerTask - 1) / rowsPerTask) { task in
       withPooledScratch(T.self, (other == nil ? 1 : 2) * columns * block) { entries in
         let others = entries + (other == nil ? 0 : columns * block)
-        entries.update(repeating: 0, count: columns * block)
-        others.update(repeating: 0, count: columns * block)
+        // Rows that do not exist are computed too.
+        entries.update(repeating: 0, count: (other == nil ? 1 : 2) * columns * block)
         let end = min(rows, (task + 1) * rowsPerTask)
         for first in stride(from: task * rowsPerTask, to: end, by: block) {
           let count = min(block, end - first)
