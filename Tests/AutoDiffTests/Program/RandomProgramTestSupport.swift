@@ -190,7 +190,9 @@ struct RandomProgram {
   }
 
   private func product(_ x: Tensor, _ y: Tensor, _ g: inout RandomGenerator) -> Tensor {
-    switch (x.rank, y.rank) {
+    // What is larger is left to tests of products.
+    let isSmall = x.count * max(y.count, x.count) <= 1 << 22 && x.count / max(1, x.shape.last ?? 1) <= 256
+    switch (isSmall ? x.rank : 0, y.rank) {
     case (1, 1): return x.count == y.count ? dot(x, y) * 0.2 : outer(tanh(x), y)
     case (2..., 1...):
       let inner = y.rank == 1 ? y.shape[0] : y.shape[y.rank - 2]
@@ -202,7 +204,7 @@ struct RandomProgram {
       }
       return matmul(x, x.transposed) * 0.2
     default:
-      guard x.rank == 3, x.shape.allSatisfy({ $0 >= 2 }) else { return tanh(x) * x }
+      guard isSmall, x.rank == 3, x.shape.allSatisfy({ $0 >= 2 }) else { return tanh(x) * x }
       return matmul(x.transposed, x) * 0.2
     }
   }
