@@ -129,8 +129,8 @@ final class ProgramGraph {
 /// What distinguishes a primitive from others: its type and its static parameters.
 struct PrimitiveIdentity: Hashable {
   private let type: ObjectIdentifier
-  /// The parameters' bits, where they are few and refer to nothing: most primitives have one number or none.
-  private let bits: SIMD2<UInt64>
+  /// The parameters' bits, where they are few and refer to nothing: most primitives have three numbers or fewer.
+  private let bits: SIMD4<UInt64>
   private let parameters: AnyHashable?
 
   /// Nil where equality cannot be found out: the primitive then counts as different from all others.
@@ -140,9 +140,9 @@ struct PrimitiveIdentity: Hashable {
     (self.bits, self.parameters) = (bits, parameters)
   }
 
-  private static func parameters<P: Primitive>(_ primitive: P) -> (SIMD2<UInt64>, AnyHashable?)? {
-    var bits = SIMD2<UInt64>.zero
-    if _isPOD(P.self), MemoryLayout<P>.size <= MemoryLayout<SIMD2<UInt64>>.size {
+  private static func parameters<P: Primitive>(_ primitive: P) -> (SIMD4<UInt64>, AnyHashable?)? {
+    var bits = SIMD4<UInt64>.zero
+    if _isPOD(P.self), MemoryLayout<P>.size <= MemoryLayout<SIMD4<UInt64>>.size {
       withUnsafeMutableBytes(of: &bits) { bits in withUnsafeBytes(of: primitive) { bits.copyMemory(from: $0) } }
       return (bits, nil)
     }

@@ -140,17 +140,18 @@ struct ScalarCode {
   /// Whether it can grow by so many functions.
   func hasRoom(functions count: Int) -> Bool { functions.count + count <= Int(UInt16.max) }
 
-  /// The sum in the order of ``ReductionLoop``: all entries halve by halve, as in a vector; those of rows one after the other.
+  /// The sum in the order of ``ReductionLoop``: all entries as those of a vector, those of rows one after the other.
   mutating func sum(_ terms: [Register], isTotal: Bool) -> Register {
     let zero = constant(0)
     if !isTotal { return terms.reduce(zero) { apply(.add, $0, $1) } }
     var terms = terms.map { apply(.add, zero, $0) }
-    var half = 1
-    while 2 * half < terms.count { half *= 2 }
-    while half > 0 {
-      for k in 0..<half where k + half < terms.count { terms[k] = apply(.add, terms[k], terms[k + half]) }
-      terms.removeLast(max(0, terms.count - half))
-      half /= 2
+    while terms.count > 1 {
+      // Half of a vector that they would fill.
+      let half = 1 << (Int.bitWidth - 1 - (terms.count - 1).leadingZeroBitCount)
+      let pairs =
+        InstructionSet.addsNeighbors
+        ? stride(from: 0, to: terms.count, by: 2).map { ($0, $0 + 1) } : (0..<half).map { ($0, $0 + half) }
+      terms = pairs.map { a, b in b < terms.count ? apply(.add, terms[a], terms[b]) : terms[a] }
     }
     return terms[0]
   }

@@ -52,8 +52,10 @@ struct RandomBoundsTests {
   @Test func valuesAndSlopes() {
     var proved = 0
     for seed in UInt64(0)..<16 {
-      let f = RandomProgram(seed: seed, type: .float64, length: 10, isSmooth: true, extents: [1, 2, 3, 4])
-      let g = RandomProgram(seed: seed, type: .float64, length: 6, isSmooth: true, extents: [1, 2, 3, 4])
+      let f = RandomProgram(
+        seed: seed, type: .float64, length: 10, isSmooth: true, isBounded: true, extents: [1, 2, 3, 4])
+      let g = RandomProgram(
+        seed: seed, type: .float64, length: 6, isSmooth: true, isBounded: true, extents: [1, 2, 3, 4])
       for radius in Self.radii {
         proved += expectTrue({ f($0) }, at: f.point, radius: radius, seed: seed, "value") ? 1 : 0
         let slope: ([Tensor]) -> [Tensor] = { gradient(of: g.sum, at: $0) }

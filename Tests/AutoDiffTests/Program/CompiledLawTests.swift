@@ -16,6 +16,20 @@ struct CompiledLawTests {
     }
   }
 
+  /// What is asked for twice is recorded once, whatever the parameters of a primitive are.
+  @Test(arguments: PrimitiveCatalogue.variants) func equalOperationsAreRecordedOnce(variant: Variant) {
+    var generator = RandomGenerator(seed: variant.seed)
+    let function = LawFunction(variant, using: &generator)
+    let recorder = Recorder()
+    defer { recorder.close() }
+    let x = function.point.map { recorder.input($0.shape, $0.scalarType) }
+    _ = function.call(x)
+    let count = recorder.graph.operations.count
+    _ = function.call(x)
+    let more = recorder.graph.operations[count...].map { "\($0.kind)" }
+    #expect(more.isEmpty, "\(variant): \(more)")
+  }
+
   @Test(arguments: PrimitiveCatalogue.variants) func recordedIsEager(variant: Variant) {
     // A rule of evaluation that throws or reads numbers cannot be recorded where it does so.
     var generator = RandomGenerator(seed: variant.seed)

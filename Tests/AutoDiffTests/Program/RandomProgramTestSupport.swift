@@ -11,11 +11,17 @@ struct RandomProgram {
   let length: Int
   /// Whether it is smooth nearly everywhere and made of operations that every transform follows.
   let isSmooth: Bool
+  /// Whether it leaves out what states no bounds.
+  let isBounded: Bool
   /// Extents are drawn from these.
   let extents: [Int]
 
-  init(seed: UInt64, type: ScalarType, length: Int = 24, isSmooth: Bool = false, extents: [Int] = [1, 2, 3, 4, 5, 8]) {
-    (self.seed, self.type, self.length, self.isSmooth, self.extents) = (seed, type, length, isSmooth, extents)
+  init(
+    seed: UInt64, type: ScalarType, length: Int = 24, isSmooth: Bool = false, isBounded: Bool = false,
+    extents: [Int] = [1, 2, 3, 4, 5, 8]
+  ) {
+    (self.seed, self.type, self.length) = (seed, type, length)
+    (self.isSmooth, self.isBounded, self.extents) = (isSmooth, isBounded, extents)
   }
 
   /// Where it is evaluated: some inputs, of which two may be one tensor, or no rows of their memory.
@@ -39,7 +45,9 @@ struct RandomProgram {
   }
 
   private func randomShape(_ g: inout RandomGenerator) -> [Int] {
-    (0..<Int.random(in: 0...3, using: &g)).map { _ in extents.randomElement(using: &g)! }
+    var shape = (0..<Int.random(in: 0...3, using: &g)).map { _ in extents.randomElement(using: &g)! }
+    while shape.reduce(1, *) > 1 << 14 { shape.removeLast() }
+    return shape
   }
 
   /// The function.
@@ -72,7 +80,7 @@ struct RandomProgram {
     // Mostly of what is new, so that chains become long.
     let recent = values.suffix(Int.random(in: 1...values.count, using: &g))
     let x = recent.randomElement(using: &g)!
-    switch Int.random(in: 0..<(isSmooth ? 10 : 12), using: &g) {
+    switch Int.random(in: 0..<(isBounded ? 10 : isSmooth ? 13 : 15), using: &g) {
     case 0...2: return unary(x, &g)
     case 3...4: return binary(x, recent.randomElement(using: &g)!, &g)
     case 5: return view(x, &g)
@@ -80,7 +88,10 @@ struct RandomProgram {
     case 7: return product(x, recent.randomElement(using: &g)!, &g)
     case 8: return assembly(x, recent.randomElement(using: &g)!, &g)
     case 9: return larger(x, &g)
-    case 10: return rough(x, recent.randomElement(using: &g)!, &g)
+    case 10: return algebra(x, &g)
+    case 11: return window(x, &g)
+    case 12: return composed(x, recent.randomElement(using: &g)!, &g)
+    case 13: return rough(x, recent.randomElement(using: &g)!, &g)
     default: return loop(x, recent.randomElement(using: &g)!, &g)
     }
   }
@@ -136,7 +147,7 @@ struct RandomProgram {
   }
 
   private func view(_ x: Tensor, _ g: inout RandomGenerator) -> Tensor {
-    switch Int.random(in: 0..<8, using: &g) {
+    switch Int.random(in: 0..<9, using: &g) {
     case 0: return x.rank >= 2 ? x.transposed : x.flattened
     case 1: return x.permuted(Array(x.shape.indices).shuffled(using: &g))
     case 2: return x.flattened
@@ -150,6 +161,12 @@ struct RandomProgram {
     case 6:
       guard x.rank > 0, x.shape[0] > 0 else { return x }
       return x[Int.random(in: 0..<x.shape[0], using: &g)]
+    case 7:
+      // Backward, or with a step, along some axis.
+      guard x.rank > 0, x.count > 0 else { return x }
+      let axis = Int.random(in: 0..<x.rank, using: &g)
+      let step = Int.random(in: 1...2, using: &g)
+      return x.movingAxis(axis, to: 0)[stride(from: x.shape[axis] - 1, through: 0, by: -step)].movingAxis(0, to: axis)
     default:
       // Reshaped to two other extents.
       let divisors = (1...max(1, x.count)).prefix(64).filter { x.count % $0 == 0 }
@@ -173,7 +190,9 @@ struct RandomProgram {
   }
 
   private func product(_ x: Tensor, _ y: Tensor, _ g: inout RandomGenerator) -> Tensor {
-    switch (x.rank, y.rank) {
+    // What is larger is left to tests of products.
+    let isSmall = x.count * max(y.count, x.count) <= 1 << 22 && x.count / max(1, x.shape.last ?? 1) <= 256
+    switch (isSmall ? x.rank : 0, y.rank) {
     case (1, 1): return x.count == y.count ? dot(x, y) * 0.2 : outer(tanh(x), y)
     case (2..., 1...):
       let inner = y.rank == 1 ? y.shape[0] : y.shape[y.rank - 2]
@@ -185,7 +204,7 @@ struct RandomProgram {
       }
       return matmul(x, x.transposed) * 0.2
     default:
-      guard x.rank == 3, x.shape.allSatisfy({ $0 >= 2 }) else { return tanh(x) * x }
+      guard isSmall, x.rank == 3, x.shape.allSatisfy({ $0 >= 2 }) else { return tanh(x) * x }
       return matmul(x.transposed, x) * 0.2
     }
   }
@@ -231,6 +250,86 @@ struct RandomProgram {
     }
   }
 
+  /// Factorizations of matrices that are far from singular.
+  private func algebra(_ x: Tensor, _ g: inout RandomGenerator) -> Tensor {
+    guard x.rank >= 2, x.count > 0, x.shape.suffix(2).allSatisfy({ $0 <= 40 }) else { return norm(of: x, &g) }
+    let (n, k) = (x.shape[x.rank - 2], x.shape[x.rank - 1])
+    let y = tanh(x)
+    // Diagonals of different entries keep eigenvalues apart.
+    let diagonal = Tensor.eye(n, as: type) * Tensor((0..<n).map { 2 + Double($0) }, as: type)
+    let a = matmul(y, y.transposed) * (0.3 / Double(k)) + diagonal
+    switch Int.random(in: 0..<6, using: &g) {
+    case 0: return try! cholesky(a)
+    case 1: return try! choleskySolve(a, x)
+    case 2: return try! logDeterminant(a) * 0.1
+    case 3: return try! triangularSolve(a, x, Bool.random(using: &g) ? .lower : .upper)
+    case 4: return try! symmetricEigenvalues(a) * 0.1
+    default: return try! qr(a).r * 0.1
+    }
+  }
+
+  private func norm(of x: Tensor, _ g: inout RandomGenerator) -> Tensor {
+    let axes = x.shape.indices.filter { _ in Bool.random(using: &g) }
+    return (2 + tanh(x)).norm(axes: axes, keepingAxes: Bool.random(using: &g)) * 0.2
+  }
+
+  /// Convolutions and pooling with strides, padding, dilation and groups.
+  private func window(_ x: Tensor, _ g: inout RandomGenerator) -> Tensor {
+    guard x.rank >= 2, x.rank <= 4, x.count > 0, x.count < 4000 else { return norm(of: x, &g) }
+    let image = x.rank == 2 ? x.expanded(at: -1) : x
+    let channels = image.shape[image.rank - 1]
+    let strides = (rows: Int.random(in: 1...2, using: &g), columns: Int.random(in: 1...3, using: &g))
+    if Bool.random(using: &g) { return averagePool(image, window: (2, 3), strides: strides, padding: .same) }
+    let groups = channels % 2 == 0 && Bool.random(using: &g) ? 2 : 1
+    let outputs = groups * Int.random(in: 1...5, using: &g)
+    let rows = Int.random(in: 1...3, using: &g)
+    let weights = Tensor.normal([rows, 2, channels / groups, outputs], as: type, using: &g)
+    // Weights that depend on the images too.
+    let dilation = (rows: Int.random(in: 1...2, using: &g), columns: 1)
+    return convolution(
+      image, weights * tanh(x.sum()) * 0.3, strides: strides, padding: .same, dilation: dilation, groups: groups)
+  }
+
+  /// Functions of functions, and rows one after the other.
+  private func composed(_ x: Tensor, _ other: Tensor, _ g: inout RandomGenerator) -> Tensor {
+    let y = fitted(other, to: x)
+    let c = Double.random(in: 0.5...1.5, using: &g)
+    switch Int.random(in: 0..<10, using: &g) {
+    case 0 where x.rank > 0 && x.shape[0] > 0 && x.shape[0] <= 40:
+      // Sums of the rows so far.
+      return scan(Tensor.zeros(like: x[0]), over: x) { s, row in
+        let next = s * 0.5 + row
+        return (next, next * c)
+      }.outputs
+    case 1 where x.count > 0:
+      return scan(Int.random(in: 1...4, using: &g), [x, y * 0.1]) { s in
+        ([sin(s[0]) * c, s[1]], s[0] + s[1])
+      }.outputs
+    case 2:
+      let cube = withDerivative(
+        of: { @Sendable (x: Tensor) in tanh(x) * x },
+        jvp: { @Sendable (x: Tensor, v: Tensor, _: Tensor) in v * (tanh(x) + x * (1 - square(tanh(x)))) },
+        vjp: { @Sendable (x: Tensor, _: Tensor, v: Tensor) in v * (tanh(x) + x * (1 - square(tanh(x)))) })
+      return cube(x)
+    case 3:
+      var state = RandomState(seed: g.next())
+      return x * 0.5 + state.normal(x.shape, as: type) * 0.1 + state.uniform(x.shape, as: type)
+    case 4 where x.rank > 0 && x.shape[0] > 0:
+      let places = (0..<5).map { _ in Int.random(in: 0..<x.shape[0], using: &g) }
+      let rows = x.gathered(at: places)
+      if Bool.random(using: &g) { return rows }
+      return rows.scatterAdded(at: Tensor(places.map { Double($0) }), extent: x.shape[0])
+    case 5 where x.rank > 1 && x.shape.last! > 0:
+      return x.gathered(at: [x.shape.last! - 1, 0, 0], axis: x.rank - 1)
+    case 6:
+      let mask = Tensor.uniform(x.shape, as: type, using: &g) .< 0.5
+      return select(mask, x, sin(x * c))
+    case 7: return vjp(of: { sin($0) * c }, at: x).pullback(tanh(x))
+    case 8: return x + stopGradient(tanh(x)) * c
+    default: return checkpoint { (z: [Tensor]) in sin(z[0] * c) + z[1] * z[1] * 0.1 }([x, y])
+    }
+  }
+
   private func rough(_ x: Tensor, _ other: Tensor, _ g: inout RandomGenerator) -> Tensor {
     let y = fitted(other, to: x)
     switch Int.random(in: 0..<11, using: &g) {
@@ -244,7 +343,7 @@ struct RandomProgram {
     case 7 where x.rank > 1 && x.count > 0:
       return x.gathered(at: (x.flattened.argmax() * 0 + Double(x.shape[0] - 1)).broadcast(to: [2]))
     case 8 where x.count > 0: return x.max(axes: x.rank > 0 ? [0] : [])
-    case 9 where x.rank == 3 && x.shape[0] >= 2 && x.shape[1] >= 2: return maxPool(x, window: (2, 2))
+    case 9 where x.rank == 3 && x.count > 0 && x.shape[0] >= 2 && x.shape[1] >= 2: return maxPool(x, window: (2, 2))
     default: return x.as(.float32).as(type)
     }
   }

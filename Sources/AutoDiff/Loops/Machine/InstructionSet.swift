@@ -29,6 +29,17 @@ enum InstructionSet {
     }
   }
 
+  /// Whether the entries of a vector are added to their neighbors, and the sums to theirs; elsewhere halves are added.
+  static var addsNeighbors: Bool {
+    @inline(__always) get {
+      #if arch(x86_64) && AUTODIFF_LANES_256
+        true
+      #else
+        false
+      #endif
+    }
+  }
+
   /// Whether vectors can be stored past the caches.
   static var canStream: Bool {
     @inline(__always) get {

@@ -14,9 +14,13 @@ struct ConvolutionPanels {
   let lanes: Int
   /// The number of vectors of a full panel.
   let mostVectors: Int
+  /// Whether the last of several panels of one vector overlaps the one before, so that all its columns exist. Panels that
+  /// threads write at the same time must not.
+  let lastOverlaps: Bool
 
-  init(columns: Int, lanes: Int, mostVectors: Int = ConvolutionTile.widestColumns) {
+  init(columns: Int, lanes: Int, mostVectors: Int = ConvolutionTile.widestColumns, lastOverlaps: Bool = true) {
     (self.columns, self.lanes, self.mostVectors) = (columns, lanes, mostVectors)
+    self.lastOverlaps = lastOverlaps && mostVectors == 1
   }
 
   /// The number of columns of a full panel.
@@ -25,10 +29,9 @@ struct ConvolutionPanels {
   /// The number of columns with those that fill the last vector.
   var paddedColumns: Int { (columns + lanes - 1) / lanes * lanes }
 
-  /// Where panels have one vector, the last of several overlaps the one before, so that all its columns exist.
   subscript(index: Int) -> Panel {
     let place = index * widest
-    let first = mostVectors == 1 ? max(0, min(place, columns - lanes)) : place
+    let first = lastOverlaps ? max(0, min(place, columns - lanes)) : place
     let count = min(widest, columns - first)
     return .init(first: first, vectors: (count + lanes - 1) / lanes, count: count, place: place)
   }

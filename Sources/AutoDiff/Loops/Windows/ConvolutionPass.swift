@@ -20,6 +20,8 @@ struct ConvolutionPass<T: LoopScalar> {
   /// Channels of the source and columns of the product, per group.
   private let channels: Int
   private let panels: ConvolutionPanels
+  /// Whether the panels are shared out among the threads, because there are few blocks.
+  private let sharesPanels: Bool
   /// Where neighboring taps and channels that are contiguous in memory start, seen from a place.
   private let runs: [Int]
   private let runLength: Int
@@ -35,7 +37,8 @@ struct ConvolutionPass<T: LoopScalar> {
     self.target = target
     self.groups = spread == nil ? groups : 1
     self.channels = channels
-    panels = spread?.panels ?? .init(columns: columnCount, lanes: T.Lanes.count)
+    sharesPanels = blocks.count < 16 && spread == nil
+    panels = spread?.panels ?? .init(columns: columnCount, lanes: T.Lanes.count, lastOverlaps: !sharesPanels)
 
     let (placePitch, rowPitch) = (blocks.placePitch, blocks.rowPitch)
     if self.groups == 1, !columns.taps.isEmpty, columns.reach == columns.taps.count {
@@ -54,8 +57,7 @@ struct ConvolutionPass<T: LoopScalar> {
       ThreadTeam.run(groups * panels.count) { task in
         pack(weights, group: task / panels.count, panels[task % panels.count], into: packed)
       }
-      // Where there are few blocks, the panels are shared out too, unless they overlap.
-      let parts = blocks.count < 16 && spread == nil ? groups * panels.count : 1
+      let parts = sharesPanels ? groups * panels.count : 1
       let sources = blocks.placeOffsets
       let targets = targetOffsets
       ThreadTeam.run(blocks.count * parts) { task in

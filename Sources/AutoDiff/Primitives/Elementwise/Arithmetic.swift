@@ -88,19 +88,20 @@ struct Scale: UnaryElementwise {
 struct DivideByConstant: UnaryElementwise {
   let divisor: Double
   /// 1 / c where that is exact, for powers of two: a product with it has the bits of the quotient, in a fraction of the time.
-  let reciprocal: Double?
+  /// Elsewhere 0, and not nil, of which not all bits are known: recordings tell primitives apart by their bits.
+  let reciprocal: Double
 
   init(divisor: Double) {
     self.divisor = divisor
     // Exact in single precision too.
     let isPowerOfTwo = divisor.isNormal && divisor.significandBitPattern == 0 && abs(divisor.exponent) <= 126
-    reciprocal = isPowerOfTwo ? 1 / divisor : nil
+    reciprocal = isPowerOfTwo ? 1 / divisor : 0
   }
 
   var name: String { "divideByConstant" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
-    if let reciprocal { return x * V(constant: reciprocal) }
+    if reciprocal != 0 { return x * V(constant: reciprocal) }
     return x / V(constant: divisor)
   }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v / divisor }

@@ -89,7 +89,7 @@ struct PowerOfTensors: BinaryElementwise, TranscendentalFunction {
 /// The derivative in a has i + 1 and (b − i) Q + ∂Q/∂log a, that in b has ∂Q/∂b + Q log a. Keeping the sum in one place
 /// gives its limit where single terms are infinite, and where Q is 0 at some b, the derivative of aᵇ vanishes for all a,
 /// also at a = 0 where the power is infinite.
-struct PowerDerivative: BinaryElementwise, TranscendentalFunction {
+struct PowerDerivative: BinaryElementwise, TranscendentalFunction, Hashable {
   /// i, the number of derivatives in a.
   let shift: Int
   /// The coefficient of bˡ (log a)ᵏ at [k][l]; the last of every list is not 0.

@@ -2,8 +2,8 @@
 ///
 /// Inputs: the key, [..., 2], whose entries are the low and the high 32 bits of a seed, and the position, [...], the number
 /// of the first word to use. The output has the axes of the position in front: that many independent drawings.
-struct RandomDraw: Primitive {
-  enum Law {
+struct RandomDraw: Primitive, Hashable {
+  enum Law: Hashable {
     case normal, rademacher
     case uniform(Range<Double>)
     /// The halves of words as whole numbers, low and high: keys of other generators, along a last axis of 2.

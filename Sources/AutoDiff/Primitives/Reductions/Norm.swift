@@ -62,7 +62,7 @@ struct Norm: LoweredPrimitive, Hashable {
 }
 
 /// n = x / ‖x‖, the derivative of ``Norm``: 0 at x = 0. Infinite entries share the direction equally.
-struct UnitVector: Primitive {
+struct UnitVector: Primitive, Hashable {
   let axes: [Int]
   var name: String { "unitVector" }
 

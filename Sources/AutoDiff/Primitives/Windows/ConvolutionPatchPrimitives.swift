@@ -1,6 +1,6 @@
 /// The entries under a window at each of its places, zeros where it leaves the image: [..., h, w, channels] →
 /// [..., h', w', rows · columns · channels]. A convolution is the product of the patches with its weights.
-struct ExtractPatches: LinearPrimitive {
+struct ExtractPatches: LinearPrimitive, Hashable {
   let window: SlidingWindow
   /// The extents of an image.
   let image: RowsAndColumns
@@ -48,7 +48,7 @@ struct ExtractPatches: LinearPrimitive {
 }
 
 /// Adds patches up to images where they came from: the adjoint of ``ExtractPatches``.
-struct AddPatches: LinearPrimitive {
+struct AddPatches: LinearPrimitive, Hashable {
   let window: SlidingWindow
   /// The extents of an image.
   let image: RowsAndColumns

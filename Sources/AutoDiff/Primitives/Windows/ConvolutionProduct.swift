@@ -13,7 +13,7 @@
 ///
 /// Shapes, with sets before and images after the set axes: input [sets..., images..., h, w, inputs], weights
 /// [sets..., rows, columns, inputs / groups, outputs], output [sets..., images..., h', w', outputs].
-package struct ConvolutionProduct: BilinearPrimitive {
+package struct ConvolutionProduct: BilinearPrimitive, Hashable {
   /// What stands in the form, in the order of the operands.
   package enum Role: Sendable { case input, weights, output }
 

@@ -2,7 +2,7 @@
 /// [..., h', w', channels]. The first of equal entries counts. Constant almost everywhere, so its derivative is 0.
 ///
 /// Positions are `.float64` whatever the type of the images, because `Float` rounds them from 2²⁴ on.
-struct MaximumPositions: Primitive {
+struct MaximumPositions: Primitive, Hashable {
   let places: PooledPlaces
   var name: String { "maxPool" }
 
@@ -28,7 +28,7 @@ struct MaximumPositions: Primitive {
 /// The entries of images at one position for each place of a window and each channel: linear in the images.
 ///
 /// Inputs: the images [..., h, w, channels], and the positions [..., h', w', channels] of ``MaximumPositions``.
-struct GatherPooled: IndexedLinearPrimitive {
+struct GatherPooled: IndexedLinearPrimitive, Hashable {
   let places: PooledPlaces
   var name: String { "maxPoolGather" }
   var takesMixedTypes: Bool { true }
@@ -65,7 +65,7 @@ struct GatherPooled: IndexedLinearPrimitive {
 }
 
 /// Adds values to zeros at one position for each place of a window and each channel: the adjoint of ``GatherPooled``.
-struct ScatterPooled: IndexedLinearPrimitive {
+struct ScatterPooled: IndexedLinearPrimitive, Hashable {
   let places: PooledPlaces
   var name: String { "maxPoolScatter" }
   var takesMixedTypes: Bool { true }
@@ -103,7 +103,7 @@ struct ScatterPooled: IndexedLinearPrimitive {
 }
 
 /// The mean of the entries under each window: [..., h, w, channels] → [..., h', w', channels].
-struct AveragePool: LinearPrimitive {
+struct AveragePool: LinearPrimitive, Hashable {
   let places: PooledPlaces
   let divisor: PoolingDivisor
   var name: String { "averagePool" }
@@ -135,7 +135,7 @@ struct AveragePool: LinearPrimitive {
 }
 
 /// Spreads each value evenly over the entries under its window: the adjoint of ``AveragePool``.
-struct SpreadAverages: LinearPrimitive {
+struct SpreadAverages: LinearPrimitive, Hashable {
   let places: PooledPlaces
   let divisor: PoolingDivisor
   var name: String { "averagePoolAdjoint" }

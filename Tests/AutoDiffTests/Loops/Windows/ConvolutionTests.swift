@@ -39,6 +39,19 @@ struct ConvolutionTests {
     check(geometry, Float.self, tolerance: 1e-5)
   }
 
+  /// Panels hold every column, and panels that threads write at the same time hold it once.
+  @Test(arguments: [2, 4, 8, 16], [1, 2]) func panels(lanes: Int, mostVectors: Int) {
+    for columns in 1...70 {
+      for lastOverlaps in [false, true] {
+        let panels = ConvolutionPanels(
+          columns: columns, lanes: lanes, mostVectors: mostVectors, lastOverlaps: lastOverlaps)
+        let held = (0..<panels.count).flatMap { panels[$0].first..<panels[$0].first + panels[$0].count }
+        #expect(Set(held) == Set(0..<columns), "\(columns) columns")
+        #expect(lastOverlaps || held.count == columns, "\(columns) columns")
+      }
+    }
+  }
+
   func check<T: LoopScalar>(_ geometry: ConvolutionGeometry, _: T.Type, tolerance: T) {
     geometry.check("convolution")
     let x: [T] = convolutionNoise(1, geometry.inputCount), w: [T] = convolutionNoise(2, geometry.weightCount)
