@@ -19,6 +19,11 @@
 /// Whether a factorization or a search for a root has succeeded is looked at when the program runs. Where not, one that is
 /// ``compiled(throwing:)`` throws what it would have thrown, and another one stops.
 ///
+/// Functions of two and three inputs are recorded likewise, and called with as many:
+///
+///     let step = compiled { (p: Parameters, images: Tensor, labels: Tensor) in … }
+///     p = step(p, images[batch], labels[batch])
+///
 /// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
 /// `compiled { gradient(of: f, at: $0) }`. Printing a compiled function lists the steps of its programs.
 ///
@@ -35,12 +40,12 @@ public func compiled<Input: TensorTree, Output: TensorTree>(
   Compiled(f)
 }
 
+// Overloads for more inputs, which the documentation of the first describes.
+
 /// Records a function of two inputs; see ``compiled(_:)``.
 ///
-///     let step = compiled { (p: Parameters, images: Tensor) in … }
-///     p = step(p, batch)
-///
 /// - Parameter f: from two trees of tensors to one.
+@_documentation(visibility: internal)
 public func compiled<A: TensorTree, B: TensorTree, Output: TensorTree>(
   _ f: @escaping (A, B) -> Output
 ) -> Compiled<Pair<A, B>, Output> {
@@ -50,6 +55,7 @@ public func compiled<A: TensorTree, B: TensorTree, Output: TensorTree>(
 /// Records a function of three inputs; see ``compiled(_:)``.
 ///
 /// - Parameter f: from three trees of tensors to one.
+@_documentation(visibility: internal)
 public func compiled<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>(
   _ f: @escaping (A, B, C) -> Output
 ) -> Compiled<Pair<A, Pair<B, C>>, Output> {
@@ -72,6 +78,7 @@ public func compiled<Input: TensorTree, Output: TensorTree>(
 /// Records a function of two inputs that throws; see ``compiled(throwing:)``.
 ///
 /// - Parameter f: from two trees of tensors to one.
+@_documentation(visibility: internal)
 public func compiled<A: TensorTree, B: TensorTree, Output: TensorTree>(
   throwing f: @escaping (A, B) throws -> Output
 ) -> ThrowingCompiled<Pair<A, B>, Output> {
@@ -81,6 +88,7 @@ public func compiled<A: TensorTree, B: TensorTree, Output: TensorTree>(
 /// Records a function of three inputs that throws; see ``compiled(throwing:)``.
 ///
 /// - Parameter f: from three trees of tensors to one.
+@_documentation(visibility: internal)
 public func compiled<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>(
   throwing f: @escaping (A, B, C) throws -> Output
 ) -> ThrowingCompiled<Pair<A, Pair<B, C>>, Output> {
