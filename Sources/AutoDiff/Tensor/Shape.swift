@@ -37,6 +37,9 @@ extension [Int] {
 
   /// The strides of row-major order.
   var rowMajorStrides: [Int] {
+    // Literals take half the time.
+    if count <= 1 { return count == 0 ? [] : [1] }
+    if count == 2 { return [self[1], 1] }
     var strides = [Int](repeating: 1, count: count)
     for axis in indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * self[axis + 1] }
     return strides

@@ -68,7 +68,8 @@ extension Tensor: TensorTree {
 extension Array: TensorTree where Element: TensorTree {
   /// The leaves of the first element, of the second, and so on.
   public mutating func forEachTensor(_ body: (inout Tensor) -> Void) {
-    for index in indices { self[index].forEachTensor(body) }
+    // (`indices` would ask the runtime for a type every time.)
+    for index in 0..<count { self[index].forEachTensor(body) }
   }
 }
 

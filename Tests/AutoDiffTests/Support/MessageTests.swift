@@ -19,6 +19,7 @@ import Testing
     ("outer", { _ = outer(wide, single) }),
     ("tensordot", { _ = tensordot(wide, wide, axes: ([0], [1])) }),
     ("tensordot", { _ = tensordot(wide, single, axes: ([0], [0])) }),
+    ("tensordot", { _ = tensordot(.ones([3, 3]), .ones([3, 3]), axes: ([0, -2], [0, 1])) }),
     ("convolution", { _ = convolution(wide, wide) }),
     ("convolution", { _ = convolution(.ones([4, 4, 1]), .ones([2, 2, 1, 1], as: .float32)) }),
     ("maxPool", { _ = maxPool(vector, window: (2, 2)) }),

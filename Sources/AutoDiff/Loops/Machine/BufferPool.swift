@@ -26,7 +26,7 @@ public func releasePooledMemory() {
 
 /// Runs `body` so that memory is not kept for reuse where it, together with what is in use, would exceed a limit.
 ///
-/// What is in use itself is not limited: that is for the caller to plan. Blocks below 32 KiB are not counted. The limit
+/// What is in use itself is not limited: that is for the caller to plan. Blocks below 1 KiB are not counted. The limit
 /// is that of the whole process, and the lowest of those that hold at a time.
 ///
 /// - Returns: what `body` returns, and the most bytes that were in use or kept at a time meanwhile.
@@ -48,8 +48,9 @@ package func withPooledMemoryLimit<R>(_ bytes: Int, _ body: () throws -> R) reth
 /// itself finds its blocks; and where a phase comes back after all, the page faults are paid for an eighth of the bytes
 /// that were handed out at most.
 enum BufferPool {
-  /// Smaller blocks are left to the system's allocator.
-  static let smallestBlock = 32 << 10
+  /// Smaller blocks are left to the system's allocator, which keeps them at hand. From here on it searches and merges,
+  /// and aligns to 16 bytes, so that half of all vectors lie across two cache lines.
+  static let smallestBlock = 1 << 10
   /// From this size on blocks are backed by huge pages where the system has them: fewer page faults and TLB misses.
   private static let hugePage = 2 << 20
 

@@ -4,15 +4,53 @@
 /// are contractions again, and so is every batched form; operands are read through their strides, never transposed in
 /// memory.
 package struct Contraction: BilinearPrimitive, Hashable {
-  /// Axes that run in parallel, paired.
-  package let leftBatch: [Int], rightBatch: [Int]
-  /// Axes that are summed over, paired.
-  package let leftSummed: [Int], rightSummed: [Int]
+  /// Pairs of axes.
+  private struct AxisPairs: Hashable {
+    let leftBatch: [Int], rightBatch: [Int]
+    let leftSummed: [Int], rightSummed: [Int]
+  }
+
+  /// An object, so that a product that is handed on counts one reference and fits into an existential.
+  private final class Axes: Sendable {
+    let pairs: AxisPairs
+    /// The axes of a product over one axis of each factor, without others in parallel.
+    let onlyPair: (left: Int, right: Int)?
+    /// How many axes are summed, if they are the same of both factors.
+    let commonCount: Int?
+
+    init(_ pairs: AxisPairs) {
+      self.pairs = pairs
+      let (left, right) = (pairs.leftSummed, pairs.rightSummed)
+      onlyPair = left.count == 1 && right.count == 1 && pairs.leftBatch.isEmpty ? (left[0], right[0]) : nil
+      commonCount = left == right ? left.count : nil
+    }
+  }
+
+  private let axes: Axes
 
   package init(leftBatch: [Int] = [], rightBatch: [Int] = [], leftSummed: [Int], rightSummed: [Int]) {
-    (self.leftBatch, self.rightBatch) = (leftBatch, rightBatch)
-    (self.leftSummed, self.rightSummed) = (leftSummed, rightSummed)
+    axes = Axes(
+      AxisPairs(leftBatch: leftBatch, rightBatch: rightBatch, leftSummed: leftSummed, rightSummed: rightSummed))
   }
+
+  /// Axes that run in parallel, paired.
+  package var leftBatch: [Int] { axes.pairs.leftBatch }
+  package var rightBatch: [Int] { axes.pairs.rightBatch }
+  /// Axes that are summed over, paired.
+  package var leftSummed: [Int] { axes.pairs.leftSummed }
+  package var rightSummed: [Int] { axes.pairs.rightSummed }
+
+  package static func == (a: Contraction, b: Contraction) -> Bool { a.axes === b.axes || a.axes.pairs == b.axes.pairs }
+  package func hash(into hasher: inout Hasher) { hasher.combine(axes.pairs) }
+
+  /// All products of an entry of the left factor with one of the right.
+  static let outer = Contraction(leftSummed: [], rightSummed: [])
+
+  /// The sum over one axis of each factor. Those of vectors and matrices are made once.
+  static func over(_ left: Int, _ right: Int) -> Contraction {
+    left < 2 && right < 2 ? plain[2 * left + right] : Contraction(leftSummed: [left], rightSummed: [right])
+  }
+  private static let plain = (0..<4).map { Contraction(leftSummed: [$0 / 2], rightSummed: [$0 % 2]) }
 
   package var name: String { "contraction" }
 
@@ -22,6 +60,17 @@ package struct Contraction: BilinearPrimitive, Hashable {
   package func shape(of inputs: Inputs) -> [Int] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
     // Without lists on the way, since this is called several times for every product.
+    if let (left, right) = plainPair(a.count, b.count), left < a.count, right < b.count, a[left] == b[right] {
+      switch (a.count, b.count) {
+      case (1, 1): return []
+      case (2, 1): return [a[1 - left]]
+      case (1, 2): return [b[1 - right]]
+      default:
+        let shape = [a[1 - left], b[1 - right]]
+        _ = shape.entryCount(name)
+        return shape
+      }
+    }
     func agree(_ left: [Int], _ right: [Int]) -> Bool {
       if left.count != right.count { return false }
       for k in left.indices where left[k] >= a.count || right[k] >= b.count || a[left[k]] != b[right[k]] {
@@ -35,6 +84,8 @@ package struct Contraction: BilinearPrimitive, Hashable {
         got: "axes \(leftBatch + leftSummed) of \(a) and "
           + "\(rightBatch + rightSummed) of \(b)")
     }
+    if isInner(a.count, b.count) { return [] }
+    if a.isEmpty || b.isEmpty { return a + b }
     var shape: [Int] = []
     shape.reserveCapacity(a.count + b.count)
     for axis in leftBatch { shape.append(a[axis]) }
@@ -46,7 +97,8 @@ package struct Contraction: BilinearPrimitive, Hashable {
 
   package func vjp(_ inputs: Inputs, output: Tensor, cotangent: Tensor, argument: Int) -> Tensor? {
     let (a, b) = (inputs[0], inputs[1])
-    if isPlain(a.rank, b.rank) { return plainVJP(a, b, cotangent, argument) }
+    if isInner(a.rank, b.rank) { return dispatch(Contraction.outer, .two(cotangent, argument == 0 ? b : a)) }
+    if let (left, right) = plainPair(a.rank, b.rank) { return plainVJP(a, b, left, right, cotangent, argument) }
     let batch = leftBatch.count
     let (leftFree, rightFree) = (leftFree(a.rank), rightFree(b.rank))
     let outputBatch = Array(0..<batch)
@@ -70,23 +122,28 @@ package struct Contraction: BilinearPrimitive, Hashable {
     return result.permuted((rightBatch + summed + rightFree).inversePermutation)
   }
 
-  /// Whether this is a product of two matrices, of a matrix and a vector, or of two vectors, over one axis of each.
-  func isPlain(_ leftRank: Int, _ rightRank: Int) -> Bool {
-    leftBatch.isEmpty && leftSummed.count == 1 && (1...2).contains(leftRank) && (1...2).contains(rightRank)
+  /// Whether this is the inner product of two tensors of one shape.
+  func isInner(_ leftRank: Int, _ rightRank: Int) -> Bool {
+    axes.commonCount.map { $0 == leftRank && $0 == rightRank } ?? false
+  }
+
+  /// The summed axes of a product of two matrices, of a matrix and a vector, or of two vectors.
+  func plainPair(_ leftRank: Int, _ rightRank: Int) -> (left: Int, right: Int)? {
+    (1...2).contains(leftRank) && (1...2).contains(rightRank) ? axes.onlyPair : nil
   }
 
   /// The same without the lists of axes of the general rule, which take as long as a small product.
-  private func plainVJP(_ a: Tensor, _ b: Tensor, _ cotangent: Tensor, _ argument: Int) -> Tensor {
+  private func plainVJP(
+    _ a: Tensor, _ b: Tensor, _ left: Int, _ right: Int, _ cotangent: Tensor, _ argument: Int
+  ) -> Tensor {
     let (leftHasFree, rightHasFree) = (a.rank == 2, b.rank == 2)
-    let (left, right) = (leftSummed[0], rightSummed[0])
     if argument == 0 {
       // [left free, right free] with b, summed over the right free axis: [left free, b's summed axis].
-      let product = Contraction(
-        leftSummed: rightHasFree ? [leftHasFree ? 1 : 0] : [], rightSummed: rightHasFree ? [1 - right] : [])
+      let product = rightHasFree ? Contraction.over(leftHasFree ? 1 : 0, 1 - right) : .outer
       let result = dispatch(product, .two(cotangent, b))
       return leftHasFree && left == 0 ? result.permuted([1, 0]) : result
     }
-    let product = Contraction(leftSummed: leftHasFree ? [1 - left] : [], rightSummed: leftHasFree ? [0] : [])
+    let product = leftHasFree ? Contraction.over(1 - left, 0) : .outer
     let result = dispatch(product, .two(a, cotangent))
     return rightHasFree && right == 1 ? result.permuted([1, 0]) : result
   }

@@ -156,20 +156,25 @@ struct ContractionPlan {
   }
 }
 
-/// A product of two matrices, of a matrix and a vector, or of two vectors, found without the lists of axes of a
-/// ``ContractionPlan``: these take longer than the arithmetic of a small product.
+/// A product of two matrices, of a matrix and a vector, of two vectors, or the inner product of two tensors, found without
+/// the lists of axes of a ``ContractionPlan``: these take longer than the arithmetic of a small product.
 struct PlainProduct {
   private let rows: Int, depth: Int, columns: Int
   private let leftRow: Int, leftDepth: Int, rightDepth: Int, rightColumn: Int
 
   /// Nil where the contraction is more than that.
   init?(_ contraction: Contraction, _ a: ArrayNode, _ b: ArrayNode) {
-    guard contraction.isPlain(a.shape.count, b.shape.count) else { return nil }
-    let (left, right) = (contraction.leftSummed[0], contraction.rightSummed[0])
-    let (isLeftMatrix, isRightMatrix) = (a.shape.count == 2, b.shape.count == 2)
-    rows = isLeftMatrix ? a.shape[1 - left] : 1
-    depth = a.shape[left]
-    columns = isRightMatrix ? b.shape[1 - right] : 1
+    if contraction.isInner(a.shape.count, b.shape.count), a.isContiguous, b.isContiguous {
+      (rows, depth, columns) = (1, a.shape.product, 1)
+      (leftRow, leftDepth, rightDepth, rightColumn) = (1, 1, 1, 1)
+      return
+    }
+    let (s, t) = (a.shape, b.shape)
+    guard let (left, right) = contraction.plainPair(s.count, t.count) else { return nil }
+    let (isLeftMatrix, isRightMatrix) = (s.count == 2, t.count == 2)
+    rows = isLeftMatrix ? s[1 - left] : 1
+    depth = s[left]
+    columns = isRightMatrix ? t[1 - right] : 1
     leftRow = isLeftMatrix ? a.plainStride(1 - left) : 1
     leftDepth = a.plainStride(left)
     rightDepth = b.plainStride(right)

@@ -17,10 +17,7 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
   }
   if a.rank <= 2 && b.rank <= 2 || b.rank == 1 || (a.rank > 2 && b.rank == 2) {
     // Without batch axes on the right the left ones are simply more rows.
-    return bind(
-      Contraction(
-        leftBatch: [], rightBatch: [], leftSummed: [a.rank - 1], rightSummed: [Swift.max(0, b.rank - 2)]),
-      .two(a, b))
+    return bind(Contraction.over(a.rank - 1, Swift.max(0, b.rank - 2)), .two(a, b))
   }
   if a.rank == 1 { return matmul(a.expanded(at: 0), b).squeezed([-2]) }
   let batchShape = broadcastShape(Array(a.shape.dropLast(2)), Array(b.shape.dropLast(2)), "matmul")
@@ -38,7 +35,7 @@ public func dot(_ a: Tensor, _ b: Tensor) -> Tensor {
   guard a.shape == b.shape else { stop("dot", "shapes must agree", got: "\(a.shape) and \(b.shape)") }
   requireOneScalarType("dot", a, b)
   let axes = Array(0..<a.rank)
-  return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: axes, rightSummed: axes), .two(a, b))
+  return bind(Contraction(leftSummed: axes, rightSummed: axes), .two(a, b))
 }
 
 /// All products of an entry of `a` with an entry of `b`.
@@ -48,7 +45,7 @@ public func dot(_ a: Tensor, _ b: Tensor) -> Tensor {
 public func outer(_ a: Tensor, _ b: Tensor) -> Tensor {
   requireOneScalarType("outer", a, b)
   _ = (a.shape + b.shape).entryCount("outer")
-  return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: [], rightSummed: []), .two(a, b))
+  return bind(Contraction.outer, .two(a, b))
 }
 
 /// The sum of products over paired axes.
@@ -66,6 +63,9 @@ public func tensordot(_ a: Tensor, _ b: Tensor, axes: (left: [Int], right: [Int]
       "tensordot", "paired axes must have equal extents",
       got: "axes \(axes.left) of \(a.shape) and \(axes.right) of \(b.shape)")
   }
+  guard Set(left).count == left.count, Set(right).count == right.count else {
+    stop("tensordot", "axes must be distinct", got: "\(axes.left) and \(axes.right)")
+  }
   requireOneScalarType("tensordot", a, b)
-  return bind(Contraction(leftBatch: [], rightBatch: [], leftSummed: left, rightSummed: right), .two(a, b))
+  return bind(Contraction(leftSummed: left, rightSummed: right), .two(a, b))
 }

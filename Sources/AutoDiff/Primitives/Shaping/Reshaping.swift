@@ -93,12 +93,12 @@ struct Broadcast: ViewPrimitive, Hashable {
   }
   private func strides(of source: [Int], _ strides: [Int]) -> [Int] {
     let added = target.count - source.count
-    return [Int](repeating: 0, count: added) + source.indices.map { source[$0] == 1 ? 0 : strides[$0] }
+    return target.indices.map { $0 < added || source[$0 - added] == 1 ? 0 : strides[$0 - added] }
   }
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
     let added = target.count - inputShape.count
-    let stretched = inputShape.indices.filter { inputShape[$0] == 1 && target[added + $0] != 1 }.map { $0 + added }
-    let sum = dispatch(Sum(axes: Array(0..<added) + stretched), .one(cotangent))
+    let repeated = target.indices.filter { $0 < added || (inputShape[$0 - added] == 1 && target[$0] != 1) }
+    let sum = dispatch(Sum(axes: repeated), .one(cotangent))
     return sum.shape == inputShape ? sum : sum.reshaped(to: inputShape)
   }
   func pullback(_ gradient: OuterProducts, _ inputs: Inputs, argument: Int) -> OuterProducts? {
