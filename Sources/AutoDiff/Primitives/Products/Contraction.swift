@@ -184,11 +184,11 @@ package struct Contraction: BilinearPrimitive, Hashable {
     let batch = leftBatch.count
     if isBatched[0] {
       // The examples become the first free axis of the left factor.
-      return dispatch(
-        Contraction(
-          leftBatch: up(leftBatch), rightBatch: rightBatch, leftSummed: up(leftSummed), rightSummed: rightSummed),
-        inputs
-      ).movingAxis(batch, to: 0)
+      let product =
+        axes.onlyPair.map { Contraction.over($0.left + 1, $0.right) }
+        ?? Contraction(
+          leftBatch: up(leftBatch), rightBatch: rightBatch, leftSummed: up(leftSummed), rightSummed: rightSummed)
+      return dispatch(product, inputs).movingAxis(batch, to: 0)
     }
     // The right factor first, so that the examples become rows of the product: [batch, examples, right free, left free].
     let (a, b) = (inputs[0], inputs[1])

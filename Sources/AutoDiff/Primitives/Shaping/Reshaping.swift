@@ -151,9 +151,11 @@ extension Tensor {
 
   /// Moves one axis to another place.
   public func movingAxis(_ source: Int, to destination: Int) -> Tensor {
+    let source = normalizedAxis(source, rank: rank, "movingAxis")
+    let destination = normalizedAxis(destination, rank: rank, "movingAxis")
+    if source == destination { return self }
     var axes = Array(0..<rank)
-    let moved = axes.remove(at: normalizedAxis(source, rank: rank, "movingAxis"))
-    axes.insert(moved, at: normalizedAxis(destination, rank: rank, "movingAxis"))
+    axes.insert(axes.remove(at: source), at: destination)
     return permuted(axes)
   }
 
