@@ -229,6 +229,8 @@ extension OuterProducts {
 
   /// The same products with the axes of either side in increasing order.
   package var withSortedAxes: OuterProducts {
+    // As nearly always.
+    if leftAxes.isSorted, rightAxes.isSorted, parallelAxes.isSorted { return self }
     func sorted(_ side: Tensor, _ axes: [Int]) -> Tensor {
       // [positions, parallel axes..., own axes...]
       let parallel = parallelAxes.indices.sorted { parallelAxes[$0] < parallelAxes[$1] }
@@ -246,6 +248,10 @@ extension OuterProducts {
     result.parallelAxes.sort()
     return result
   }
+}
+
+extension [Int] {
+  fileprivate var isSorted: Bool { indices.dropFirst().allSatisfy { self[$0 - 1] < self[$0] } }
 }
 
 extension Tensor {

@@ -124,4 +124,7 @@ extension Tensor {
 extension Tensor {
   /// Whether both are the same value in the same place, so that they agree without a look at the entries.
   package func isIdentical(to other: Tensor) -> Bool { node === other.node }
+
+  /// What identical tensors have in common, as long as one of them is there.
+  package var identity: ObjectIdentifier { ObjectIdentifier(node) }
 }

@@ -93,18 +93,21 @@ struct GradientFactors {
 
   /// Joins products of one form along the positions.
   init(joining parts: [GradientFactors]) {
-    var distinct: [GradientFactors] = []
+    var (lefts, rights): ([Tensor], [Tensor]) = ([], [])
+    var known: [ObjectIdentifier: Int] = [:]
     for part in parts {
       // Σ_t l ⊗ r + l ⊗ r′ = Σ_t l ⊗ (r + r′).
-      if let index = distinct.lastIndex(where: { $0.left.isIdentical(to: part.left) }) {
-        distinct[index].right += part.right
+      if let index = known[part.left.identity] {
+        rights[index] += part.right
       } else {
-        distinct.append(part)
+        known[part.left.identity] = lefts.count
+        lefts.append(part.left)
+        rights.append(part.right)
       }
     }
     form = parts[0].form
-    left = concatenate(distinct.map(\.left), axis: 1)
-    right = concatenate(distinct.map(\.right), axis: 2)
+    left = concatenate(lefts, axis: 1)
+    right = concatenate(rights, axis: 2)
   }
 
   /// The left sides as numbers, of the left entries in a range: [n, positions, p, range].
