@@ -37,18 +37,18 @@ final class Storage: @unchecked Sendable {
     addView()
   }
 
-  /// Memory that is aligned to 16 bytes, and to 64 bytes from `BufferPool.smallestBlock` on; nil where there is none.
+  /// Memory that is aligned to 16 bytes, and to 64 bytes from ``SmallBlocks/smallest`` on; nil where there is none.
   ///
   /// A small block is a plain `malloc`: tensors of a few entries are made by the million, and this, with the object,
   /// takes 40 ns (measured; a block in the tail of the object took longer).
   static func allocate(byteCount: Int) -> Storage? {
-    let isSmall = byteCount < BufferPool.smallestBlock
+    let isSmall = byteCount < SmallBlocks.smallest
     guard let base = isSmall ? BufferPool.allocateSmall(byteCount) : BufferPool.take(byteCount) else { return nil }
     return Storage(base: base, byteCount: byteCount)
   }
 
   deinit {
     if isBorrowed { return }
-    if byteCount < BufferPool.smallestBlock { free(base) } else { BufferPool.give(base, byteCount) }
+    if byteCount < SmallBlocks.smallest { free(base) } else { BufferPool.give(base, byteCount) }
   }
 }

@@ -22,11 +22,12 @@ func withPooledScratch<T, R>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutabl
 /// - Complexity: one call of the system for each kept block.
 public func releasePooledMemory() {
   BufferPool.shrink(to: 0)
+  SmallBlocks.release()
 }
 
 /// Runs `body` so that memory is not kept for reuse where it, together with what is in use, would exceed a limit.
 ///
-/// What is in use itself is not limited: that is for the caller to plan. Blocks below 1 KiB are not counted. The limit
+/// What is in use itself is not limited: that is for the caller to plan. Blocks below 32 KiB are not counted. The limit
 /// is that of the whole process, and the lowest of those that hold at a time.
 ///
 /// - Returns: what `body` returns, and the most bytes that were in use or kept at a time meanwhile.
@@ -48,9 +49,8 @@ package func withPooledMemoryLimit<R>(_ bytes: Int, _ body: () throws -> R) reth
 /// itself finds its blocks; and where a phase comes back after all, the page faults are paid for an eighth of the bytes
 /// that were handed out at most.
 enum BufferPool {
-  /// Smaller blocks are left to the system's allocator, which keeps them at hand. From here on it searches and merges,
-  /// and aligns to 16 bytes, so that half of all vectors lie across two cache lines.
-  static let smallestBlock = 1 << 10
+  /// Smaller blocks are ``SmallBlocks`` or left to the system's allocator.
+  static let smallestBlock = 32 << 10
   /// From this size on blocks are backed by huge pages where the system has them: fewer page faults and TLB misses.
   private static let hugePage = 2 << 20
 
@@ -154,7 +154,9 @@ enum BufferPool {
 
   /// Uninitialized memory for `byteCount` bytes, 64-byte aligned; nil where there is none.
   static func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    if byteCount < smallestBlock { return takeSmall(byteCount) }
+    if byteCount < smallestBlock {
+      return byteCount < SmallBlocks.smallest ? takeSmall(byteCount) : SmallBlocks.take(byteCount)
+    }
     let index = sizeClass(of: byteCount)
     let (kept, endsRound) = withState { state in
       let endsRound = state.advance(index)
@@ -210,7 +212,9 @@ enum BufferPool {
 
   /// Takes back what ``take(_:)`` gave for the same number of bytes.
   static func give(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
-    if byteCount < smallestBlock { return giveSmall(block) }
+    if byteCount < smallestBlock {
+      return byteCount < SmallBlocks.smallest ? giveSmall(block) : SmallBlocks.give(block, byteCount)
+    }
     let index = sizeClass(of: byteCount)
     if blockBytes(ofClass: index) > capacity {
       withState { $0.usedBytes -= blockBytes(ofClass: index) }
@@ -277,7 +281,7 @@ enum BufferPool {
     free(block - Int((block - 1).load(as: UInt8.self)))
   }
 
-  private static func allocate(_ byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
+  static func allocate(_ byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
     var memory: UnsafeMutableRawPointer?
     return posix_memalign(&memory, alignment, byteCount) == 0 ? memory : nil
   }

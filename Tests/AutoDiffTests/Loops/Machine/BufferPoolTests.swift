@@ -17,7 +17,7 @@ import Testing
   func storageIsWritable(byteCount: Int) {
     let storage = Storage.allocate(byteCount: byteCount)!
     #expect(storage.byteCount == byteCount)
-    #expect(UInt(bitPattern: storage.base) % (byteCount < BufferPool.smallestBlock ? 16 : 64) == 0)
+    #expect(UInt(bitPattern: storage.base) % (byteCount < SmallBlocks.smallest ? 16 : 64) == 0)
     memset(storage.base, 7, byteCount)
     for offset in [0, byteCount / 2, byteCount - 1] where (0..<byteCount).contains(offset) {
       #expect(storage.base.load(fromByteOffset: offset, as: UInt8.self) == 7)
