@@ -183,11 +183,6 @@ public struct KernelFactorization: Sendable {
   }
 }
 
-extension Tensor {
-  /// The diagonal of a square matrix: [n, n] → [n].
-  fileprivate var diagonal: Tensor { flattened[stride(from: 0, to: shape[0] * shape[0], by: shape[0] + 1)] }
-}
-
 extension ScalarType {
   /// The smallest positive number of full precision.
   var leastNormalMagnitude: Double {
