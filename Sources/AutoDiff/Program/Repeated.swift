@@ -83,7 +83,7 @@ public func repeated<State: TensorTree>(
       state = next.replacingLeaves(with: zip(next.leaves, leaves).map { select(goesOn, $0, $1) })
       continue
     }
-    if holds.scalar == 0 { return state }
+    if holds.concrete("repeated").scalars[0] == 0 { return state }
     state = body(state)
   }
 }
