@@ -38,9 +38,9 @@ private func repeated<State: TensorTree>(
 /// Applies a function to a state as long as a condition holds.
 ///
 /// In a function that is ``compiled(_:)``, this is a loop inside the program, which transforms inside that function follow
-/// as they follow ``repeated(_:_:_:)``. What body and condition compute from values that stay the same is computed once,
-/// before the loop, even if the body never runs. Elsewhere the condition is read, and this is a loop of Swift's. Both may
-/// throw, which ends the loop.
+/// as they follow ``repeated(_:_:_:)``. What body and condition compute from values that stay the same is computed
+/// once, before the loop, even if the body never runs. Elsewhere the condition is read, and this is a loop of Swift's.
+/// Both may throw, which ends the loop.
 ///
 /// Under `vmap` it goes on as long as the condition holds for any example, and leaves the others as they are. (What a
 /// factorization throws for an example that has ended counts as well: the body is evaluated for all of them.)

@@ -34,8 +34,8 @@ public func distances(_ x: Tensor, _ z: Tensor) -> Tensor {
 
 /// A function of the differences, [rows, m, d] or [d, rows, m] → [rows, m], for all pairs in tiles of rows.
 ///
-/// - Parameter measure: is also told the axis along which the entries of a difference lie. Few of them stand in front, so
-///   that vectors run along the examples: rows of two numbers take five times as long.
+/// - Parameter measure: is also told the axis along which the entries of a difference lie. Few of them stand in front,
+///   so that vectors run along the examples: rows of two numbers take up to five times as long.
 private func pairwise(_ operation: String, _ x: Tensor, _ z: Tensor, _ measure: (Tensor, _ axis: Int) -> Tensor)
   -> Tensor
 {
