@@ -27,7 +27,8 @@
 /// Inside a transform or another recording the function itself is called. So differentiate first and compile then:
 /// `compiled { gradient(of: f, at: $0) }`. Printing a compiled function lists the steps of its programs.
 ///
-/// - Parameter f: from a tree of tensors to a tree of tensors.
+/// - Parameter f: from a tree of tensors to a tree of tensors. A tuple is none, and the compiler then finds no function
+///   to call: return several results as a ``Pair``, an array or a struct of yours.
 /// - Returns: the same function. Results have the bits that `f` gives, except that sums of 2¹⁴ entries and more are formed
 ///   tile by tile where an elementwise chain ends in them, that the two products of a bilinear operation's tangent are
 ///   added after both have been rounded, and that the gradient of a loop first sums what one step contributes to that of a

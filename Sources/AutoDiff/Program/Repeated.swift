@@ -38,11 +38,12 @@ private func repeated<State: TensorTree>(
 /// Applies a function to a state as long as a condition holds.
 ///
 /// In a function that is ``compiled(_:)``, this is a loop inside the program, which transforms inside that function follow
-/// as they follow ``repeated(_:_:_:)``; under `vmap` it goes on as long as the condition holds for any example, and leaves
-/// the others as they are. What body and condition compute from values that stay the same is computed once, before the
-/// loop, even if the body never runs. (What a factorization throws for an example that has ended counts as well: the body is
-/// evaluated for all of them.) Elsewhere the condition is read, which stops inside `vmap`. Both may throw, which ends
-/// the loop.
+/// as they follow ``repeated(_:_:_:)``. What body and condition compute from values that stay the same is computed
+/// once, before the loop, even if the body never runs. Elsewhere the condition is read, and this is a loop of Swift's.
+/// Both may throw, which ends the loop.
+///
+/// Under `vmap` it goes on as long as the condition holds for any example, and leaves the others as they are. (What a
+/// factorization throws for an example that has ended counts as well: the body is evaluated for all of them.)
 ///
 /// - Parameters:
 ///   - condition: from a state to one number; the loop goes on as long as it is not 0.
@@ -74,7 +75,15 @@ public func repeated<State: TensorTree>(
         hint:
           "Gradients of gradients, linearizations and per-example Jacobians do: use repeated(_:_:_:) or forward mode.")
     }
-    if holds.scalar == 0 { return state }
+    // Inside vmap: as long as the condition holds for any example, and those for which it does not stay as they are.
+    if let entries = holds.entriesOfExamples {
+      if entries.allSatisfy({ $0 == 0 }) { return state }
+      let (next, goesOn) = (body(state), holds .!= 0)
+      state.checkSameStructure(as: next.leaves, "repeated")
+      state = next.replacingLeaves(with: zip(next.leaves, leaves).map { select(goesOn, $0, $1) })
+      continue
+    }
+    if holds.concrete("repeated").scalars[0] == 0 { return state }
     state = body(state)
   }
 }

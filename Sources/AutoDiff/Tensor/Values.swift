@@ -11,8 +11,11 @@ extension Tensor {
   }
 
   /// All entries in row-major order, as `Double` whatever the scalar type. Like ``scalar`` it stops inside `vmap`.
-  public var scalars: [Double] {
-    let x = concrete("scalars")
+  public var scalars: [Double] { entries(for: "scalars") }
+
+  /// - Parameter operation: what the user called.
+  fileprivate func entries(for operation: String) -> [Double] {
+    let x = concrete(operation)
     // Its own type, not the shown one: a check may compute in a higher precision than it shows.
     return perType(
       x.scalarType, double: x.withEntries(Double.self) { Array(UnsafeBufferPointer(start: $0, count: count)) },
@@ -31,9 +34,17 @@ extension Tensor {
   public func allSatisfy(_ condition: (Double) -> Bool) -> Bool { scalars.allSatisfy(condition) }
 
   /// Whether no entry is infinite or not a number.
-  public var isFinite: Bool {
+  public var isFinite: Bool { hasFiniteEntries("isFinite") }
+
+  /// The same for something that the user has called, and that stops where numbers cannot be looked at.
+  package func isFinite(for operation: String) -> Bool {
+    requireNumbers(for: operation)
+    return hasFiniteEntries(operation)
+  }
+
+  private func hasFiniteEntries(_ operation: String) -> Bool {
     // A sum of magnitudes is finite only if every entry is; it may overflow without one, hence the second look.
-    AutoDiff.abs(concrete("isFinite")).sum().scalar.isFinite || allSatisfy(\.isFinite)
+    AutoDiff.abs(concrete(operation)).sum().scalar.isFinite || allSatisfy(\.isFinite)
   }
 
   /// The row-major bytes of the entries, and the way back.
@@ -61,7 +72,7 @@ extension Tensor {
 extension Tensor: Equatable {
   /// Whether shape, scalar type and all entries agree. As for numbers, not-a-number equals nothing and −0 equals 0.
   public static func == (a: Tensor, b: Tensor) -> Bool {
-    a.shape == b.shape && a.scalarType == b.scalarType && a.scalars == b.scalars
+    a.shape == b.shape && a.scalarType == b.scalarType && a.entries(for: "==") == b.entries(for: "==")
   }
 }
 

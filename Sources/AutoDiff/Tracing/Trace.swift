@@ -156,6 +156,27 @@ extension Tensor {
     }
   }
 
+  /// Stops where its numbers cannot be looked at, with the name of what the user called and not of a property it reads.
+  ///
+  /// - Parameter operation: what looks at numbers of its input, to refuse some or to decide how to go on.
+  package func requireNumbers(for operation: String) {
+    var isOneExample = false
+    let beneath = beneathRecordable { isOneExample = isOneExample || $0 is Batch }
+    if isOneExample || beneath.recorded != nil {
+      stop(
+        operation, "looks at the numbers of its input",
+        got: isOneExample ? "one example inside vmap" : "a value of a recorded function",
+        hint: "Call it outside vmap(_:axis:outputAxis:) and compiled(_:).")
+    }
+  }
+
+  /// The numbers of all examples, of one number for each inside `vmap`; nil outside, and where there are none.
+  var entriesOfExamples: [Double]? {
+    var isOneExample = false
+    let beneath = beneathRecordable { isOneExample = isOneExample || $0 is Batch }
+    return isOneExample && beneath.recorded == nil ? beneathTraces().scalars : nil
+  }
+
   /// The tape of the highest level among the traces that follow this tensor, directly or behind others.
   var innermostTape: Tape? {
     var tape: Tape?

@@ -186,12 +186,6 @@ private func implicitPoint<Z: TensorTree & Sendable, P: TensorTree & Sendable>(
   return start.replacingLeaves(with: function.unpacked(packed))
 }
 
-/// The solution of A x = b for a square matrix and a vector.
-private func solve(_ a: Tensor, _ b: Tensor) throws(LinearAlgebraError) -> Tensor {
-  let (q, r) = try qr(a)
-  return try triangularSolve(r, matmul(q.transposed, b), .upper)
-}
-
 private func solvedOrStopped(_ name: String, _ a: Tensor, _ b: Tensor) -> Tensor {
   do throws(LinearAlgebraError) {
     return try solve(a, b)

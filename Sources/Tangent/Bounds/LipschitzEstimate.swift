@@ -1,4 +1,5 @@
 import AutoDiff
+import Layers
 
 /// How far an ascent goes.
 public struct LipschitzOptions: Sendable {
@@ -224,4 +225,12 @@ private func gradientNormAlone<P: TensorTree>(of f: (P) throws -> Tensor, in bal
   } catch is BoundError {
     return nil
   }
+}
+
+/// Brackets for a layer; see ``lipschitzEstimates(of:at:on:radius:options:)``.
+public func lipschitzEstimates<Model: Layer>(
+  of model: Model, at p: Parameters, on examples: Model.Input, radius: Double, options: LipschitzOptions = .init()
+) throws -> LipschitzEstimates {
+  try lipschitzEstimates(
+    of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples, radius: radius, options: options)
 }

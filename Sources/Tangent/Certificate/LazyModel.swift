@@ -12,6 +12,15 @@ import AutoDiff
 /// - Source: L. Chizat, E. Oyallon, F. Bach, *On lazy training in differentiable programming* (2019); (8.73) of the lecture
 ///   notes on nonconvex optimization.
 public func lazyModel<Example: TensorTree, P: TensorTree>(
+  _ f: @escaping (Example, P) -> Tensor, around p: P, scale: Double
+) -> (Example, P) -> Tensor {
+  { x, q in (f(x, q) - f(x, p)) * scale }
+}
+
+/// The same of a model that throws; see ``lazyModel(_:around:scale:)``.
+@_disfavoredOverload
+@_documentation(visibility: internal)
+public func lazyModel<Example: TensorTree, P: TensorTree>(
   _ f: @escaping (Example, P) throws -> Tensor, around p: P, scale: Double
 ) -> (Example, P) throws -> Tensor {
   { x, q in (try f(x, q) - (try f(x, p))) * scale }

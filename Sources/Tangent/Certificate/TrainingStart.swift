@@ -1,4 +1,5 @@
 import AutoDiff
+import Layers
 
 /// A model, its data, and where its training begins: what certificates are about.
 ///
@@ -160,5 +161,14 @@ public struct TrainingStart<Example: TensorTree, P: TensorTree> {
   func residual(_ p: P) throws -> Tensor {
     let values = try outputs(p)
     return values - targets.as(values.scalarType)
+  }
+}
+
+extension TrainingStart where P == Parameters {
+  /// The start of a layer's training; see ``init(of:from:on:targets:)``.
+  public init<Model: Layer>(
+    of model: Model, from p: Parameters, on examples: Example, targets: Tensor
+  ) throws where Model.Input == Example {
+    try self.init(of: { (x: Example, p: Parameters) in model(x, p) }, from: p, on: examples, targets: targets)
   }
 }

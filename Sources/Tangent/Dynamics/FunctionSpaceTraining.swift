@@ -33,7 +33,7 @@ public struct FunctionSpaceTraining {
     let operation = "FunctionSpaceTraining"
     requireOneScalarType(operation, kernel, outputs)
     let action = KernelAction(kernel, outputs.shape, outputs.shape, operation)
-    try KernelAction.requireFinite(outputs, "outputs")
+    try KernelAction.requireFinite(outputs, "outputs", for: operation)
     try action.requireSymmetric(operation)
     let eigenvalues: Tensor
     do throws(LinearAlgebraError) {
@@ -46,8 +46,8 @@ public struct FunctionSpaceTraining {
       requireOneScalarType(operation, newPoints.kernel, newPoints.outputs)
       requireOneScalarType(operation, newPoints.outputs, outputs)
       newKernel = KernelAction(newPoints.kernel, newPoints.outputs.shape, outputs.shape, operation)
-      try KernelAction.requireFinite(newPoints.kernel, "kernel of the new points")
-      try KernelAction.requireFinite(newPoints.outputs, "outputs on the new points")
+      try KernelAction.requireFinite(newPoints.kernel, "kernel of the new points", for: operation)
+      try KernelAction.requireFinite(newPoints.outputs, "outputs on the new points", for: operation)
     } else {
       newKernel = nil
     }

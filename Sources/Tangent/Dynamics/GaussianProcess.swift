@@ -44,7 +44,7 @@ public struct GaussianProcess: Sendable {
         "GaussianProcess", "covariance and labels must be of one type",
         got: "\(covariance.scalarType.rawValue) and \(labels.scalarType.rawValue)")
     }
-    factorization = try KernelFactorization(covariance, ridge: noise, solver: solver)
+    factorization = try KernelFactorization(covariance, ridge: noise, solver: solver, for: "GaussianProcess")
     try factorization.requirePositiveSemidefinite()
     self.labels = try labelColumns(labels, count: covariance.shape[0], for: "GaussianProcess")
     outputShape = Array(labels.shape.dropFirst())

@@ -43,9 +43,13 @@ struct KernelAction: Sendable {
   /// K g: [n, output shape...] → [m, output shape...].
   func callAsFunction(_ g: Tensor) -> Tensor { matmul(matrix, columns(of: g)).reshaped(to: rowShape) }
 
-  /// The first entry that is not finite.
-  static func requireFinite(_ tensor: Tensor, _ input: String) throws(TrainingError) {
-    if tensor.isFinite { return }
+  /// Throws the first entry that is not finite.
+  ///
+  /// - Parameters:
+  ///   - input: what the tensor is, for the error.
+  ///   - operation: what the user called.
+  static func requireFinite(_ tensor: Tensor, _ input: String, for operation: String) throws(TrainingError) {
+    if tensor.isFinite(for: operation) { return }
     let entries = tensor.scalars
     guard let position = entries.firstIndex(where: { !$0.isFinite }) else { return }
     var (index, rest) = (tensor.shape, position)
@@ -60,7 +64,7 @@ struct KernelAction: Sendable {
         operation, "the kernel must be known in numbers", got: "a value inside a transform",
         hint: "To differentiate with respect to the kernel, integrate the flow by ODESolver.")
     }
-    try Self.requireFinite(matrix, "kernel")
+    try Self.requireFinite(matrix, "kernel", for: operation)
     do throws(SymmetricMatrixError) {
       _ = try symmetricPart(of: matrix, tolerance: matrix.scalarType.epsilon.squareRoot(), for: operation)
     } catch {

@@ -47,14 +47,20 @@ public struct KernelFactorization: Sendable {
   ///   as good as not observed, does not make the others count as zero.
   /// - Complexity: n³/3 flops by Cholesky, 21 n³ by the pseudo-inverse.
   public init(_ kernel: Tensor, ridge: Tensor? = nil, solver: KernelSolver = .pseudoInverse()) throws {
-    var matrix = try symmetricPart(of: kernel, for: "KernelFactorization")
+    try self.init(kernel, ridge: ridge, solver: solver, for: "KernelFactorization")
+  }
+
+  /// - Parameter operation: what the user called.
+  init(_ kernel: Tensor, ridge: Tensor?, solver: KernelSolver, for operation: String) throws {
+    var matrix = try symmetricPart(of: kernel, for: operation)
     (count, scalarType) = (kernel.shape[0], kernel.scalarType)
     if let ridge {
+      ridge.requireNumbers(for: operation)
       guard ridge.rank <= 1, ridge.rank == 0 || ridge.shape[0] == count, ridge.scalarType == scalarType,
         ridge.allSatisfy({ $0 >= 0 && $0.isFinite })
       else {
         stop(
-          "KernelFactorization", "the ridge must be one number or [\(count)] of \(scalarType.rawValue), all at least 0",
+          operation, "the ridge must be one number or [\(count)] of \(scalarType.rawValue), all at least 0",
           got: "\(ridge)")
       }
       matrix = matrix + Tensor.eye(count, as: scalarType) * ridge
@@ -67,10 +73,10 @@ public struct KernelFactorization: Sendable {
     case .pseudoInverse(let share):
       guard !matrix.isTraced else {
         stop(
-          "KernelFactorization", "the pseudo-inverse has no derivative with respect to the kernel matrix",
+          operation, "the pseudo-inverse has no derivative with respect to the kernel matrix",
           hint: "Choose .cholesky, or stopGradient(kernel).")
       }
-      let spectrum = try KernelSpectrum(of: matrix)
+      let spectrum = try KernelSpectrum(of: matrix, for: operation)
       let limit = spectrum.threshold(share)
       // Without a cut-off, what has no finite reciprocal counts as zero too.
       let least = scalarType.leastNormalMagnitude
@@ -181,11 +187,6 @@ public struct KernelFactorization: Sendable {
         got: "\(b.shape) of \(b.scalarType.rawValue)")
     }
   }
-}
-
-extension Tensor {
-  /// The diagonal of a square matrix: [n, n] → [n].
-  fileprivate var diagonal: Tensor { flattened[stride(from: 0, to: shape[0] * shape[0], by: shape[0] + 1)] }
 }
 
 extension ScalarType {

@@ -44,7 +44,8 @@ public struct KernelRegression: Sendable {
         got: "\(kernel.scalarType.rawValue) and \(labels.scalarType.rawValue)")
     }
     factorization = try KernelFactorization(
-      kernel, ridge: ridge == 0 ? nil : Tensor(ridge, as: kernel.scalarType), solver: solver)
+      kernel, ridge: ridge == 0 ? nil : Tensor(ridge, as: kernel.scalarType), solver: solver,
+      for: "KernelRegression")
     let columns = try labelColumns(labels, count: kernel.shape[0], for: "KernelRegression")
     coefficients = factorization.solve(columns)
     try requireFiniteSolution(coefficients)

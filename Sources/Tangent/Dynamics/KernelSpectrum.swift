@@ -38,7 +38,12 @@ public struct KernelSpectrum: Sendable {
   ///   way, 2 n² after it.
   /// - Source: the bound is derived at `EigenvalueError` from Weyl's theorem.
   public init(of kernel: Tensor, symmetryTolerance: Double? = nil) throws {
-    let given = stopGradient(try symmetricPart(of: kernel, tolerance: symmetryTolerance, for: "KernelSpectrum"))
+    try self.init(of: kernel, symmetryTolerance: symmetryTolerance, for: "KernelSpectrum")
+  }
+
+  /// - Parameter operation: what the user called.
+  init(of kernel: Tensor, symmetryTolerance: Double? = nil, for operation: String) throws {
+    let given = stopGradient(try symmetricPart(of: kernel, tolerance: symmetryTolerance, for: operation))
     (matrix, scalarType) = (given.as(.float64), kernel.scalarType)
     let n = matrix.shape[0]
     guard n > 0 else {

@@ -74,7 +74,7 @@ func labelColumns(_ labels: Tensor, count n: Int, for operation: String) throws(
   }
   let outputs = labels.shape.dropFirst().reduce(1, *)
   let columns = labels.reshaped(to: [n, outputs])
-  if !columns.isFinite, let place = columns.scalars.firstIndex(where: { !$0.isFinite }) {
+  if !columns.isFinite(for: operation), let place = columns.scalars.firstIndex(where: { !$0.isFinite }) {
     throw .labelNotFinite(example: place / outputs, output: place % outputs, value: columns.scalars[place])
   }
   return columns

@@ -46,7 +46,7 @@ public struct LinearLeastSquares: Sendable {
     let (n, d) = (features.shape[0], features.shape[1])
     let y = stopGradient(try labelColumns(labels, count: n, for: "LinearLeastSquares")).as(.float64)
     let a = stopGradient(features).as(.float64)
-    try requireFinite(a)
+    try requireFinite(a, for: "LinearLeastSquares")
     let (u, values, v) = try Self.singularParts(a)
     singularValues = values
     let share = cutoff ?? Double(max(n, d)) * features.scalarType.epsilon

@@ -36,7 +36,7 @@ public struct LinearizedPredictor: Sendable {
     let weights = training.column(try training.modes(at: time).map(\.weight)).reshaped(to: [1, -1])
     // Weights of 1/λ meet the kernel first, whose size they undo.
     let change = matmul(projected * weights, training.mismatch).reshaped(to: initialOutputs.shape)
-    try KernelAction.requireFinite(change, "change of the outputs on the new points")
+    try KernelAction.requireFinite(change, "change of the outputs on the new points", for: "LinearizedPredictor")
     return initialOutputs + change
   }
 }
@@ -59,8 +59,8 @@ extension LinearizedTraining {
         "predictor", "the kernel must have \(eigenvalues.count) columns, as that of the training examples",
         got: "\(action.matrix.shape[1])")
     }
-    try KernelAction.requireFinite(kernel, "kernel of the new points")
-    try KernelAction.requireFinite(outputs, "outputs on the new points")
+    try KernelAction.requireFinite(kernel, "kernel of the new points", for: "LinearizedPredictor")
+    try KernelAction.requireFinite(outputs, "outputs on the new points", for: "LinearizedPredictor")
     return LinearizedPredictor(self, action, outputs)
   }
 

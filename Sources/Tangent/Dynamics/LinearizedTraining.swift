@@ -66,8 +66,8 @@ public struct LinearizedTraining: Sendable {
     requireOneScalarType("LinearizedTraining", kernel, outputs)
     requireOneScalarType("LinearizedTraining", outputs, targets)
     let action = KernelAction(kernel, outputs.shape, outputs.shape, "LinearizedTraining")
-    try KernelAction.requireFinite(outputs, "outputs")
-    try KernelAction.requireFinite(targets, "targets")
+    try KernelAction.requireFinite(outputs, "outputs", for: "LinearizedTraining")
+    try KernelAction.requireFinite(targets, "targets", for: "LinearizedTraining")
     try action.requireSymmetric("LinearizedTraining")
     let (values, vectors): (Tensor, Tensor)
     do throws(LinearAlgebraError) {
@@ -133,7 +133,7 @@ public struct LinearizedTraining: Sendable {
   ///   small kernel.
   public func coefficients(at time: TrainingTime) throws(TrainingError) -> Tensor {
     let coefficients = expanded(try modes(at: time).map(\.weight))
-    try KernelAction.requireFinite(coefficients, "coefficients")
+    try KernelAction.requireFinite(coefficients, "coefficients", for: "LinearizedTraining")
     return coefficients
   }
 

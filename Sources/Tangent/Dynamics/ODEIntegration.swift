@@ -29,7 +29,7 @@ struct ODEIntegration<Y: TensorTree> {
   ) throws -> ODEStopReason {
     if end == time { return .end }
     let direction: Double = end < time ? -1 : 1
-    guard values.allSatisfy(\.isFinite), let first = try slope(at: time, values) else {
+    guard Self.areFinite(values), let first = try slope(at: time, values) else {
       throw ODEError.notFinite(time: time, steps: 0)
     }
     slope = first
@@ -106,7 +106,7 @@ struct ODEIntegration<Y: TensorTree> {
     let error = combination(from: zeros, step, DormandPrince.errorWeights, slopes)
     let segment = ODESegment(start: time, end: end, structure: state, before: values, after: moved, slopes: slopes)
     let localError = error.map { $0.norm().scalar }.euclideanNorm
-    guard moved.allSatisfy(\.isFinite), error.allSatisfy(\.isFinite) else { return nil }
+    guard Self.areFinite(moved), Self.areFinite(error) else { return nil }
     return (segment, norm(error, scaledBy: values, moved), localError)
   }
 
@@ -115,8 +115,10 @@ struct ODEIntegration<Y: TensorTree> {
     statistics.evaluations += 1
     let slope = try rate(time, state.replacingLeaves(with: leaves)).leaves
     state.checkSameStructure(as: slope, "ODESolver: the rate")
-    return slope.allSatisfy(\.isFinite) ? slope : nil
+    return Self.areFinite(slope) ? slope : nil
   }
+
+  private static func areFinite(_ leaves: [Tensor]) -> Bool { leaves.allSatisfy { $0.isFinite(for: "ODESolver") } }
 
   /// The root mean square of e / (absoluteTolerance + relativeTolerance · max(|y₀|, |y₁|)).
   private func norm(_ e: [Tensor], scaledBy y0: [Tensor], _ y1: [Tensor]) -> Double {

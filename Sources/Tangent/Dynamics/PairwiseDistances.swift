@@ -15,7 +15,7 @@ private let differencesAtOnce = 1 << 20
 /// - Returns: the squared distances, each with a relative error of about d ε at most.
 /// - Complexity: 3 n m d flops, in tiles of about a million differences.
 public func squaredDistances(_ x: Tensor, _ z: Tensor) -> Tensor {
-  pairwise("squaredDistances", x, z) { square($0).sum(axes: [2]) }
+  pairwise("squaredDistances", x, z) { square($0).sum(axes: [$1]) }
 }
 
 /// ‖xᵢ − zⱼ‖ for all pairs of examples; see ``squaredDistances(_:_:)``.
@@ -29,16 +29,25 @@ public func squaredDistances(_ x: Tensor, _ z: Tensor) -> Tensor {
 /// - Returns: the distances.
 /// - Complexity: 3 n m d flops, in tiles of about a million differences.
 public func distances(_ x: Tensor, _ z: Tensor) -> Tensor {
-  pairwise("distances", x, z) { $0.norm(axes: [2]) }
+  pairwise("distances", x, z) { $0.norm(axes: [$1]) }
 }
 
-/// A function of the differences [rows, m, d] → [rows, m], for all pairs in tiles of rows.
-private func pairwise(_ operation: String, _ x: Tensor, _ z: Tensor, _ measure: (Tensor) -> Tensor) -> Tensor {
+/// A function of the differences, [rows, m, d] or [d, rows, m] → [rows, m], for all pairs in tiles of rows.
+///
+/// - Parameter measure: is also told the axis along which the entries of a difference lie. Few of them stand in front,
+///   so that vectors run along the examples: rows of two numbers take up to five times as long.
+private func pairwise(_ operation: String, _ x: Tensor, _ z: Tensor, _ measure: (Tensor, _ axis: Int) -> Tensor)
+  -> Tensor
+{
   let (rows, columns) = examplePair(operation, x, z)
   let (n, m, d) = (rows.shape[0], columns.shape[0], rows.shape[1])
   let height = max(1, differencesAtOnce / max(1, m * d))
-  let other = columns.expanded(at: 0)
-  func tile(_ range: Range<Int>) -> Tensor { measure(rows[range].expanded(at: 1) - other) }
+  let areInFront = d <= 64
+  let other = areInFront ? columns.transposed.expanded(at: 1) : columns.expanded(at: 0)
+  func tile(_ range: Range<Int>) -> Tensor {
+    areInFront
+      ? measure(rows[range].transposed.expanded(at: 2) - other, 0) : measure(rows[range].expanded(at: 1) - other, 2)
+  }
   if n <= height { return tile(0..<n) }
   return concatenate(stride(from: 0, to: n, by: height).map { tile($0..<min(n, $0 + height)) })
 }

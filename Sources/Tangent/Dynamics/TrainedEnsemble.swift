@@ -49,7 +49,7 @@ public struct TrainedEnsemble: Sendable {
       stop(
         "TrainedEnsemble", "has no derivative with respect to the tangent kernel", hint: "Pass stopGradient(kernel).")
     }
-    spectrum = try KernelSpectrum(of: tangentKernel)
+    spectrum = try KernelSpectrum(of: tangentKernel, for: "TrainedEnsemble")
     try spectrum.requirePositiveSemidefinite(cutoff: cutoff)
     self.cutoff = spectrum.threshold(cutoff)
     self.initialCovariance = try symmetricPart(of: initialCovariance, for: "TrainedEnsemble")

@@ -81,7 +81,7 @@ public func conjugateGradients<A: SymmetricOperator>(
     }
   }
   let columns = stopGradient(b.rank == 1 ? b.expanded(at: 1) : b)
-  try requireFinite(columns)
+  try requireFinite(columns, for: "conjugateGradients")
   let tolerance = options.tolerance ?? pow(a.scalarType.epsilon, 2.0 / 3)
   // Divided by their lengths, so that nothing depends on the scale of a right-hand side.
   let lengths = columns.norm(axes: [0], keepingAxes: true)

@@ -1,4 +1,5 @@
 import AutoDiff
+import Layers
 
 /// What a model's output says of the target: the law of which it holds the parameters.
 public enum OutputDistribution: Sendable, Equatable {
@@ -83,4 +84,15 @@ public struct FisherOperator<P: TensorTree>: SymmetricOperator {
   ///
   /// - Shapes: [p, k] → [p, k].
   public func product(with vectors: Tensor) -> Tensor { map.product(with: vectors) }
+}
+
+extension FisherOperator where P == Parameters {
+  /// The Fisher information of a layer; see ``init(of:at:on:distribution:budget:)``.
+  public init<Model: Layer>(
+    of model: Model, at p: Parameters, on examples: Model.Input, distribution: OutputDistribution, budget: Int? = nil
+  ) throws {
+    try self.init(
+      of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples, distribution: distribution,
+      budget: budget)
+  }
 }

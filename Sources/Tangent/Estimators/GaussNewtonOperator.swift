@@ -1,4 +1,5 @@
 import AutoDiff
+import Layers
 
 /// The generalized Gauss–Newton matrix of a loss on a model's outputs, known by its products with vectors.
 ///
@@ -62,5 +63,16 @@ extension FlattenedMap {
     self.init(like: p, bytesPerVector: jacobian.recordedBytes, budget: budget, for: operation) {
       pullback(metric(jacobian($0)))
     }
+  }
+}
+
+extension GaussNewtonOperator where P == Parameters {
+  /// The Gauss–Newton matrix of a layer; see ``init(of:at:on:budget:loss:)``.
+  public init<Model: Layer>(
+    of model: Model, at p: Parameters, on examples: Model.Input, budget: Int? = nil,
+    loss: (Model.Output) throws -> Tensor
+  ) throws {
+    try self.init(
+      of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples, budget: budget, loss: loss)
   }
 }

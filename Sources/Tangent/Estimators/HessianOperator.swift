@@ -1,4 +1,5 @@
 import AutoDiff
+import Layers
 
 /// The Hessian of a number with respect to all parameters, known by its products with vectors.
 ///
@@ -64,4 +65,14 @@ public struct HessianOperator<P: TensorTree>: SymmetricOperator {
   ///
   /// - Shapes: [p, k] → [p, k].
   public func product(with vectors: Tensor) -> Tensor { map.product(with: vectors) }
+}
+
+extension HessianOperator where P == Parameters {
+  /// The Hessian of one output of a layer for one example; see ``init(ofOutput:of:at:for:budget:)``.
+  public init<Model: Layer>(
+    ofOutput output: Int, of model: Model, at p: Parameters, for example: Model.Input, budget: Int? = nil
+  ) {
+    self.init(
+      ofOutput: output, of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, for: example, budget: budget)
+  }
 }

@@ -45,12 +45,18 @@ func symmetricPart(
   of matrix: Tensor, tolerance: Double? = nil, for operation: String
 ) throws(SymmetricMatrixError) -> Tensor {
   guard matrix.rank == 2, matrix.shape[0] == matrix.shape[1] else {
-    stop(operation, "needs a square matrix [n, n]", got: "shape \(matrix.shape)")
+    let hint: String? =
+      switch matrix.rank {
+      case 3, 4:
+        "Of a tangent kernel with all its outputs, which are axes here? Choose outputs: .traceMean or .flattened."
+      default: nil
+      }
+    stop(operation, "needs a square matrix [n, n]", got: "shape \(matrix.shape)", hint: hint)
   }
   let n = matrix.shape[0]
   guard n > 0 else { return matrix }
   let numbers = stopGradient(matrix)
-  try requireFinite(numbers)
+  try requireFinite(numbers, for: operation)
   let largest = abs(numbers).max().scalar
   let allowed = (tolerance ?? 1024 * matrix.scalarType.epsilon) * largest
   // Halves, so that nothing overflows.
@@ -75,9 +81,11 @@ func symmetricPart(
 
 /// Throws the first entry, by rows, that is infinite or not a number.
 ///
-/// - Parameter matrix: [n, m].
-func requireFinite(_ matrix: Tensor) throws(SymmetricMatrixError) {
-  if matrix.isFinite { return }
+/// - Parameters:
+///   - matrix: [n, m].
+///   - operation: what the user called.
+func requireFinite(_ matrix: Tensor, for operation: String) throws(SymmetricMatrixError) {
+  if matrix.isFinite(for: operation) { return }
   let entries = matrix.scalars
   let columns = max(matrix.shape[1], 1)
   if let place = entries.firstIndex(where: { !$0.isFinite }) {

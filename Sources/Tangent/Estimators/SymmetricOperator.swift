@@ -31,7 +31,7 @@ extension SymmetricOperator {
         operation, "the operator's product must be \(vectors.shape) of \(scalarType.rawValue)",
         got: "\(product.shape) of \(product.scalarType.rawValue)")
     }
-    if !product.isFinite, let place = product.scalars.firstIndex(where: { !$0.isFinite }) {
+    if !product.isFinite(for: operation), let place = product.scalars.firstIndex(where: { !$0.isFinite }) {
       let columns = product.shape[1]
       throw SymmetricMatrixError.productNotFinite(
         row: place / columns, column: place % columns, value: product.scalars[place])

@@ -52,11 +52,13 @@ public struct TruncatedHierarchy: Sendable {
 
     /// All tensors with their names in messages.
     fileprivate func requireFinite(_ points: String) throws(TrainingError) {
-      try KernelAction.requireFinite(outputs, "outputs on the \(points)")
+      try KernelAction.requireFinite(outputs, "outputs on the \(points)", for: "TruncatedHierarchy")
       for (index, kernel) in kernels.enumerated() {
-        try KernelAction.requireFinite(kernel, "kernel K^(\(index + 2)) of the \(points)")
+        try KernelAction.requireFinite(kernel, "kernel K^(\(index + 2)) of the \(points)", for: "TruncatedHierarchy")
       }
-      if let curvature { try KernelAction.requireFinite(curvature, "curvature of the \(points)") }
+      if let curvature {
+        try KernelAction.requireFinite(curvature, "curvature of the \(points)", for: "TruncatedHierarchy")
+      }
     }
   }
 
@@ -100,7 +102,7 @@ public struct TruncatedHierarchy: Sendable {
     }
     try start.requireFinite("training examples")
     try newStart?.requireFinite("new points")
-    try KernelAction.requireFinite(y, "targets")
+    try KernelAction.requireFinite(y, "targets", for: "TruncatedHierarchy")
     (self.start, self.newStart, self.loss) = (start, newStart, loss)
     targets = y.reshaped(to: [n])
   }

@@ -333,6 +333,11 @@ func exampleCount(of examples: some TensorTree, _ operation: String) -> Int {
 }
 
 extension FactoredJacobian where P == Parameters {
+  /// The per-example gradients of a layer; see ``init(of:at:on:)``.
+  public init<Model: Layer>(of model: Model, at p: Parameters, on examples: Model.Input) {
+    self.init(of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples)
+  }
+
   /// The Jacobian with respect to some of the parameters, the others taken as constants: their gradients are zero.
   ///
   /// - Parameter paths: those of parameters or of parts of the tree, such as `"0.weight"` or `"encoder"`; a path that

@@ -134,3 +134,13 @@ public func outputKernel<Example: TensorTree, Output: TensorTree>(
   let products = GramRequest(outputs: outputs).gram(here.expanded(at: 2), there.expanded(at: 2))
   return outputs.finished(products, outputCount: here.shape[1])
 }
+
+extension TangentKernelOperator where P == Parameters {
+  /// The tangent kernel of a layer; see ``init(of:at:on:outputs:budget:)``.
+  public init<Model: Layer>(
+    of model: Model, at p: Parameters, on examples: Model.Input, outputs: KernelOutputs = .flattened, budget: Int? = nil
+  ) throws {
+    try self.init(
+      of: { (x: Model.Input, p: Parameters) in model(x, p) }, at: p, on: examples, outputs: outputs, budget: budget)
+  }
+}

@@ -229,6 +229,10 @@ extension CheckedFunction {
         let n = choose.integer(in: 1...4)
         return two(&choose, [n, n], [n, 2]) { try! choleskySolve(positiveDefinite($0), $1) }
       },
+      CheckedFunction("solve") { choose in
+        let n = choose.integer(in: 1...4)
+        return two(&choose, [n, n], [n, 2]) { try! solve(invertible($0), $1) }
+      },
       CheckedFunction("logDeterminant") { choose in
         let n = choose.integer(in: 1...4)
         return one(&choose, choose.tensor([n, n])) { try! logDeterminant(positiveDefinite($0)) }

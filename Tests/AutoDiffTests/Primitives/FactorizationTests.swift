@@ -57,6 +57,49 @@ import Testing
     expectEqual(matmul(l.transposed, try triangularSolve(l.transposed, b, .upper)), b)
   }
 
+  @Test func solvesAnySystem() throws {
+    let a = noise([2, 1, 5, 5], seed: 13)
+    for shape in [[5], [5, 3], [3, 5, 2], [5, 0]] {
+      let b = noise(shape, seed: 14)
+      let x = try solve(a, b)
+      #expect(x.shape == (shape.count == 1 ? [2, 1, 5] : [2, shape.count == 3 ? 3 : 1] + shape.suffix(2)))
+      let columns = shape.count == 1 ? x.expanded(at: -1) : x
+      let sides = (shape.count == 1 ? b.expanded(at: 1) : b).broadcast(to: columns.shape)
+      expectEqual(matmul(a.broadcast(to: columns.shape.dropLast(2) + [5, 5]), columns), sides, tolerance: 1e-11)
+    }
+    // Not symmetric, with a pivot of 0, in either type.
+    let turn = Tensor([[0, -1], [2, 0]], as: .float32)
+    expectEqual(try solve(turn, Tensor([3, 4], as: .float32)), Tensor([2, -3], as: .float32), tolerance: 1e-6)
+    let b = noise([5], seed: 15)
+    try checkDerivatives(of: { (s: [Tensor]) in try solve(s[0], s[1]) }, at: [a[0, 0], b]).requirePassed()
+    expectEqual(try vmap { try solve($0, b) }(a[.all, 0]), try solve(a[.all, 0], b.expanded(at: 1)).squeezed([-1]))
+    let recorded = compiled(throwing: { (a: Tensor) in try solve(a, b) })
+    expectEqual(try recorded(a[0, 0]), try solve(a[0, 0], b))
+    for singular in [Tensor.zeros([2, 2]), Tensor([[1, 2], [0, 0]])] {
+      #expect(throws: LinearAlgebraError.self) { try solve(singular, .ones([2])) }
+      #expect(throws: LinearAlgebraError.self) {
+        try compiled(throwing: { (a: Tensor) in try solve(a, .ones([2])) })(singular)
+      }
+    }
+    #expect(throws: LinearAlgebraError.notFinite(row: 0, column: 1, value: .infinity)) {
+      try solve(Tensor([[1, .infinity], [0, 1]]), .ones([2]))
+    }
+  }
+
+  @Test func diagonalsOfMatricesAndStacks() throws {
+    for shape in [[1, 1], [4, 4], [3, 5, 5], [2, 0, 3, 3], [0, 0]] {
+      let a = noise(shape, seed: 16)
+      let n = shape[shape.count - 1]
+      expectEqual(a.diagonal, (a * Tensor.eye(n)).sum(axes: [-1]))
+      expectEqual(vmap { $0.diagonal }(a.expanded(at: 0)), a.diagonal.expanded(at: 0))
+      expectEqual(a.transposed.diagonal, a.diagonal)
+    }
+    let a = noise([4, 4], seed: 17)
+    expectEqual(
+      gradient(of: { (square($0.diagonal) * Tensor.range(to: 4)).sum() }, at: a),
+      2 * Tensor.eye(4) * Tensor.range(to: 4) * a)
+  }
+
   @Test func logDeterminantAndItsGradient() throws {
     let a = positiveDefinite([4, 4], seed: 6)
     let values = try symmetricEigenvalues(a)

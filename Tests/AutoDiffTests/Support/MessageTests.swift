@@ -69,6 +69,19 @@ import Testing
     ("choleskySolve", { _ = try choleskySolve(.eye(2), single) }),
     ("logDeterminant", { _ = try logDeterminant(wide) }),
     ("triangularSolve", { _ = try triangularSolve(wide, wide) }),
+    ("solve", { _ = try solve(wide, wide) }),
+    ("solve", { _ = try solve(.eye(2), single) }),
+    ("diagonal", { _ = wide.diagonal }),
+    (
+      "repeated",
+      {
+        let f = { (x: Tensor) in repeated(while: { $0 .> 1 }, x) { $0 / 2 } }
+        _ = try valueBounds(of: f, at: Tensor(3), radius: 0.1)
+      }
+    ),
+    ("==", { _ = vmap { (x: Tensor) in x == vector ? x : -x }(wide) }),
+    ("==", { _ = compiled { (x: Tensor) in x == vector ? x : -x }(vector) }),
+    ("isFinite", { _ = vmap { (x: Tensor) in x.isFinite ? x : -x }(wide) }),
     ("qr", { _ = try qr(vector) }),
     ("symmetricEigen", { _ = try symmetricEigen(wide) }),
     ("symmetricEigenvalues", { _ = try symmetricEigenvalues(wide) }),

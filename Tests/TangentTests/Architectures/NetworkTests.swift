@@ -111,4 +111,17 @@ import Testing
     }
     try checkArchitecture(f, at: p, on: normal([3, 2], 1))
   }
+
+  /// As deep as the example needs, each of them another number of steps.
+  @Test mutating func adaptiveDepth() throws {
+    let p: Named = ["w": normal([4, 4], 0.4), "in": normal([4, 4], 0.1), "out": normal([4])]
+    let f = { (x: Tensor, p: Named) -> Tensor in
+      let start = [x, Tensor(0, as: x.scalarType)]
+      let end = repeated(while: { ($0[0].norm() .> 0.3) * ($0[1] .< 12) }, start) { s in
+        [tanh(matmul(p["w"]!, s[0]) + matmul(p["in"]!, x)), s[1] + 1]
+      }
+      return dot(end[0], p["out"]!)
+    }
+    try checkArchitecture(f, at: p, on: Tensor([[2, 1, -1, 0.5], [0.1, -0.2, 0.1, 0.1], [0.6, 0.4, -0.3, 0.9]]))
+  }
 }

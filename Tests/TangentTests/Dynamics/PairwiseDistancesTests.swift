@@ -6,8 +6,10 @@ import Testing
 @Suite struct PairwiseDistancesTests {
   @Test(arguments: ScalarType.allCases) func agreesWithPlainLoops(type: ScalarType) {
     var random = RandomGenerator(seed: 1)
-    // The last one is cut into tiles.
-    for (n, m, d) in [(1, 1, 1), (3, 5, 4), (0, 2, 3), (4, 3, 0), (70, 60, 300)] {
+    // Up to 64 entries lie in front of the examples. The last ones are cut into tiles.
+    for (n, m, d) in [
+      (1, 1, 1), (3, 5, 4), (0, 2, 3), (4, 3, 0), (9, 7, 64), (9, 7, 65), (70, 60, 300), (700, 800, 2),
+    ] {
       let x = Tensor.normal([n, d], as: type, using: &random), z = Tensor.normal([m, d], as: type, using: &random)
       let (a, b) = (x.scalars, z.scalars)
       var naive: [Double] = []

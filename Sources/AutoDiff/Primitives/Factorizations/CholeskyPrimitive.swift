@@ -80,5 +80,5 @@ public func logDeterminant(_ a: Tensor) throws(LinearAlgebraError) -> Tensor {
   guard a.rank >= 2, a.shape[a.rank - 1] == a.shape[a.rank - 2] else {
     stop("logDeterminant", "needs a square matrix [n, n] or a stack of them", got: "\(a.shape)")
   }
-  return log(try cholesky(a).matrixDiagonal).sum(axes: [-1]) * 2
+  return log(try cholesky(a).diagonal).sum(axes: [-1]) * 2
 }

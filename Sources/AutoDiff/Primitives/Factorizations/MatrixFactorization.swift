@@ -148,8 +148,15 @@ extension Tensor {
   /// (A + Aᵀ) / 2 for every matrix of a stack.
   var symmetricPart: Tensor { (self + transposed) * 0.5 }
 
-  /// The diagonal of every square matrix of a stack: [..., n, n] → [..., n].
-  var matrixDiagonal: Tensor {
+  /// The diagonal of a square matrix, or of every one of a stack. Its sum is the trace.
+  ///
+  /// The way back, from a vector v to a diagonal matrix: `Tensor.eye(n) * v`.
+  ///
+  /// - Shapes: [..., n, n] → [..., n]; another shape stops.
+  public var diagonal: Tensor {
+    guard rank >= 2, shape[rank - 1] == shape[rank - 2] else {
+      stop("diagonal", "needs a square matrix [n, n] or a stack of them", got: "\(shape)")
+    }
     let n = shape[rank - 1]
     let rows = reshaped(to: shape.dropLast(2) + [n * n])
     let slice = Slice(

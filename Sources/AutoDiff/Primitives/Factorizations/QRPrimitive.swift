@@ -85,3 +85,25 @@ private func checkFinite(_ a: Tensor, from column: Int) throws(LinearAlgebraErro
     throw .notFinite(row: bad.offset / n % m, column: bad.offset % n, value: bad.element)
   }
 }
+
+/// The solution X of A X = B for any invertible matrix.
+///
+/// By A = Q R, X = R⁻¹ Qᵀ B. For a symmetric positive definite matrix ``choleskySolve(_:_:)`` is faster; for more
+/// equations than unknowns take the factors of ``qr(_:)`` themselves.
+///
+/// - Shapes: A [..., n, n]; B [..., n, k] with leading axes that broadcast with those of A, or one vector [n].
+/// - Parameters:
+///   - a: the matrix, or a stack of them.
+///   - b: the right-hand sides.
+/// - Returns: X, of the shape of B (broadcast). A matrix that is singular but for rounding has huge solutions.
+/// - Throws: `LinearAlgebraError.singular` with the first zero on the diagonal of R, and `LinearAlgebraError.notFinite`
+///   for an entry of the matrix. Also under transforms; inside ``vmap(_:axis:outputAxis:)`` if it happens for any
+///   example.
+/// - Complexity: 4/3 n³ flops for R and as many for Q, and 3 n² k; derivatives a few products of that size.
+public func solve(_ a: Tensor, _ b: Tensor) throws(LinearAlgebraError) -> Tensor {
+  requireOneScalarType("solve", a, b)
+  let system = LinearSystem("solve", a, b)
+  let (q, r) = try qr(a)
+  let rotated = matmul(q.transposed, system.columns)
+  return system.restored(try triangularSolve(r, rotated, .upper))
+}

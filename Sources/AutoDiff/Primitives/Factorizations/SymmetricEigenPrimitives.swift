@@ -25,7 +25,7 @@ struct SymmetricEigenvectors: MatrixFactorization {
     let (values, vectors) = Self.split(output)
     let rotated = matmul(vectors.transposed, matmul(tangent.symmetricPart, vectors))
     let moved = matmul(vectors, inverseGaps(values) * rotated)
-    return concatenate([rotated.matrixDiagonal.expanded(at: -2), moved], axis: -2)
+    return concatenate([rotated.diagonal.expanded(at: -2), moved], axis: -2)
   }
 
   /// The symmetric part of V (diag λ̄ + F ∘ VᵀV̄) Vᵀ.
