@@ -37,6 +37,8 @@ protocol Reducer<T> {
   static var neutral: T { get }
   /// The result for the entries so far and one more of each operand.
   static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes
+  /// The result for the entries of one vector from what it holds for each.
+  static func joined(_ results: T.Lanes) -> T
 }
 
 extension Reducer {
@@ -51,6 +53,8 @@ enum SumReducer<T: LoopScalar>: Reducer {
   static var neutral: T { 0 }
   @inline(__always)
   static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { result + a }
+  @inline(__always)
+  static func joined(_ results: T.Lanes) -> T { results.sum() }
 }
 
 /// Σ a b
@@ -59,6 +63,8 @@ enum DotReducer<T: LoopScalar>: Reducer {
   static var neutral: T { 0 }
   @inline(__always)
   static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { result.adding(a, times: b) }
+  @inline(__always)
+  static func joined(_ results: T.Lanes) -> T { results.sum() }
 }
 
 /// The largest entry; NaN if there is one.
@@ -67,6 +73,8 @@ enum MaximumReducer<T: LoopScalar>: Reducer {
   static var neutral: T { -.infinity }
   @inline(__always)
   static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { .maximum(result, a) }
+  @inline(__always)
+  static func joined(_ results: T.Lanes) -> T { results.largest() }
 }
 
 /// The smallest entry; NaN if there is one.
@@ -75,4 +83,6 @@ enum MinimumReducer<T: LoopScalar>: Reducer {
   static var neutral: T { .infinity }
   @inline(__always)
   static func including(_ result: T.Lanes, _ a: T.Lanes, _ b: T.Lanes) -> T.Lanes { .minimum(result, a) }
+  @inline(__always)
+  static func joined(_ results: T.Lanes) -> T { -(-results).largest() }
 }

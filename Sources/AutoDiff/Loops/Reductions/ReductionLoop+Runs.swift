@@ -15,48 +15,40 @@ extension ReductionLoop {
     }
   }
 
-  /// Runs of few entries are turned into columns, so that one vector holds the results of many; those of several vectors
-  /// are joined to one vector each before.
+  /// Runs of few entries: those of less than a vector are turned into columns, so that one vector holds the results of
+  /// many.
   private func reduceShortRuns(_ nest: LoopNest) {
     let outer = nest.axes.count - 2
     let (runs, count) = (nest.axes[outer], nest.axes[outer + 1].extent)
-    let lanes = T.Lanes.count
-    if count >= lanes, kind.joining == .sum {
-      // The entries of one vector have a sum of their own, which is faster.
+    if count >= T.Lanes.count {
       return nest.forEachIndex(ofFirst: outer) { offset in
-        let y = y + offset[0]
-        kind.foldRuns(
-          a + offset[1], runs.strides[1], b + offset[2], runs.strides[2], runs: runs.extent, count, into: y,
-          runs.strides[0], summed: true)
+        kind.reduceRuns(
+          a + offset[1], runs.strides[1], b + offset[2], runs.strides[2], runs: runs.extent, count,
+          into: y + offset[0], runs.strides[0])
       }
     }
-    let isFolded = count >= 2 * lanes
-    let isOne = isFolded || isOne(nest.axes[outer...outer])
-    let height = isFolded ? lanes : count
+    let isOne = isOne(nest.axes[outer...outer])
     let block = min(runs.extent, 256)
-    let rows: Int = 1 + (isOne ? height : 2 * height) + (isFolded ? lanes : 0)
-    withStackScratch(T.self, rows * block) { scratch in
+    withStackScratch(T.self, (1 + (isOne ? count : 2 * count)) * block) { scratch in
       let (columns, otherColumns) = (scratch + block, scratch + (isOne ? 1 : 1 + count) * block)
-      let vectors = scratch + (1 + height) * block
       nest.forEachIndex(ofFirst: outer) { offset in
         for start in stride(from: 0, to: runs.extent, by: block) {
           let width = min(block, runs.extent - start)
-          let (a, b) = (a + offset[1] + start * runs.strides[1], b + offset[2] + start * runs.strides[2])
-          func turn(_ x: UnsafePointer<T>, stride: Int, into y: UnsafeMutablePointer<T>) {
-            Transpose.copy(x, stride: stride, to: y, stride: width, rows: height, columns: width)
+          func turn(_ x: UnsafePointer<T>, _ operand: Int, into y: UnsafeMutablePointer<T>) {
+            let stride = runs.strides[operand]
+            Transpose.copy(
+              x + offset[operand] + start * stride, stride: stride, to: y, stride: width, rows: count, columns: width)
           }
-          if isFolded {
-            kind.foldRuns(
-              a, runs.strides[1], b, runs.strides[2], runs: width, count, into: vectors, lanes, summed: false)
-            turn(vectors, stride: lanes, into: columns)
-            kind.joining.reduceRows(columns, width, columns, width, lanes, into: scratch, width)
-          } else {
-            turn(a, stride: runs.strides[1], into: columns)
-            if !isOne { turn(b, stride: runs.strides[2], into: otherColumns) }
-            kind.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
-          }
+          turn(a, 1, into: columns)
+          if !isOne { turn(b, 2, into: otherColumns) }
           let stride = runs.strides[0]
-          for i in 0..<width { y[offset[0] + (start + i) * stride] = scratch[i] }
+          let y = y + offset[0] + start * stride
+          if stride == 1 {
+            kind.reduceRows(columns, width, otherColumns, width, count, into: y, width)
+          } else {
+            kind.reduceRows(columns, width, otherColumns, width, count, into: scratch, width)
+            for i in 0..<width { y[i * stride] = scratch[i] }
+          }
         }
       }
     }
@@ -83,25 +75,23 @@ extension ReductionLoop {
   /// The result for the entries of one vector.
   private static func joinLanes(_ kind: ReductionKind, _ vector: UnsafeMutablePointer<T>) -> T {
     switch kind {
-    case .sum, .dot: T.Lanes(vector).sum()
-    case .maximum: T.Lanes(vector).largest()
-    case .minimum: -(-T.Lanes(vector)).largest()
+    case .sum, .dot: SumReducer.joined(T.Lanes(vector))
+    case .maximum: MaximumReducer.joined(T.Lanes(vector))
+    case .minimum: MinimumReducer.joined(T.Lanes(vector))
     }
   }
 }
 
 extension ReductionKind {
-  fileprivate func foldRuns<T: LoopScalar>(
+  fileprivate func reduceRuns<T: LoopScalar>(
     _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, runs: Int, _ count: Int,
-    into y: UnsafeMutablePointer<T>, _ yStride: Int, summed: Bool
+    into y: UnsafeMutablePointer<T>, _ yStride: Int
   ) {
     switch self {
-    case .sum: SumReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
-    case .dot: DotReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
-    case .maximum:
-      MaximumReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
-    case .minimum:
-      MinimumReducer<T>.foldRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride, summed: summed)
+    case .sum: SumReducer<T>.reduceRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride)
+    case .dot: DotReducer<T>.reduceRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride)
+    case .maximum: MaximumReducer<T>.reduceRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride)
+    case .minimum: MinimumReducer<T>.reduceRuns(a, aStride, b, bStride, runs: runs, count, into: y, yStride)
     }
   }
 
@@ -118,11 +108,11 @@ extension ReductionKind {
 }
 
 extension Reducer {
-  /// y = the entry-by-entry result for the vectors of every run, or its sum.
+  /// y = the results for runs of a vector or more, each of one pass over its vectors.
   @inline(never)
-  fileprivate static func foldRuns(
+  fileprivate static func reduceRuns(
     _ a: UnsafePointer<T>, _ aStride: Int, _ b: UnsafePointer<T>, _ bStride: Int, runs: Int, _ count: Int,
-    into y: UnsafeMutablePointer<T>, _ yStride: Int, summed: Bool
+    into y: UnsafeMutablePointer<T>, _ yStride: Int
   ) {
     let lanes = T.Lanes.count
     let whole = count - count % lanes
@@ -145,11 +135,7 @@ extension Reducer {
         result = including(
           result, .select(isNew, T.Lanes(a + last), none), .select(isNew, T.Lanes(b + last), none))
       }
-      if summed {
-        y[run * yStride] = result.sum()
-      } else {
-        result.store(y + run * yStride)
-      }
+      y[run * yStride] = joined(result)
     }
   }
 

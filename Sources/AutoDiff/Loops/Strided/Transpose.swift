@@ -48,6 +48,14 @@ enum Transpose {
     _ x: UnsafePointer<T>, _ xStride: Int, _ y: UnsafeMutablePointer<T>, _ yStride: Int, rows: Range<Int>,
     columns: Range<Int>
   ) {
+    if rows.count < columns.count {
+      // The longer loop inside.
+      for row in rows {
+        let (from, to) = (x + (columns.lowerBound &* xStride &+ row), y + (row &* yStride &+ columns.lowerBound))
+        for column in 0..<columns.count { to[column] = from[column &* xStride] }
+      }
+      return
+    }
     var column = columns.lowerBound
     while column < columns.upperBound {
       var (from, to) = (x + (column &* xStride &+ rows.lowerBound), y + (rows.lowerBound &* yStride &+ column))
