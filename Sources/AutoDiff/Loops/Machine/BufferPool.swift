@@ -14,10 +14,10 @@ func withPooledScratch<T, R>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutabl
 ///
 /// Buffers of results are kept when they are no longer needed, because the next operation of the same size would pay a
 /// page fault per 4 KiB for fresh ones. At most a quarter of the machine's memory (or of what a container is granted) is
-/// kept, or the number of bytes in the environment variable `AUTODIFF_POOL_BYTES`. Of that, what a later phase of the
-/// program does not need goes back by itself: whenever four times the kept bytes have been handed out, half of the blocks
-/// that lay unused all that time. So there is seldom a reason to call this; one is a program that will do without tensors
-/// of more than a few numbers from here on.
+/// kept, or the number of bytes in the environment variable `AUTODIFF_POOL_BYTES`, and a twelfth of it in blocks below
+/// 32 KiB. Of the large ones, what a later phase of the program does not need goes back by itself: whenever four times the
+/// kept bytes have been handed out, half of the blocks that lay unused all that time. So there is seldom a reason to call
+/// this; one is a program that will do without tensors of more than a few numbers from here on.
 ///
 /// - Complexity: one call of the system for each kept block.
 public func releasePooledMemory() {

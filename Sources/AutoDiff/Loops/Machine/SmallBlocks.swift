@@ -36,8 +36,8 @@ enum SmallBlocks {
     return sets
   }()
 
-  /// The bytes that one list keeps: all lists together less than a third of what the pool may keep.
-  private static let capacity = min(2 << 20, BufferPool.capacity / 1024)
+  /// The bytes that one list keeps: all lists together less than a twelfth of what the pool may keep.
+  private static let capacity = min(2 << 20, BufferPool.capacity / 4096)
 
   /// The lists of the current thread.
   private static var own: UnsafeMutablePointer<Lists> {

@@ -68,7 +68,7 @@ import Testing
         let blocks = (0..<200).map { _ in SmallBlocks.take(byteCount)! }
         for block in blocks { SmallBlocks.give(block, byteCount) }
       }
-      guard (500_000...3_000_000).contains(SmallBlocks.retainedBytes) else {
+      guard (200_000...1_000_000).contains(SmallBlocks.retainedBytes) else {
         fatalError("\(SmallBlocks.retainedBytes) bytes are kept")
       }
     }
