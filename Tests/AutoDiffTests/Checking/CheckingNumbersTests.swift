@@ -43,9 +43,9 @@ import Testing
     #expect(infinite?.origin == .primitive("powerSlope", operation: 4))
     #expect(infinite?.inputValues == [1, 0])
     let nan = error(of: f, at: Tensor([1, 4]))
-    #expect(nan?.origin == .primitive("scale", operation: 5))
+    #expect(nan?.origin == .primitive("multiply", operation: 5))
     #expect(nan?.inputValues == [.infinity])
-    #expect(nan.map { "\($0)" } == "scale, operation 5, made nan at [0] of shape [2] from the input inf.")
+    #expect(nan.map { "\($0)" } == "multiply, operation 5, made nan at [0] of shape [2] from the input inf.")
   }
 
   @Test func everyTransformIsFollowed() {

@@ -8,6 +8,16 @@ import Testing
   private static let single = Tensor.ones([2, 3], as: .float32)
   private static let vector = Tensor.ones([3])
 
+  /// A value whose transform has ended.
+  private static func leaked() -> Tensor {
+    var value = vector
+    _ = gradient(
+      of: { (x: Tensor) in
+        value = x; return x.sum()
+      }, at: vector)
+    return value
+  }
+
   /// What the text must begin with, and the call.
   static let calls: [(name: String, call: @Sendable () throws -> Void)] = [
     ("matmul", { _ = matmul(wide, wide) }),
@@ -20,6 +30,10 @@ import Testing
     ("tensordot", { _ = tensordot(wide, wide, axes: ([0], [1])) }),
     ("tensordot", { _ = tensordot(wide, single, axes: ([0], [0])) }),
     ("tensordot", { _ = tensordot(.ones([3, 3]), .ones([3, 3]), axes: ([0, -2], [0, 1])) }),
+    ("multiply", { _ = leaked() * 2 }),
+    ("divide", { _ = leaked() / 3 }),
+    ("add", { _ = leaked() + 1 }),
+    ("add", { _ = 1 + leaked() }),
     ("convolution", { _ = convolution(wide, wide) }),
     ("convolution", { _ = convolution(.ones([4, 4, 1]), .ones([2, 2, 1, 1], as: .float32)) }),
     ("maxPool", { _ = maxPool(vector, window: (2, 2)) }),

@@ -74,7 +74,7 @@ struct Negate: UnaryElementwise {
 /// x · c for a constant c.
 struct Scale: UnaryElementwise {
   let factor: Double
-  var name: String { "scale" }
+  var name: String { "multiply" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x * V(constant: factor) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v * factor }
@@ -98,7 +98,7 @@ struct DivideByConstant: UnaryElementwise {
     reciprocal = isPowerOfTwo ? 1 / divisor : 0
   }
 
-  var name: String { "divideByConstant" }
+  var name: String { "divide" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V {
     if reciprocal != 0 { return x * V(constant: reciprocal) }
@@ -120,7 +120,7 @@ struct DivideByConstant: UnaryElementwise {
 /// x + c for a constant c.
 struct Offset: UnaryElementwise {
   let offset: Double
-  var name: String { "offset" }
+  var name: String { "add" }
   var residuals: Residuals { [] }
   @inline(__always) func value<V: LaneVector>(_ x: V) -> V { x + V(constant: offset) }
   func timesDerivative(_ v: Tensor, at x: Tensor, output y: Tensor) -> Tensor? { v }
