@@ -49,11 +49,11 @@ import Testing
   @Test(arguments: [ScalarType.float64, .float32]) func tensordotIsAProductOfMatrices(type: ScalarType) {
     var random = RandomGenerator(seed: 6)
     for _ in 0..<200 {
-      let left = (0..<Int.random(in: 0..<(4), using: &random)).map { _ in 1 + Int.random(in: 0..<(4), using: &random) }
+      let left = (0..<Int.random(in: 0..<4, using: &random)).map { _ in 1 + Int.random(in: 0..<4, using: &random) }
       let pairs = Array(left.indices).shuffled(using: &random).prefix(
-        Int.random(in: 0..<(left.count + 1), using: &random))
+        Int.random(in: 0...left.count, using: &random))
       // The right factor has the summed axes at any places among its own.
-      let free = (0..<Int.random(in: 0..<(3), using: &random)).map { _ in 1 + Int.random(in: 0..<(4), using: &random) }
+      let free = (0..<Int.random(in: 0..<3, using: &random)).map { _ in 1 + Int.random(in: 0..<4, using: &random) }
       let places = Array(0..<pairs.count + free.count).shuffled(using: &random)
       let right = (pairs.map { left[$0] } + free).picking(places)
       let axes = (left: Array(pairs), right: pairs.indices.map { places.firstIndex(of: $0)! })

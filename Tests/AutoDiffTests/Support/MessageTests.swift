@@ -13,7 +13,8 @@ import Testing
     var value = vector
     _ = gradient(
       of: { (x: Tensor) in
-        value = x; return x.sum()
+        value = x
+        return x.sum()
       }, at: vector)
     return value
   }

@@ -40,8 +40,8 @@ package func withPooledMemoryLimit<R>(_ bytes: Int, _ body: () throws -> R) reth
 
 /// Large blocks of memory that were used before, by size.
 ///
-/// A size is rounded up to one of four classes per octave. A free block holds the address of the next one in its first
-/// word, so the pool itself allocates nothing and holds its lock for a few instructions.
+/// A size is rounded up to one of four classes per octave. Lists of free blocks take no memory, so the pool itself allocates
+/// nothing and holds its lock for a few instructions.
 ///
 /// What is not needed any more is found by counting. In every round, which lasts until four times the kept bytes have been
 /// handed out, each class remembers the fewest blocks that were ever left over: they have lain there unused. Half of them
@@ -55,8 +55,7 @@ enum BufferPool {
   private static let hugePage = 2 << 20
 
   private struct FreeList {
-    var first: UInt = 0
-    var count = 0
+    var blocks = FreeBlocks()
     /// The fewest blocks that this round has seen here.
     var leastCount = 0
     /// What the clock showed at the latest request for this class.
@@ -77,19 +76,14 @@ enum BufferPool {
     /// When the round ends.
     var roundEnd = BufferPool.shortestRound
 
-    mutating func push(_ block: UInt, onto index: Int) {
-      UnsafeMutableRawPointer(bitPattern: block)!.storeBytes(of: lists[index].first, as: UInt.self)
-      lists[index].first = block
-      lists[index].count += 1
+    mutating func push(_ block: UnsafeMutableRawPointer, onto index: Int) {
+      lists[index].blocks.push(block)
       retainedBytes += BufferPool.blockBytes(ofClass: index)
     }
 
-    mutating func pop(from index: Int) -> UInt {
-      let block = lists[index].first
-      guard let address = UnsafeMutableRawPointer(bitPattern: block) else { return 0 }
-      lists[index].first = address.load(as: UInt.self)
-      lists[index].count -= 1
-      lists[index].leastCount = min(lists[index].leastCount, lists[index].count)
+    mutating func pop(from index: Int) -> UnsafeMutableRawPointer? {
+      guard let block = lists[index].blocks.pop() else { return nil }
+      lists[index].leastCount = min(lists[index].leastCount, lists[index].blocks.count)
       retainedBytes -= BufferPool.blockBytes(ofClass: index)
       return block
     }
@@ -107,19 +101,19 @@ enum BufferPool {
 
     /// The number of blocks of a class to be freed at the end of a round: half of those that lay unused, rounded up.
     mutating func endRound(ofClass index: Int) -> Int {
-      defer { lists[index].leastCount = lists[index].count }
+      defer { lists[index].leastCount = lists[index].blocks.count }
       return (lists[index].leastCount + 1) / 2
     }
 
     mutating func startRound() { roundEnd = deliveredBytes &+ max(4 * retainedBytes, BufferPool.shortestRound) }
 
-    /// A block of the class that has not been asked for the longest, and its size; 0 where nothing is kept.
-    mutating func popStalest() -> (block: UInt, byteCount: Int) {
+    /// A block of the class that has not been asked for the longest, and its size; nil where nothing is kept.
+    mutating func popStalest() -> (block: UnsafeMutableRawPointer?, byteCount: Int) {
       var stalest: Int?
-      for index in lists.indices where lists[index].first != 0 {
+      for index in lists.indices where lists[index].blocks.count > 0 {
         if stalest == nil || lists[index].latestRequest < lists[stalest!].latestRequest { stalest = index }
       }
-      return stalest.map { (pop(from: $0), BufferPool.blockBytes(ofClass: $0)) } ?? (0, 0)
+      return stalest.map { (pop(from: $0), BufferPool.blockBytes(ofClass: $0)) } ?? (nil, 0)
     }
   }
 
@@ -163,7 +157,7 @@ enum BufferPool {
       return (state.pop(from: index), endsRound)
     }
     if endsRound { freeUnused() }
-    if let block = UnsafeMutableRawPointer(bitPattern: kept) { return block }
+    if let kept { return kept }
     let blockBytes = blockBytes(ofClass: index)
     if byteCount > MachineMemory.byteCount {
       withState { $0.usedBytes -= blockBytes }
@@ -192,7 +186,7 @@ enum BufferPool {
   private static func freeUnused() {
     for index in 0..<classCount {
       for _ in 0..<withState({ $0.endRound(ofClass: index) }) {
-        guard let block = UnsafeMutableRawPointer(bitPattern: withState { $0.pop(from: index) }) else { break }
+        guard let block = withState({ $0.pop(from: index) }) else { break }
         release(block, blockBytes(ofClass: index))
       }
     }
@@ -220,10 +214,9 @@ enum BufferPool {
       withState { $0.usedBytes -= blockBytes(ofClass: index) }
       return release(block, blockBytes(ofClass: index))
     }
-    let address = UInt(bitPattern: block)
     let isOverfull = withState { state in
       state.usedBytes -= blockBytes(ofClass: index)
-      state.push(address, onto: index)
+      state.push(block, onto: index)
       return state.retainedBytes > capacity
     }
     if isOverfull { shrink(to: capacity) }
@@ -260,8 +253,8 @@ enum BufferPool {
   /// Gives kept blocks back to the operating system until at most `capacity` bytes are kept.
   static func shrink(to capacity: Int) {
     while true {
-      let (block, byteCount) = withState { $0.retainedBytes > capacity ? $0.popStalest() : (0, 0) }
-      guard let block = UnsafeMutableRawPointer(bitPattern: block) else { return }
+      let (block, byteCount) = withState { $0.retainedBytes > capacity ? $0.popStalest() : (nil, 0) }
+      guard let block else { return }
       release(block, byteCount)
     }
   }
@@ -284,5 +277,24 @@ enum BufferPool {
   static func allocate(_ byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
     var memory: UnsafeMutableRawPointer?
     return posix_memalign(&memory, alignment, byteCount) == 0 ? memory : nil
+  }
+}
+
+/// Free blocks of one size. Each holds the address of the next one in its first word.
+struct FreeBlocks {
+  private var first: UnsafeMutableRawPointer?
+  private(set) var count = 0
+
+  mutating func push(_ block: UnsafeMutableRawPointer) {
+    block.storeBytes(of: first, as: UnsafeMutableRawPointer?.self)
+    first = block
+    count += 1
+  }
+
+  mutating func pop() -> UnsafeMutableRawPointer? {
+    guard let block = first else { return nil }
+    first = block.load(as: UnsafeMutableRawPointer?.self)
+    count -= 1
+    return block
   }
 }

@@ -12,21 +12,15 @@ enum SmallBlocks {
   private static let setCount = 16
   private static let classCount = BufferPool.sizeClass(of: BufferPool.smallestBlock) + 1
 
-  /// A free block holds the address of the next one in its first word, as in the ``BufferPool``.
-  private struct FreeList {
-    var first: UInt = 0
-    var count = 0
-  }
-
   /// One set of lists, which fills cache lines of its own.
   private struct Lists: ~Copyable {
     let lock = SpinLock()
-    let byClass: UnsafeMutablePointer<FreeList>
+    let byClass: UnsafeMutablePointer<FreeBlocks>
     private let padding = (SIMD8<UInt64>.zero, SIMD8<UInt64>.zero)
 
     init() {
       byClass = .allocate(capacity: SmallBlocks.classCount)
-      byClass.initialize(repeating: FreeList(), count: SmallBlocks.classCount)
+      byClass.initialize(repeating: FreeBlocks(), count: SmallBlocks.classCount)
     }
   }
 
@@ -50,7 +44,7 @@ enum SmallBlocks {
   static func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
     let index = BufferPool.sizeClass(of: byteCount)
     let lists = own
-    let block = lists.pointee.lock.withLock { pop(&lists.pointee.byClass[index]) }
+    let block = lists.pointee.lock.withLock { lists.pointee.byClass[index].pop() }
     return block ?? BufferPool.allocate(BufferPool.blockBytes(ofClass: index), alignment: 64)
   }
 
@@ -59,7 +53,11 @@ enum SmallBlocks {
     let index = BufferPool.sizeClass(of: byteCount)
     let most = capacity / BufferPool.blockBytes(ofClass: index)
     let lists = own
-    let isKept = lists.pointee.lock.withLock { push(block, onto: &lists.pointee.byClass[index], most) }
+    let isKept = lists.pointee.lock.withLock {
+      if lists.pointee.byClass[index].count >= most { return false }
+      lists.pointee.byClass[index].push(block)
+      return true
+    }
     if !isKept { free(block) }
   }
 
@@ -76,23 +74,8 @@ enum SmallBlocks {
   static func release() {
     for k in 0..<setCount {
       for index in 0..<classCount {
-        while let block = sets[k].lock.withLock({ pop(&sets[k].byClass[index]) }) { free(block) }
+        while let block = sets[k].lock.withLock({ sets[k].byClass[index].pop() }) { free(block) }
       }
     }
-  }
-
-  private static func pop(_ list: inout FreeList) -> UnsafeMutableRawPointer? {
-    guard let block = UnsafeMutableRawPointer(bitPattern: list.first) else { return nil }
-    list.first = block.load(as: UInt.self)
-    list.count -= 1
-    return block
-  }
-
-  private static func push(_ block: UnsafeMutableRawPointer, onto list: inout FreeList, _ most: Int) -> Bool {
-    if list.count >= most { return false }
-    block.storeBytes(of: list.first, as: UInt.self)
-    list.first = UInt(bitPattern: block)
-    list.count += 1
-    return true
   }
 }

@@ -164,12 +164,12 @@ struct PlainProduct {
 
   /// Nil where the contraction is more than that.
   init?(_ contraction: Contraction, _ a: ArrayNode, _ b: ArrayNode) {
-    if contraction.isInner(a.shape.count, b.shape.count), a.isContiguous, b.isContiguous {
-      (rows, depth, columns) = (1, a.shape.product, 1)
+    let (s, t) = (a.shape, b.shape)
+    if contraction.isInner(s.count, t.count), a.isContiguous, b.isContiguous {
+      (rows, depth, columns) = (1, s.product, 1)
       (leftRow, leftDepth, rightDepth, rightColumn) = (1, 1, 1, 1)
       return
     }
-    let (s, t) = (a.shape, b.shape)
     guard let (left, right) = contraction.plainPair(s.count, t.count) else { return nil }
     let (isLeftMatrix, isRightMatrix) = (s.count == 2, t.count == 2)
     rows = isLeftMatrix ? s[1 - left] : 1
