@@ -57,6 +57,11 @@ extension [Int] {
     return true
   }
 
+  /// The numbers of entries before, along and behind an axis.
+  func split(at axis: Int) -> (outer: Int, extent: Int, inner: Int) {
+    (Array(self[..<axis]).product, self[axis], Array(self[(axis + 1)...]).product)
+  }
+
   /// The elements at the given positions.
   func picking(_ positions: [Int]) -> [Int] { positions.map { self[$0] } }
 

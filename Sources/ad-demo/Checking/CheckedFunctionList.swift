@@ -128,6 +128,22 @@ extension CheckedFunction {
         let places = choose.integers(choose.integer(in: 0...5), in: 0...shape[axis] - 1)
         return one(&choose, choose.tensor(shape)) { square($0).gathered(at: places, axis: axis) }
       },
+      CheckedFunction("gatheredAlong") { choose in
+        let shape = choose.shape(rank: 1...3, extents: 1...4)
+        let axis = choose.integer(in: 0...shape.count - 1)
+        var places = shape
+        places[axis] = choose.integer(in: 0...5)
+        let count = places.reduce(1, *)
+        let indices = Tensor(choose.integers(count, in: 0...shape[axis] - 1).map(Double.init), shape: places)
+        return one(&choose, choose.tensor(shape)) { square($0).gatheredAlong(axis: axis, at: indices) }
+      },
+      CheckedFunction("sorted, argsort") { choose in
+        let shape = choose.shape(rank: 1...3, extents: 1...4)
+        let axis = choose.integer(in: 0...shape.count - 1)
+        return one(&choose, choose.between(shape, offset: 0)) {
+          $0.sorted(axis: axis) * $0.sorted(axis: axis, descending: true) + $0.argsort(axis: axis)
+        }
+      },
       CheckedFunction("scatterAdded") { choose in
         let shape = choose.shape(rank: 1...3)
         let axis = choose.integer(in: 0...shape.count - 1)
@@ -143,6 +159,10 @@ extension CheckedFunction {
     [
       reduction("sum", extents: 0...4) { square($0).sum(axes: $1, keepingAxes: $2) },
       reduction("mean") { square($0).mean(axes: $1, keepingAxes: $2) },
+      reduction("product", extents: 0...4) { $0.product(axes: $1, keepingAxes: $2) },
+      CheckedFunction("cumulativeSum") { choose in
+        alongAxis(&choose) { square($0).cumulativeSum(axis: $1) * $0.cumulativeSum(axis: $1, reversed: true) }
+      },
       reduction("norm", in: 0.3...2) { $0.norm(axes: $1, keepingAxes: $2) },
       reduction("logsumexp") { logsumexp($0, axes: $1, keepingAxes: $2) },
       CheckedFunction("max") { choose in extremum(&choose) { $0.max(axes: $1, keepingAxes: $2) } },
@@ -183,6 +203,10 @@ extension CheckedFunction {
       CheckedFunction("tensordot") { choose in
         let (a, b, c, d) = (choose.integer(in: 1...3), choose.integer(in: 1...3), 2, choose.integer(in: 1...3))
         return two(&choose, [a, b, c], [c, d, b]) { tensordot($0, $1, axes: ([1, 2], [2, 0])) }
+      },
+      CheckedFunction("einsum") { choose in
+        let (a, b, c) = (choose.integer(in: 1...3), choose.integer(in: 0...3), choose.integer(in: 1...3))
+        return two(&choose, [a, b, c, a], [b, c]) { einsum("abca,bc->ca", $0, $1) }
       },
     ]
   }

@@ -61,6 +61,28 @@ extension PrimitiveCatalogue {
         IllShapedCall("tensordot: paired axes must have equal extents, but got axes [0] of [2] and [0] of [3].") {
           tensordot(.ones([2]), .ones([3]), axes: ([0], [0]))
         },
+        IllShapedCall("einsum: needs a tensor for each of the 2 terms in \"ij,jk\", but got 1.") {
+          einsum("ij,jk", .ones([2, 2]))
+        },
+        IllShapedCall("einsum: the term \"ij\" needs 2 axes in \"ij->i\", but got [3].") {
+          einsum("ij->i", .ones([3]))
+        },
+        IllShapedCall("einsum: the axis j must have one extent in \"ij,jk->ik\", but got 3 and 2.") {
+          einsum("ij,jk->ik", .ones([2, 3]), .ones([2, 2]))
+        },
+        IllShapedCall("einsum: the axis k of the result must be an axis of a factor in \"ij->ik\".") {
+          einsum("ij->ik", .ones([2, 3]))
+        },
+        IllShapedCall("einsum: the axes of the result must be distinct in \"ij->ii\".") {
+          einsum("ij->ii", .ones([2, 3]))
+        },
+        IllShapedCall("einsum: the formula must consist of letters and ..., as in \"bij,bjk->bik\", but got \"i1->i\".")
+        {
+          einsum("i1->i", .ones([2, 3]))
+        },
+        IllShapedCall("einsum: all inputs must have one scalar type, but got float64 and float32.") {
+          einsum("i,i", .ones([2]), .ones([2], as: .float32))
+        },
       ])
   ]
 

@@ -36,6 +36,28 @@ extension PrimitiveCatalogue {
     }
   }
 
+  /// Sums up to each entry: in rows, in columns, in more of them than are summed side by side.
+  private static func cumulativeSums(isReversed: Bool) -> [Variant] {
+    let choices: [(shape: [Int], axis: Int)] = [
+      ([5], 0), ([1], 0), ([3, 2], 0), ([3, 2], 1), ([2, 3, 2], 1), ([3, 70], 0), ([0, 3], 0), ([2, 0], 0),
+    ]
+    return choices.map { shape, axis in
+      Variant(
+        CumulativeSum(axis: axis, isReversed: isReversed), note: "over \(axis)\(isReversed ? " from the end" : "")",
+        [Argument(shape, .interval(-2...2))]
+      ) { inputs in
+        Naive(shape) { index in
+          let places = isReversed ? index[axis]..<shape[axis] : 0..<index[axis] + 1
+          return places.reduce(0) { sum, place in
+            var index = index
+            index[axis] = place
+            return sum + inputs[0][index]
+          }
+        }
+      }
+    }
+  }
+
   private static func illShapedReduction(_ name: String, _ primitive: any Primitive) -> [IllShapedCall] {
     [IllShapedCall("\(name): the axes must exist, but got axes [1] of [3].") { bind(primitive, [.ones([3])]) }]
   }
@@ -113,6 +135,18 @@ extension PrimitiveCatalogue {
         IllShapedCall(
           "argmin: the axis must have an entry, and no more than float64 can count, but got axis 0 of [0, 2]."
         ) { Tensor.ones([0, 2]).argmin(axis: 0) },
+      ]),
+    PrimitiveRow(
+      CumulativeSum.self, cumulativeSums(isReversed: false) + cumulativeSums(isReversed: true),
+      points: [
+        SpecialPoint(
+          primitive: CumulativeSum(axis: 0, isReversed: false), inputs: [Tensor([1, .infinity, 2])],
+          value: Tensor([1, .infinity, .infinity]), gradients: [Tensor([3, 2, 1])])
+      ],
+      illShaped: [
+        IllShapedCall("cumulativeSum: an axis must lie in -1..<1, but got 1.") {
+          Tensor.ones([3]).cumulativeSum(axis: 1)
+        }
       ]),
     PrimitiveRow(
       Norm.self,

@@ -15,7 +15,50 @@ extension PrimitiveCatalogue {
       Broadcast(target: target), note: "to \(target)", [Argument(source, anything)], oracle: Oracles.broadcast(target))
   }
 
+  private static let argsorts: [Variant] = [true, false].flatMap { isDescending in
+    [([5], 0), ([1], 0), ([37], 0), ([3, 4], 0), ([3, 4], 1), ([2, 3, 2], 1), ([0, 3], 0)].map {
+      (shape: [Int], axis: Int) in
+      Variant(
+        Argsort(axis: axis, isDescending: isDescending), note: "along \(axis)\(isDescending ? ", falling" : "")",
+        [Argument(shape, .grid(offset: 0))]
+      ) { inputs in
+        // The place of an entry is the number of those that come before it.
+        var places = inputs[0]
+        for index in Naive.indices(of: shape) {
+          var target = index
+          target[axis] = (0..<shape[axis]).count { other in
+            var rival = index
+            rival[axis] = other
+            return isDescending ? inputs[0][rival] > inputs[0][index] : inputs[0][rival] < inputs[0][index]
+          }
+          places[target] = Double(index[axis])
+        }
+        return places
+      }
+    }
+  }
+
   static let shape: [PrimitiveRow] = [
+    PrimitiveRow(
+      Argsort.self, argsorts,
+      points: [
+        SpecialPoint(
+          primitive: Argsort(axis: 0, isDescending: false), inputs: [Tensor([2, .nan, -0.0, 0, .infinity, .nan, -1])],
+          value: Tensor([6, 2, 3, 0, 4, 1, 5]), gradients: [.zeros([7])]),
+        SpecialPoint(
+          primitive: Argsort(axis: 0, isDescending: true), inputs: [Tensor([2, .nan, -0.0, 0, .infinity, .nan, -1])],
+          value: Tensor([4, 0, 2, 3, 6, 1, 5]), gradients: [.zeros([7])]),
+      ],
+      illShaped: [
+        IllShapedCall("argsort: an axis must lie in -1..<1, but got 1.") { Tensor.ones([3]).argsort(axis: 1) },
+        IllShapedCall("sorted: an axis must lie in -1..<1, but got -2.") { Tensor.ones([3]).sorted(axis: -2) },
+        IllShapedCall(
+          "gatheredAlong: indices must have the extents of the tensor but for the axis, but got [3, 2] for axis 1 of [2, 3]."
+        ) { Tensor.ones([2, 3]).gatheredAlong(axis: 1, at: .zeros([3, 2])) },
+        IllShapedCall("gatheredAlong: indices must be whole numbers in 0..<3, but got 3.0 at position 1.") {
+          Tensor.ones([2, 3]).gatheredAlong(axis: 1, at: Tensor([[0, 3], [1, 2]]))
+        },
+      ]),
     PrimitiveRow(
       Reshape.self,
       [

@@ -7,15 +7,15 @@ import Testing
 @Suite struct UserPrimitiveTests {
   static let variants: [Variant] =
     binary(Hypotenuse(), 0.5...2, 0.5...2) { ($0 * $0 + $1 * $1).squareRoot() } + [
-      Variant(CumulativeSum(), [Argument([5], .interval(-2...2))], oracle: cumulativeSum),
-      Variant(CumulativeSum(), [Argument([2, 3], .interval(-2...2))], oracle: cumulativeSum),
-      Variant(CumulativeSum(), [Argument([0], .interval(-2...2))], oracle: cumulativeSum),
+      Variant(RunningTotal(), [Argument([5], .interval(-2...2))], oracle: runningTotal),
+      Variant(RunningTotal(), [Argument([2, 3], .interval(-2...2))], oracle: runningTotal),
+      Variant(RunningTotal(), [Argument([0], .interval(-2...2))], oracle: runningTotal),
       Variant(
         Polynomial(), [Argument([4], .interval(-2...2)), Argument([2, 3], .interval(-1...1))], oracle: polynomial),
       Variant(Polynomial(), [Argument([1], .interval(-2...2)), Argument([], .interval(-1...1))], oracle: polynomial),
     ]
 
-  private static let cumulativeSum = Oracles.rows { row in row.indices.map { row[...$0].reduce(0, +) } }
+  private static let runningTotal = Oracles.rows { row in row.indices.map { row[...$0].reduce(0, +) } }
   private static let polynomial: Oracle = { inputs in
     inputs[1].map { x in inputs[0].entries.enumerated().map { $1 * Foundation.pow(x, Double($0)) }.reduce(0, +) }
   }
@@ -44,7 +44,7 @@ import Testing
     let x = Tensor.uniform([4], in: 0.5..<1.5, using: &generator)
     let coefficients = Tensor([0.5, -1, 0.25])
     let f = { (x: Tensor) in
-      (bind(Polynomial(), coefficients, x) * bind(Hypotenuse(), x, bind(CumulativeSum(), x))).sum()
+      (bind(Polynomial(), coefficients, x) * bind(Hypotenuse(), x, bind(RunningTotal(), x))).sum()
     }
     let plain = { (x: Tensor) in
       let sums = matmul(Tensor((0..<4).map { i in (0..<4).map { $0 <= i ? 1 : 0 } }), x)
@@ -60,16 +60,16 @@ import Testing
     let map = linearize({ gradient(of: f, at: $0) }, at: x)
     expectClose(map.derivative(x), hvp(of: plain, at: x, along: x), .analytic)
     expectClose(
-      jacobian(of: { bind(CumulativeSum(), $0) }, at: x, mode: .forward),
-      jacobian(of: { bind(CumulativeSum(), $0) }, at: x, mode: .reverse), .exact)
+      jacobian(of: { bind(RunningTotal(), $0) }, at: x, mode: .forward),
+      jacobian(of: { bind(RunningTotal(), $0) }, at: x, mode: .reverse), .exact)
   }
 
   @Test func itsErrorsCarryItsName() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      _ = gradient(of: { bind(CumulativeSum(), $0) }, at: Tensor(1))
+      _ = gradient(of: { bind(RunningTotal(), $0) }, at: Tensor(1))
     }
     let text = result.message
-    #expect(text.contains("cumulativeSum: needs at least one axis, but got []."))
+    #expect(text.contains("runningTotal: needs at least one axis, but got []."))
   }
 }
 

@@ -19,9 +19,9 @@ struct Hypotenuse: ElementwisePrimitive {
 }
 
 /// The sums of the first 1, 2, … entries along the last axis, or of the last ones: a linear primitive needs its adjoint.
-struct CumulativeSum: LinearPrimitive {
+struct RunningTotal: LinearPrimitive {
   var isReversed = false
-  var name: String { "cumulativeSum" }
+  var name: String { "runningTotal" }
 
   func shape(of inputs: Inputs) -> [Int] {
     if inputs[0].rank == 0 { stop("needs at least one axis", got: "\(inputs[0].shape)") }
@@ -45,7 +45,7 @@ struct CumulativeSum: LinearPrimitive {
   }
 
   func transpose(_ cotangent: Tensor, inputShape: [Int]) -> Tensor {
-    bind(CumulativeSum(isReversed: !isReversed), cotangent)
+    bind(RunningTotal(isReversed: !isReversed), cotangent)
   }
 
   // The last axis stays the last one when examples come in front.

@@ -18,7 +18,7 @@ struct ExtremumPlace: Primitive {
   func evaluate(_ inputs: Inputs) -> Tensor {
     let shape = shape(of: inputs)
     let x = inputs[0]
-    let (outer, extent, inner) = (Array(x.shape[..<axis]).product, x.shape[axis], Array(x.shape[(axis + 1)...]).product)
+    let (outer, extent, inner) = x.shape.split(at: axis)
     func run<T: LoopScalar>(_: T.Type) -> Tensor {
       make(shape, T.self) { y in
         x.withEntries(T.self) {

@@ -90,12 +90,19 @@ func reducedShape(_ name: String, _ shape: [Int], _ axes: [Int]) -> [Int] {
   return axes.count == shape.count ? [] : shape.dropping(axes)
 }
 
+extension [Int] {
+  /// The shape with axes of extent 1 where a reduction removed them.
+  fileprivate func restoring(_ axes: [Int]) -> [Int] {
+    var target = self
+    for axis in axes { target.insert(1, at: axis) }
+    return target
+  }
+}
+
 extension Tensor {
   /// Puts axes of extent 1 back where a reduction removed them.
   func restoring(_ axes: [Int]) -> Tensor {
-    var target = shape
-    for axis in axes { target.insert(1, at: axis) }
-    return reshaped(to: target)
+    reshaped(to: shape.restoring(axes))
   }
 
   /// The sum over the given axes (all of them by default). Of no entries it is 0.
@@ -109,6 +116,23 @@ extension Tensor {
     let count = shape.picking(normalized).product
     guard count > 0 else { stop("mean", "needs at least one entry", got: "\(shape)") }
     return sum(axes: normalized, keepingAxes: keepingAxes) / Double(count)
+  }
+
+  /// The product over the given axes (all of them by default). Of no entries it is 1.
+  ///
+  /// Entries are multiplied in pairs, so the derivative is right where some are 0.
+  public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    let axes = normalizedAxes(axes, rank: rank, "product")
+    let others = Array(0..<rank).dropping(axes)
+    let (factors, shape) = (shape.picking(axes).product, shape.picking(others))
+    if factors == 0 { return .ones(keepingAxes ? shape.restoring(axes) : shape, as: scalarType) }
+    var rest = permuted(axes + others).reshaped(to: [factors] + shape)
+    while rest.shape[0] > 1 {
+      let half = rest.shape[0] / 2
+      let pairs = rest[0..<half] * rest[half..<2 * half]
+      rest = rest.shape[0] == 2 * half ? pairs : concatenate([pairs, rest[(2 * half)...]])
+    }
+    return keepingAxes ? rest[0].restoring(axes) : rest[0]
   }
 
   /// The largest entry over the given axes (all of them by default). Entries that tie share the derivative equally;
