@@ -19,69 +19,93 @@ public func einsum(_ formula: String, _ factors: Tensor...) -> Tensor { einsum(f
 
 /// A sum of products in Einstein's notation; see ``einsum(_:_:)-(_,Tensor...)``.
 public func einsum(_ formula: String, _ factors: [Tensor]) -> Tensor {
-  let formula = EinsteinFormula(formula)
-  return EinsteinSum(formula, factors).value
+  EinsteinSum(EinsteinFormula(formula), factors).value
 }
 
-/// Which axis of all terms.
-private enum AxisName: Hashable, CustomStringConvertible {
-  case named(Character)
-  /// One that `...` stands for, counted from the last one backwards.
-  case further(Int)
-
-  var description: String {
-    switch self {
-    case .named(let letter): String(letter)
-    case .further: "..."
-    }
-  }
-}
+/// An axis of all terms that have it: the code of its letter, or for what `...` stands for a number below 0, counted from
+/// the last one backwards.
+private typealias AxisName = Int
 
 /// A formula such as `ij,jk->ik`.
 private struct EinsteinFormula {
   let text: String
-  let terms: [Term]
+  private(set) var terms: [Term] = []
   /// Behind the arrow; nil without one.
-  let result: Term?
+  private(set) var result: Term?
 
   /// The letters of a term, and how many of them stand before `...`, if it has that.
   struct Term {
-    let letters: [Character]
-    let ellipsis: Int?
+    var letters: [AxisName] = []
+    var ellipsis: Int?
 
     /// All axes of the term, of which `...` stands for some.
     func axes(further: Int) -> [AxisName] {
-      let named = letters.map { AxisName.named($0) }
-      guard let ellipsis else { return named }
-      return named[..<ellipsis] + (0..<further).reversed().map { .further($0) } + named[ellipsis...]
+      guard let ellipsis, further > 0 else { return letters }
+      return letters[..<ellipsis] + (1...further).reversed().map { -$0 } + letters[ellipsis...]
     }
   }
 
   init(_ text: String) {
     self.text = text
-    let sides = text.filter { !$0.isWhitespace }.split(separator: "->", omittingEmptySubsequences: false)
-    func term(_ text: Substring) -> Term? {
-      let parts = text.split(separator: "...", omittingEmptySubsequences: false)
-      let letters = Array(parts.joined())
-      guard parts.count <= 2, letters.allSatisfy({ $0.isASCII && $0.isLetter }) else { return nil }
-      return Term(letters: letters, ellipsis: parts.count == 2 ? parts[0].count : nil)
+    var rest = text.utf8[...]
+    var term = Term()
+    var isResult = false
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: " "): break
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
+        term.letters.append(AxisName(byte))
+      case UInt8(ascii: ".") where term.ellipsis == nil && rest.starts(with: "..".utf8):
+        rest.removeFirst(2)
+        term.ellipsis = term.letters.count
+      case UInt8(ascii: ",") where !isResult:
+        terms.append(term)
+        term = Term()
+      case UInt8(ascii: "-") where !isResult && rest.first == UInt8(ascii: ">"):
+        rest.removeFirst()
+        terms.append(term)
+        (term, isResult) = (Term(), true)
+      default:
+        stop("einsum", "the formula must consist of letters and ..., as in \"bij,bjk->bik\"", got: "\"\(text)\"")
+      }
     }
-    let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false).map(term)
-    let result = sides.dropFirst().map(term)
-    guard sides.count <= 2, !terms.contains(where: { $0 == nil }), !result.contains(where: { $0 == nil }) else {
-      stop("einsum", "the formula must consist of letters and ..., as in \"bij,bjk->bik\"", got: "\"\(text)\"")
+    if isResult { result = term } else { terms.append(term) }
+  }
+
+  /// The axes of the result: where there is no arrow, those of `...` and the letters that occur once.
+  func resultAxes(further: Int) -> [AxisName] {
+    if let result { return result.axes(further: further) }
+    let letters = terms.flatMap(\.letters)
+    let single = letters.filter { letter in letters.count { $0 == letter } == 1 }
+    return Term(letters: single.sorted(), ellipsis: 0).axes(further: further)
+  }
+
+  func fail(_ requirement: String, got: String? = nil) -> Never {
+    stop("einsum", "\(requirement) in \"\(text)\"", got: got)
+  }
+
+  static func name(_ axis: AxisName) -> String { axis < 0 ? "..." : String(UnicodeScalar(UInt8(axis))) }
+}
+
+/// The extents of the axes; there are so few that they are looked up one by one.
+private struct AxisExtents {
+  private var extents: [(axis: AxisName, extent: Int)] = []
+
+  /// nil where no factor has the axis.
+  subscript(axis: AxisName) -> Int? {
+    get { extents.first { $0.axis == axis }?.extent }
+    set {
+      extents.removeAll { $0.axis == axis }
+      if let newValue { extents.append((axis, newValue)) }
     }
-    self.terms = terms.compactMap { $0 }
-    self.result = result.first ?? nil
   }
 }
 
 /// The factors of a formula, while they are multiplied.
 private struct EinsteinSum {
-  private let formula: EinsteinFormula
   private let result: [AxisName]
-  private var factors: [Factor]
-  private let extents: [AxisName: Int]
+  private var factors: [Factor] = []
+  private var extents = AxisExtents()
 
   private struct Factor {
     var tensor: Tensor
@@ -89,61 +113,51 @@ private struct EinsteinSum {
   }
 
   init(_ formula: EinsteinFormula, _ tensors: [Tensor]) {
-    self.formula = formula
-    func fail(_ requirement: String, _ got: String? = nil) -> Never {
-      stop("einsum", "\(requirement) in \"\(formula.text)\"", got: got)
-    }
     guard formula.terms.count == tensors.count else {
-      fail("needs a tensor for each of the \(formula.terms.count) terms", "\(tensors.count)")
+      formula.fail("needs a tensor for each of the \(formula.terms.count) terms", got: "\(tensors.count)")
     }
-    for tensor in tensors { requireOneScalarType("einsum", tensors[0], tensor) }
-    var extents: [AxisName: Int] = [:]
-    factors = zip(formula.terms, tensors).map { term, tensor in
+    var furthest = 0
+    for (term, tensor) in zip(formula.terms, tensors) {
+      requireOneScalarType("einsum", tensors[0], tensor)
       let further = tensor.rank - term.letters.count
       guard further == 0 || further > 0 && term.ellipsis != nil else {
-        fail("the term \"\(String(term.letters))\" needs \(term.letters.count) axes", "\(tensor.shape)")
+        let letters = term.letters.map(EinsteinFormula.name).joined()
+        formula.fail("the term \"\(letters)\" needs \(term.letters.count) axes", got: "\(tensor.shape)")
       }
-      let axes = term.axes(further: further)
-      for (axis, extent) in zip(axes, tensor.shape) {
+      furthest = max(furthest, further)
+      factors.append(Factor(tensor: tensor, axes: term.axes(further: further)))
+      for (axis, extent) in zip(factors[factors.count - 1].axes, tensor.shape) {
         let known = extents[axis] ?? extent
-        if case .further = axis, known == 1 || extent == 1 {
-          extents[axis] = known * extent
-          continue
+        let isBroadcast = axis < 0 && (known == 1 || extent == 1)
+        guard known == extent || isBroadcast else {
+          formula.fail("the axis \(EinsteinFormula.name(axis)) must have one extent", got: "\(known) and \(extent)")
         }
-        guard known == extent else { fail("the axis \(axis) must have one extent", "\(known) and \(extent)") }
-        extents[axis] = extent
+        extents[axis] = isBroadcast ? known * extent : extent
       }
-      return Factor(tensor: tensor, axes: axes)
     }
-    self.extents = extents
-    let furthest = extents.keys.reduce(0) {
-      if case .further(let place) = $1 { Swift.max($0, place + 1) } else { $0 }
-    }
-    if let term = formula.result {
-      result = term.axes(further: term.ellipsis == nil ? 0 : furthest)
-      if let bad = result.first(where: { extents[$0] == nil }) {
-        fail("the axis \(bad) of the result must be an axis of a factor")
+    result = formula.resultAxes(further: formula.result.map { $0.ellipsis == nil } ?? false ? 0 : furthest)
+    for (place, axis) in result.enumerated() {
+      if extents[axis] == nil {
+        formula.fail("the axis \(EinsteinFormula.name(axis)) of the result must be an axis of a factor")
       }
-      guard Set(result).count == result.count else { fail("the axes of the result must be distinct") }
-    } else {
-      let letters = formula.terms.flatMap(\.letters)
-      let single = letters.filter { letter in letters.count { $0 == letter } == 1 }.sorted()
-      result = (0..<furthest).reversed().map { .further($0) } + single.map { .named($0) }
+      if result[..<place].contains(axis) { formula.fail("the axes of the result must be distinct") }
     }
     for k in factors.indices { simplify(&factors[k]) }
   }
 
   /// Leaves one axis for every name, and none where a factor is broadcast.
   private func simplify(_ factor: inout Factor) {
-    let broadcast = factor.axes.indices.filter { factor.tensor.shape[$0] == 1 && extents[factor.axes[$0]] != 1 }
-    factor.tensor = factor.tensor.squeezed(broadcast)
-    factor.axes = factor.axes.indices.filter { !broadcast.contains($0) }.map { factor.axes[$0] }
+    for place in factor.axes.indices.reversed() where factor.axes[place] < 0 {
+      if factor.tensor.shape[place] == 1, extents[factor.axes[place]] != 1 {
+        factor.tensor = factor.tensor.squeezed([place])
+        factor.axes.remove(at: place)
+      }
+    }
     while let second = factor.axes.indices.first(where: { factor.axes[..<$0].contains(factor.axes[$0]) }) {
-      let axis = factor.axes[second]
+      let axis = factor.axes.remove(at: second)
       let first = factor.axes.firstIndex(of: axis)!
-      factor.tensor = factor.tensor.movingAxis(second, to: -1).movingAxis(first, to: -1).diagonal
-      factor.axes.remove(at: second)
       factor.axes.remove(at: first)
+      factor.tensor = factor.tensor.movingAxis(first, to: -1).movingAxis(second - 1, to: -1).diagonal
       factor.axes.append(axis)
     }
   }
@@ -151,13 +165,14 @@ private struct EinsteinSum {
   var value: Tensor {
     var factors = factors
     while factors.count > 1 {
-      let (first, second) = cheapestPair(factors)
+      let (first, second) = factors.count == 2 ? (0, 1) : cheapestPair(factors)
       let right = factors.remove(at: second)
       let left = factors.remove(at: first)
-      factors.append(product(left, right, keeping: Set(result + factors.flatMap(\.axes))))
+      factors.append(
+        product(left, right) { axis in result.contains(axis) || factors.contains { $0.axes.contains(axis) } })
     }
-    let last = summed(factors[0]) { result.contains($0) }
-    return last.tensor.permuted(result.map { last.axes.firstIndex(of: $0)! })
+    let last = summed(factors[0], keeping: result.contains)
+    return last.axes == result ? last.tensor : last.tensor.permuted(result.map { last.axes.firstIndex(of: $0)! })
   }
 
   /// The pair of factors whose product takes the fewest flops.
@@ -166,18 +181,19 @@ private struct EinsteinSum {
     var least = Double.infinity
     for second in factors.indices.dropFirst() {
       for first in 0..<second {
-        let flops = Set(factors[first].axes + factors[second].axes).reduce(1.0) { $0 * Double(extents[$1]!) }
+        let others = factors[second].axes.filter { !factors[first].axes.contains($0) }
+        let flops = (factors[first].axes + others).reduce(1.0) { $0 * Double(extents[$1]!) }
         if flops < least { (best, least) = ((first, second), flops) }
       }
     }
     return best
   }
 
-  private func product(_ left: Factor, _ right: Factor, keeping kept: Set<AxisName>) -> Factor {
-    let left = summed(left) { kept.contains($0) || right.axes.contains($0) }
-    let right = summed(right) { kept.contains($0) || left.axes.contains($0) }
-    let common = left.axes.filter { right.axes.contains($0) }
-    let (batch, contracted) = (common.filter(kept.contains), common.filter { !kept.contains($0) })
+  private func product(_ left: Factor, _ right: Factor, keeping isKept: (AxisName) -> Bool) -> Factor {
+    let left = summed(left) { right.axes.contains($0) || isKept($0) }
+    let right = summed(right) { left.axes.contains($0) || isKept($0) }
+    let common = left.axes.filter(right.axes.contains)
+    let (batch, contracted) = (common.filter(isKept), common.filter { !isKept($0) })
     let others = right.axes.filter { !common.contains($0) }
     if contracted.isEmpty, !batch.isEmpty || left.axes.isEmpty || right.axes.isEmpty {
       // Entry by entry, with axes of extent 1 where a factor has none.

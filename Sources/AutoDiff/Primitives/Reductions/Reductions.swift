@@ -90,19 +90,12 @@ func reducedShape(_ name: String, _ shape: [Int], _ axes: [Int]) -> [Int] {
   return axes.count == shape.count ? [] : shape.dropping(axes)
 }
 
-extension [Int] {
-  /// The shape with axes of extent 1 where a reduction removed them.
-  fileprivate func restoring(_ axes: [Int]) -> [Int] {
-    var target = self
-    for axis in axes { target.insert(1, at: axis) }
-    return target
-  }
-}
-
 extension Tensor {
   /// Puts axes of extent 1 back where a reduction removed them.
   func restoring(_ axes: [Int]) -> Tensor {
-    reshaped(to: shape.restoring(axes))
+    var target = shape
+    for axis in axes { target.insert(1, at: axis) }
+    return reshaped(to: target)
   }
 
   /// The sum over the given axes (all of them by default). Of no entries it is 0.
@@ -123,16 +116,21 @@ extension Tensor {
   /// Entries are multiplied in pairs, so the derivative is right where some are 0.
   public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let axes = normalizedAxes(axes, rank: rank, "product")
-    let others = Array(0..<rank).dropping(axes)
-    let (factors, shape) = (shape.picking(axes).product, shape.picking(others))
-    if factors == 0 { return .ones(keepingAxes ? shape.restoring(axes) : shape, as: scalarType) }
-    var rest = permuted(axes + others).reshaped(to: [factors] + shape)
-    while rest.shape[0] > 1 {
-      let half = rest.shape[0] / 2
-      let pairs = rest[0..<half] * rest[half..<2 * half]
-      rest = rest.shape[0] == 2 * half ? pairs : concatenate([pairs, rest[(2 * half)...]])
+    var rest = self
+    for axis in axes {
+      func part(_ range: Range<Int>) -> Tensor {
+        var (starts, counts) = (rest.shape.map { _ in 0 }, rest.shape)
+        (starts[axis], counts[axis]) = (range.lowerBound, range.count)
+        return bind(Slice(starts: starts, counts: counts, steps: counts.map { _ in 1 }), .one(rest))
+      }
+      if rest.shape[axis] == 0 { rest = rest.sum(axes: [axis], keepingAxes: true) + 1 }
+      while rest.shape[axis] > 1 {
+        let (extent, half) = (rest.shape[axis], rest.shape[axis] / 2)
+        let pairs = part(0..<half) * part(half..<2 * half)
+        rest = extent == 2 * half ? pairs : concatenate([pairs, part(extent - 1..<extent)], axis: axis)
+      }
     }
-    return keepingAxes ? rest[0].restoring(axes) : rest[0]
+    return keepingAxes ? rest : rest.squeezed(axes)
   }
 
   /// The largest entry over the given axes (all of them by default). Entries that tie share the derivative equally;
