@@ -55,6 +55,10 @@ import Testing
       for solver in [KernelSolver.cholesky, .pseudoInverse()] {
         let regression = try KernelRegression(kernel: kernel, labels: labels, solver: solver)
         expectClose(regression.predictions(kernel), labels, tolerance: 1e-12)
+        #expect(regression.coefficients.shape == shape)
+        let weights = regression.weights(features: kernel)
+        #expect(weights.shape == shape)
+        expectClose(weights, labels, tolerance: 1e-12)
       }
     }
     let none = try KernelRegression(kernel: .zeros([0, 0]), labels: .zeros([0, 2]))

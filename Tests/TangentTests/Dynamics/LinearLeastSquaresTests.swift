@@ -66,12 +66,29 @@ import Testing
     expectClose(result.gradientDescentLimit(from: result.spanPart(of: start)), result.weights, tolerance: 1e-12)
   }
 
+  /// Every output is a problem of its own, whatever the shape of the labels.
+  @Test(arguments: [[], [1], [3], [2, 2]]) func weightsHaveTheLabelsAxes(outputs: [Int]) throws {
+    var random = RandomGenerator(seed: 9)
+    let a = try matrix(4, 6, [3, 2, 1], using: &random)
+    let labels = Tensor.normal([4] + outputs, using: &random), start = Tensor.normal([6] + outputs, using: &random)
+    let result = try LinearLeastSquares(features: a, labels: labels)
+    let limit = result.gradientDescentLimit(from: start)
+    #expect(result.weights.shape == [6] + outputs && limit.shape == result.weights.shape)
+    let columns = outputs.reduce(1, *)
+    for k in 0..<columns {
+      let one = try LinearLeastSquares(features: a, labels: labels.reshaped(to: [4, columns])[.all, k])
+      expectClose(result.weights.reshaped(to: [6, columns])[.all, k], one.weights, tolerance: 1e-13)
+      let end = one.gradientDescentLimit(from: start.reshaped(to: [6, columns])[.all, k])
+      expectClose(limit.reshaped(to: [6, columns])[.all, k], end, tolerance: 1e-13)
+    }
+  }
+
   @Test func nothingToFitIsNoObstacle() throws {
     let noExamples = try LinearLeastSquares(features: .zeros([0, 3]), labels: .zeros([0]))
-    #expect(noExamples.weights == .zeros([3, 1]) && noExamples.rank == 0)
+    #expect(noExamples.weights == .zeros([3]) && noExamples.rank == 0)
     #expect(noExamples.gradientDescentLimit(from: Tensor([1, 2, 3])) == Tensor([1, 2, 3]))
     let noFeatures = try LinearLeastSquares(features: .zeros([3, 0]), labels: Tensor([1, 2, 2]))
-    #expect(noFeatures.weights.shape == [0, 1] && noFeatures.residuals == [3])
+    #expect(noFeatures.weights.shape == [0] && noFeatures.residuals == [3])
     #expect(throws: SymmetricMatrixError.notFinite(row: 0, column: 1, value: .infinity)) {
       try LinearLeastSquares(features: Tensor([[1, .infinity]]), labels: Tensor([1]))
     }

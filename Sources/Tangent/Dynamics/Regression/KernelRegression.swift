@@ -11,7 +11,7 @@ import AutoDiff
 ///
 /// - Source: the textbook chapter *Wide neural networks*, theorem 11.7, proposition 11.9 and (11.2.10).
 public struct KernelRegression: Sendable {
-  /// α: [n, outputs].
+  /// α, of the shape of the labels.
   public let coefficients: Tensor
   /// What the solution was computed with: the rank and the cut-off, and for the pseudo-inverse the spectrum.
   public let factorization: KernelFactorization
@@ -21,7 +21,8 @@ public struct KernelRegression: Sendable {
   public let residuals: [Double]
   /// ‖w*‖² = αᵀ K α for every output.
   public let squaredNorms: [Double]
-  private let outputShape: [Int]
+  /// α as [n, outputs].
+  private let columns: Tensor
 
   /// Fits labels.
   ///
@@ -46,13 +47,13 @@ public struct KernelRegression: Sendable {
     factorization = try KernelFactorization(
       kernel, ridge: ridge == 0 ? nil : Tensor(ridge, as: kernel.scalarType), solver: solver,
       for: "KernelRegression")
-    let columns = try labelColumns(labels, count: kernel.shape[0], for: "KernelRegression")
-    coefficients = factorization.solve(columns)
-    try requireFiniteSolution(coefficients)
-    (self.ridge, outputShape) = (ridge, Array(labels.shape.dropFirst()))
-    let fitted = stopGradient(matmul(kernel, coefficients))
-    residuals = (fitted - stopGradient(columns)).norm(axes: [0]).scalars
-    squaredNorms = (fitted * stopGradient(coefficients)).sum(axes: [0]).scalars
+    let targets = try labelColumns(labels, count: kernel.shape[0], for: "KernelRegression")
+    columns = factorization.solve(targets)
+    try requireFiniteSolution(columns)
+    (self.ridge, coefficients) = (ridge, columns.reshaped(to: labels.shape))
+    let fitted = stopGradient(matmul(kernel, columns))
+    residuals = (fitted - stopGradient(targets)).norm(axes: [0]).scalars
+    squaredNorms = (fitted * stopGradient(columns)).sum(axes: [0]).scalars
   }
 
   /// f at new points, Σⱼ K(x, xⱼ) αⱼ.
@@ -63,18 +64,18 @@ public struct KernelRegression: Sendable {
   /// - Complexity: 2 m n flops for every output.
   public func predictions(_ crossKernel: Tensor) -> Tensor {
     checkCrossKernel(crossKernel, count: factorization.count, factorization.scalarType, "KernelRegression.predictions")
-    return matmul(crossKernel, coefficients).reshaped(to: [crossKernel.shape[0]] + outputShape)
+    return matmul(crossKernel, columns).reshaped(to: [crossKernel.shape[0]] + coefficients.shape.dropFirst())
   }
 
   /// w* = Σⱼ αⱼ φ(xⱼ): the representer theorem, where the features are known.
   ///
-  /// - Shapes: [n, d] → [d, outputs]
+  /// - Shapes: [n, d] → [d, outputs...]
   /// - Parameter features: φ(xⱼ) in rows.
   public func weights(features: Tensor) -> Tensor {
     guard features.rank == 2, features.shape[0] == factorization.count else {
       stop("KernelRegression.weights", "needs features [\(factorization.count), d]", got: "\(features.shape)")
     }
-    return matmul(features.transposed, coefficients)
+    return tensordot(features, coefficients, axes: ([0], [0]))
   }
 
   /// An orthonormal basis of the directions in which α can be changed without changing the function, K c ≈ 0: [n, n − rank].

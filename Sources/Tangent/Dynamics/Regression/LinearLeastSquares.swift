@@ -12,7 +12,7 @@ import AutoDiff
 ///
 /// - Source: the textbook chapter *Wide neural networks*, proposition 11.2 and theorem 11.3.
 public struct LinearLeastSquares: Sendable {
-  /// w*: [d, outputs], in the type of the features.
+  /// w*: [d] for labels [n], [d, outputs...] for labels [n, outputs...], in the type of the features.
   public let weights: Tensor
   /// The singular values of A, descending: min(n, d) of them.
   public let singularValues: [Double]
@@ -58,37 +58,38 @@ public struct LinearLeastSquares: Sendable {
     span = v[TensorIndex.all, 0..<count]
     let parts = matmul(u[TensorIndex.all, 0..<count].transposed, y) / Tensor(Array(values[0..<count])).expanded(at: 1)
     let solution = matmul(span, parts)
-    weights = solution.as(features.scalarType)
-    try requireFiniteSolution(weights)
+    let rounded = solution.as(features.scalarType)
+    try requireFiniteSolution(rounded)
+    weights = rounded.reshaped(to: [d] + labels.shape.dropFirst())
     residuals = (matmul(a, solution) - y).norm(axes: [0]).scalars
   }
 
   /// The part of weights in the span of the examples, P w.
   ///
-  /// - Shapes: [d] or [d, outputs] → the same
+  /// - Shapes: [d] or [d, outputs...] → the same
   public func spanPart(of w: Tensor) -> Tensor {
-    guard (1...2).contains(w.rank), w.shape[0] == span.shape[0] else {
+    guard w.rank >= 1, w.shape[0] == span.shape[0] else {
       stop(
-        "LinearLeastSquares.spanPart", "needs weights [\(span.shape[0])] or [\(span.shape[0]), outputs]",
+        "LinearLeastSquares.spanPart", "needs weights [\(span.shape[0])] or [\(span.shape[0]), outputs...]",
         got: "\(w.shape)")
     }
-    return matmul(span, matmul(span.transposed, w.as(.float64))).as(w.scalarType)
+    let parts = tensordot(span, w.as(.float64), axes: ([0], [0]))
+    return tensordot(span, parts, axes: ([1], [0])).as(w.scalarType)
   }
 
   /// The part of weights that gradient descent leaves as it is, w − P w.
   ///
-  /// - Shapes: [d] or [d, outputs] → the same
+  /// - Shapes: [d] or [d, outputs...] → the same
   public func orthogonalPart(of w: Tensor) -> Tensor { w - spanPart(of: w) }
 
   /// Where gradient descent with any small enough step goes from a start: w* + (w₀ − P w₀).
   ///
-  /// - Shapes: [d, outputs] → [d, outputs]; [d] with one output.
-  /// - Parameter start: w₀; another shape stops.
+  /// - Parameter start: w₀, of the shape of the weights; another one stops.
   public func gradientDescentLimit(from start: Tensor) -> Tensor {
-    guard start.shape == weights.shape || start.shape == [weights.shape[0]] && weights.shape[1] == 1 else {
+    guard start.shape == weights.shape else {
       stop("LinearLeastSquares.gradientDescentLimit", "needs a start \(weights.shape)", got: "\(start.shape)")
     }
-    return weights.reshaped(to: start.shape) + orthogonalPart(of: start)
+    return weights + orthogonalPart(of: start)
   }
 
   /// A = U diag(s) Vᵀ with k = min(n, d) columns; columns of singular value 0 are unspecified.
