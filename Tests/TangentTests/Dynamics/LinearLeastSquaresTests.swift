@@ -69,7 +69,7 @@ import Testing
   /// Every output is a problem of its own, whatever the shape of the labels.
   @Test(arguments: [[], [1], [3], [2, 2]]) func weightsHaveTheLabelsAxes(outputs: [Int]) throws {
     var random = RandomGenerator(seed: 9)
-    let a = try matrix(4, 6, [3, 2, 1], using: &random)
+    let a = try matrix(4, 6, [3, 2, 1, 0], using: &random)
     let labels = Tensor.normal([4] + outputs, using: &random), start = Tensor.normal([6] + outputs, using: &random)
     let result = try LinearLeastSquares(features: a, labels: labels)
     let limit = result.gradientDescentLimit(from: start)
