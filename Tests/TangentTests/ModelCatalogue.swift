@@ -57,4 +57,26 @@ extension Model {
     },
     Model("a single number", parameters: [[], []], example: []) { x, p in tanh(x * p[0]) + p[1] },
   ]
+
+  /// Models with extents of 0 somewhere.
+  static let withoutEntries: [Model] = [
+    Model("no outputs", parameters: [[3, 0]], example: [3]) { x, p in matmul(x, p[0]) },
+    Model("a hidden layer of none", parameters: [[3, 0], [0, 2]], example: [3]) { x, p in
+      matmul(tanh(matmul(x, p[0])), p[1])
+    },
+    Model("no inputs", parameters: [[0, 2], [2]], example: [0]) { x, p in matmul(x, p[0]) + p[1] },
+    Model("no positions", parameters: [[3, 2]], example: [0, 3]) { x, p in matmul(x, p[0]).sum(axes: [0]) },
+    Model("an empty part", parameters: [[3, 2], [3]], example: [3]) { x, p in
+      matmul(x, p[0][0..., 1..<1]).sum() + dot(x, p[1])
+    },
+    Model("no words", parameters: [[4, 2], [3]], example: [3]) { x, p in
+      p[0].gathered(at: [Int]()).sum() + dot(x, p[1])
+    },
+    Model("put together with nothing", parameters: [[3, 0], [3, 2]], example: [3]) { x, p in
+      matmul(x, concatenate([p[0], p[1]], axis: 1))
+    },
+    Model("repeated no times", parameters: [[1, 3], [2]], example: [3]) { x, p in
+      (x * p[0].broadcast(to: [0, 3])).sum() + p[1].sum()
+    },
+  ]
 }

@@ -260,8 +260,9 @@ final class ModelRun<P: TensorTree> {
       defer { hidden.close() }
       var collector = GradientCollector(hidden)
       let last = tape.lastEntry(behind: CollectionOfOne(index))
-      let rows = Tensor.range(from: Double(range.lowerBound), to: Double(range.upperBound), as: output.scalarType)
-      let basis = rows.expanded(at: 1) .== Tensor.range(to: Double(outputCount), as: output.scalarType)
+      // Counted in float64, which does not round.
+      let rows = Tensor.range(from: Double(range.lowerBound), to: Double(range.upperBound))
+      let basis = (rows.expanded(at: 1) .== Tensor.range(to: Double(outputCount))).as(output.scalarType)
       collector.start(
         at: index, tape.entries[index], cotangents: basis.reshaped(to: [range.count] + output.shape))
       tape.runBackward(&collector, from: last, to: leaves, consuming: false)

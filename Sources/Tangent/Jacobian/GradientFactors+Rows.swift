@@ -33,7 +33,7 @@ extension GradientFactors {
       let ordered =
         examples.count == n * s
         ? flat.gathered(at: order)
-        : flat.scatterAdded(at: Tensor(target.map(Double.init), as: flat.scalarType), extent: examples.count)
+        : flat.scatterAdded(at: Tensor(target.map(Double.init)), extent: examples.count)
       sums = ordered.reshaped(to: [examples.count, a, r])
     }
   }
@@ -61,7 +61,7 @@ extension GradientFactors {
         let cells = part.flatMap { x, y in x.flatMap { i in y.map { mine.examples[i] * m + theirs.examples[$0] } } }
         let products = Self.products(a, b, count: part.count, outputs)
         total += products.reshaped(to: [cells.count, width])
-          .scatterAdded(at: Tensor(cells.map(Double.init), as: products.scalarType), extent: n * m)
+          .scatterAdded(at: Tensor(cells.map(Double.init)), extent: n * m)
       }
     }
     return total.reshaped(to: request.shape(n, m, outputCount, other.outputCount))

@@ -70,7 +70,8 @@ struct GradientFactors {
       if ordered.scale != 1 { left *= ordered.scale }
     case .rows(let rows):
       hasRows = true
-      left = revealLeft(rows)
+      // Of one type, so that look-ups by indices of both types are joined, and exact.
+      left = revealLeft(rows.as(.float64))
       if ordered.scale != 1 { right *= ordered.scale }
     }
     form = Form(

@@ -8,6 +8,7 @@ extension KernelPlan {
     probing run: ModelRun<P>, names: [String], rowCount: Int, columnCount: Int, isSymmetric: Bool,
     outputs: KernelOutputs, method: KernelMethod, budget: Int
   ) throws(KernelError) {
+    // Without outputs it is planned as with one.
     let count = max(1, run.outputCount)
     let one = run.jacobian(ofOutputs: 0..<min(1, run.outputCount))
     let bytes = ExampleBytes(run, one, kept: outputs.kept(count, count) * run.outputs.scalarType.byteCount)
@@ -22,7 +23,7 @@ extension KernelPlan {
     let tile = bytes.largestTile(
       within: available, rowCount: rowCount, columnCount: columnCount, outputCount: count, isSymmetric: isSymmetric)
     let isWhole = isSymmetric && tile.rows >= rowCount
-    (self.rowCount, self.columnCount, outputCount) = (rowCount, columnCount, count)
+    (self.rowCount, self.columnCount, outputCount) = (rowCount, columnCount, run.outputCount)
     (self.outputs, self.isSymmetric, self.budget) = (outputs, isSymmetric, budget)
     (rowTile, columnTile, outputChunk) = (tile.rows, tile.columns, tile.outputs)
     (exampleBytes, outputBytes) = (bytes.perExample, bytes.perOutput)

@@ -59,6 +59,7 @@ public struct TangentKernelOperator<P: TensorTree>: SymmetricOperator {
   /// - Shapes: [n, k] → [n, k], with n the ``dimension``.
   public func product(with vectors: Tensor) throws -> Tensor {
     let count = vectors.shape[1]
+    if vectors.count == 0 || outputCount == 0 { return .zeros(like: vectors) }
     // By output: those of a trace do not mix.
     let mixes = outputs == .flattened
     var columns: [Tensor] = []

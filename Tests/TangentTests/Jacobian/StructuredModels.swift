@@ -59,6 +59,11 @@ extension Model {
       let words = (x .> 0) + (x .> 0.7)
       return matmul(tanh(p[0].gathered(at: words)), p[1])
     },
+    Model("words in both types of indices", parameters: [[3, 4], [4]], example: [6]) { x, p in
+      let words = (x .> 0) + (x .> 0.7)
+      let h = p[0].gathered(at: words.as(.float32)) + p[0].gathered(at: [2, 0, 2, 1, 0, 0])
+      return matmul(tanh(h * p[0].gathered(at: words)), p[1])
+    },
     Model("a recurrent network", parameters: [[3, 4], [4, 4], [4], [4, 2]], example: [5, 3]) { x, p in
       var h = Tensor.zeros([4], as: x.scalarType)
       for step in 0..<5 { h = tanh(matmul(x[step], p[0]) + matmul(h, p[1]) + p[2]) }

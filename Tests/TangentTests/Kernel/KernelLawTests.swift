@@ -79,6 +79,55 @@ import Testing
     expectClose(difference, flat(model) * 2)
   }
 
+  /// No outputs, no examples, weights and examples without entries: kernels of these extents, by every way to them.
+  @Test(arguments: Model.withoutEntries, [0, 1, 3]) func ofNothingHasItsExtents(_ model: Model, n: Int) throws {
+    let (f, p) = (model.f, model.parameters)
+    let x = model.examples[0..<n]
+    let rows = n == 0 ? nil : naiveGradients(of: f, at: p, on: x)
+    let o = f(model.examples[0], p).count
+    for outputs in KernelOutputs.allCases {
+      let kernel = tangentKernel(of: f, at: p, on: x, outputs: outputs)
+      #expect(kernel.shape == shape(outputs, n, o), "\(outputs)")
+      let computation = try KernelComputation(of: f, at: p, on: x, outputs: outputs)
+      expectClose(try computation.withTiles(rows: 2, columns: 1).withOutputChunk(1).compute(), kernel)
+    }
+    let full = tangentKernel(of: f, at: p, on: x, outputs: .flattened)
+    let flat = rows?.flatMap { $0.map { $0.reduce(Tensor.zeros([0])) { concatenate([$0, $1]) } } } ?? []
+    for i in flat.indices {
+      for j in flat.indices { expectClose(full[i, j], dot(flat[i], flat[j])) }
+    }
+    for outputs in [KernelOutputs.flattened, .traceSum, .traceMean] {
+      let kernel = tangentKernel(of: f, at: p, on: x, outputs: outputs)
+      let a = try TangentKernelOperator(of: f, at: p, on: x, outputs: outputs)
+      #expect(a.dimension == kernel.shape[0])
+      for columns in [0, 2] {
+        let vectors = Tensor.ones([kernel.shape[0], columns])
+        expectClose(try a.product(with: vectors), matmul(kernel, vectors))
+      }
+    }
+  }
+
+  private func shape(_ outputs: KernelOutputs, _ n: Int, _ o: Int) -> [Int] {
+    switch outputs {
+    case .full: [n, n, o, o]
+    case .flattened: [n * o, n * o]
+    case .traceSum, .traceMean: [n, n]
+    case .outputDiagonal: [n, n, o]
+    case .exampleDiagonal: [n, o, o]
+    }
+  }
+
+  /// There are more pairs of these examples than float32 can number.
+  @Test func ofATableWithARowForEveryExampleIsTheIdentity() {
+    let n = 4100
+    let kernel = tangentKernel(
+      of: { (x: Tensor, w: Tensor) in w.gathered(at: x) }, at: Tensor.ones([n], as: .float32),
+      on: .range(to: Double(n), as: .float32))
+    let diagonal = kernel.flattened[stride(from: 0, to: n * n, by: n + 1)]
+    #expect(diagonal == .ones([n], as: .float32))
+    #expect(kernel.sum().scalar == Double(n))
+  }
+
   @Test func bitsAreTheSameForAnyNumberOfThreads() {
     var random = RandomGenerator(seed: 82)
     let net = Sequential {

@@ -151,6 +151,8 @@ enum BufferPool {
     if byteCount < smallestBlock {
       return byteCount < SmallBlocks.smallest ? takeSmall(byteCount) : SmallBlocks.take(byteCount)
     }
+    // Before anything is counted: the largest numbers have a class of more bytes than there are numbers.
+    if byteCount > MachineMemory.byteCount { return nil }
     let index = sizeClass(of: byteCount)
     let (kept, endsRound) = withState { state in
       let endsRound = state.advance(index)
@@ -159,10 +161,6 @@ enum BufferPool {
     if endsRound { freeUnused() }
     if let kept { return kept }
     let blockBytes = blockBytes(ofClass: index)
-    if byteCount > MachineMemory.byteCount {
-      withState { $0.usedBytes -= blockBytes }
-      return nil
-    }
     makeRoom()
     let fresh = allocate(blockBytes, alignment: blockBytes < hugePage ? 64 : hugePage)
     #if os(Linux)

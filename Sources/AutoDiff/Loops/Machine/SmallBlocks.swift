@@ -12,15 +12,37 @@ enum SmallBlocks {
   private static let setCount = 16
   private static let classCount = BufferPool.sizeClass(of: BufferPool.smallestBlock) + 1
 
-  /// One set of lists, which fills cache lines of its own.
+  /// One set of lists, which fills cache lines of its own. Threads share it, so nothing changes it but through its lock.
   private struct Lists: ~Copyable {
-    let lock = SpinLock()
-    let byClass: UnsafeMutablePointer<FreeBlocks>
+    private let lock = SpinLock()
+    private let byClass: UnsafeMutablePointer<FreeBlocks>
     private let padding = (SIMD8<UInt64>.zero, SIMD8<UInt64>.zero)
 
     init() {
       byClass = .allocate(capacity: SmallBlocks.classCount)
       byClass.initialize(repeating: FreeBlocks(), count: SmallBlocks.classCount)
+    }
+
+    func pop(_ index: Int) -> UnsafeMutableRawPointer? {
+      let list = byClass + index
+      return lock.withLock { list.pointee.pop() }
+    }
+
+    /// Takes a block unless there are as many as there may be; returns whether it is taken.
+    func push(_ block: UnsafeMutableRawPointer, onto index: Int, atMost most: Int) -> Bool {
+      let list = byClass + index
+      return lock.withLock {
+        if list.pointee.count >= most { return false }
+        list.pointee.push(block)
+        return true
+      }
+    }
+
+    var retainedBytes: Int {
+      let byClass = byClass
+      return lock.withLock {
+        (0..<SmallBlocks.classCount).reduce(0) { $0 + byClass[$1].count * BufferPool.blockBytes(ofClass: $1) }
+      }
     }
   }
 
@@ -35,46 +57,32 @@ enum SmallBlocks {
 
   /// The lists of the current thread.
   private static var own: UnsafeMutablePointer<Lists> {
-    // Descriptors of threads differ in some bits in the middle.
-    let hash = UInt64(pthread_self()) &* 0x9e37_79b9_7f4a_7c15
+    // Descriptors of threads, numbers or addresses, differ in some bits in the middle.
+    let hash = UInt64(unsafeBitCast(pthread_self(), to: UInt.self)) &* 0x9e37_79b9_7f4a_7c15
     return sets + Int(hash >> 60)
   }
 
   /// Uninitialized memory for `byteCount` bytes, 64-byte aligned; nil where there is none.
   static func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
     let index = BufferPool.sizeClass(of: byteCount)
-    let lists = own
-    let block = lists.pointee.lock.withLock { lists.pointee.byClass[index].pop() }
-    return block ?? BufferPool.allocate(BufferPool.blockBytes(ofClass: index), alignment: 64)
+    return own.pointee.pop(index) ?? BufferPool.allocate(BufferPool.blockBytes(ofClass: index), alignment: 64)
   }
 
   /// Takes back what ``take(_:)`` gave for the same number of bytes.
   static func give(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
     let index = BufferPool.sizeClass(of: byteCount)
     let most = capacity / BufferPool.blockBytes(ofClass: index)
-    let lists = own
-    let isKept = lists.pointee.lock.withLock {
-      if lists.pointee.byClass[index].count >= most { return false }
-      lists.pointee.byClass[index].push(block)
-      return true
-    }
-    if !isKept { free(block) }
+    if !own.pointee.push(block, onto: index, atMost: most) { free(block) }
   }
 
   /// The bytes that are kept at present.
-  static var retainedBytes: Int {
-    (0..<setCount).reduce(0) { sum, k in
-      sets[k].lock.withLock {
-        (0..<classCount).reduce(sum) { $0 + sets[k].byClass[$1].count * BufferPool.blockBytes(ofClass: $1) }
-      }
-    }
-  }
+  static var retainedBytes: Int { (0..<setCount).reduce(0) { $0 + sets[$1].retainedBytes } }
 
   /// Gives all kept blocks back to the system's allocator.
   static func release() {
     for k in 0..<setCount {
       for index in 0..<classCount {
-        while let block = sets[k].lock.withLock({ sets[k].byClass[index].pop() }) { free(block) }
+        while let block = sets[k].pop(index) { free(block) }
       }
     }
   }

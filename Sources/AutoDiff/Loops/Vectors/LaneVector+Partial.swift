@@ -43,7 +43,7 @@ func withStackScratch<T>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutablePoi
   // `body` stands here once, and the stack's part has a constant size, for else it would be compiled two and three times.
   let byteCount = count * MemoryLayout<T>.stride
   withUnsafeTemporaryAllocation(of: type, capacity: 1024 / MemoryLayout<T>.stride) { stack in
-    let pooled = byteCount > 1024 ? BufferPool.take(byteCount) : nil
+    let pooled = byteCount > 1024 ? BufferPool.takeOrStop(byteCount) : nil
     body(pooled?.bindMemory(to: type, capacity: count) ?? stack.baseAddress!)
     if let pooled { BufferPool.give(pooled, byteCount) }
   }

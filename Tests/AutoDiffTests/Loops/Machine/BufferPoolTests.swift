@@ -51,6 +51,14 @@ import Testing
     }
   }
 
+  /// Views take no memory, however many entries they show; what these are copied to does.
+  @Test func scratchThatMemoryCannotHoldStops() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = Tensor(2).broadcast(to: [1 << 44]).sum()
+    }
+    #expect(result.message.contains("memory: scratch must fit into the memory of"), "\(result.message.suffix(300))")
+  }
+
   @Test func threadsShareThePool() {
     let done = DispatchGroup()
     for thread in 0..<6 {
@@ -94,6 +102,8 @@ import Testing
   @Test func aLargePhaseIsForgotten() async {
     await #expect(processExitsWith: .success) {
       let large = 8 << 20
+      // What cannot be had is not counted.
+      guard BufferPool.take(.max) == nil, BufferPool.take(MachineMemory.byteCount + 1) == nil else { fatalError() }
       for _ in 0..<3 {
         let blocks = (1...40).map { _ in Storage.allocate(byteCount: large)! }
         withExtendedLifetime(blocks) {}
