@@ -58,7 +58,8 @@ enum SmallBlocks {
   /// The lists of the current thread.
   private static var own: UnsafeMutablePointer<Lists> {
     // Descriptors of threads, numbers or addresses, differ in some bits in the middle.
-    let hash = UInt64(unsafeBitCast(pthread_self(), to: UInt.self)) &* 0x9e37_79b9_7f4a_7c15
+    let descriptor = withUnsafeBytes(of: pthread_self()) { $0.load(as: UInt.self) }
+    let hash = UInt64(descriptor) &* 0x9e37_79b9_7f4a_7c15
     return sets + Int(hash >> 60)
   }
 
