@@ -162,7 +162,11 @@ private struct EinsteinSum {
     }
   }
 
-  var value: Tensor {
+}
+
+extension EinsteinSum {
+  /// The sum itself.
+  fileprivate var value: Tensor {
     var factors = factors
     while factors.count > 1 {
       let (first, second) = factors.count == 2 ? (0, 1) : cheapestPair(factors)
