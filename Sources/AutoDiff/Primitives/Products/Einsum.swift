@@ -161,7 +161,6 @@ private struct EinsteinSum {
       factor.axes.append(axis)
     }
   }
-
 }
 
 extension EinsteinSum {
